@@ -1,0 +1,308 @@
+/* message.h - one item of a frame, decoded: what the core steps on and what it says.
+ *
+ * A frame is one msgpack array: [verb, request, link, items] or, from a gateway,
+ * [verb, request, link, items, who]. Item i of a request carries the number request + i; an
+ * answer names that number, so answers to several frames may travel in one. A number is the
+ * sender's own choice, below 2^53; request 0 asks for no ANSWER (START, PROGRESS, LOG) and is
+ * fine wherever the answer names (task, epoch). Each item is an array in the order given beside
+ * its struct; elements in [brackets] may be left out from the right or be nil. `options` are maps
+ * with text keys; an unknown key is skipped. Peers' input is read by a bounded pull decoder:
+ * counts <= bytes that are left, depth <= 8, text checked for UTF-8 only where it is shown.
+ *
+ * Slices are borrowed from the frame (decoding) or from the caller (encoding). Pure. */
+#ifndef RELAIS_PROTO_MESSAGE_H
+#define RELAIS_PROTO_MESSAGE_H
+#include "proto/base/bytes.h"
+#include "proto/record.h"
+#include "proto/who.h"
+
+enum { PROTOCOL_VERSION = 1, HELD_MAX = 4096, QUEUES_MAX = 64, LABELS_MAX = 16, AFTER_MAX = 64 };
+
+enum verb {
+#define VERB(name, number, direction, answer, sentence) VERB_##name = number,
+#include "proto/verb.def"
+#undef VERB
+    VERB_NONE = 0
+};
+
+enum code {
+#define CODE(name, number, http, sentence) CODE_##name = number,
+#include "proto/code.def"
+#undef CODE
+};
+
+enum link_kind { LINK_CLIENT = 1, LINK_WORKER = 2, LINK_GATEWAY = 3 };
+
+/* What a worker serves; part of HELLO and CLAIM. queues empty = none; types empty = all types.
+ * A label "k=v" says the worker serves lanes whose k is v; naming no label of a key serves all. */
+struct serves {
+    struct slice queues, types, labels; /* packed: read with text_next(), write with text_put() */
+    uint16_t queue_count, type_count, label_count;
+};
+
+struct held { uint64_t task, epoch; uint32_t checkpoint; bool started; };
+
+/* [map] with keys: version, kind ("client" "worker" "gateway"), name, boot (u64, one per process
+ * start), queues [text], types [text], labels [text], slots, prefetch, implied (bool: a delivered
+ * task within slots counts as started, no START is sent), brand (asked for; 0 = all the key
+ * allows), held [[task, epoch, checkpoint, started]] */
+struct hello {
+    uint32_t version, slots, prefetch, brand;
+    uint8_t kind; /* enum link_kind */
+    bool implied;
+    uint64_t boot;
+    struct slice name;
+    struct serves serves;
+    struct slice held; /* packed: read with held_at() */
+    uint32_t held_count;
+};
+
+struct credit { uint32_t slots, prefetch; }; /* [slots, [prefetch]] */
+
+/* Options of SUBMIT, RETRY and UPDATE; `set` says which were given. Map keys as named here. */
+enum option_bit {
+    SET_PRIORITY = 1, SET_DUE = 2, SET_RETRIES = 4, SET_TIMEOUT = 8, SET_KEEP = 16, SET_EXTRA = 32,
+    SET_PROGRESS = 64, SET_BACKOFF = 128, SET_BRAND = 256, SET_RESUME = 512, SET_PAYLOAD = 1024
+};
+struct options {
+    uint32_t set;          /* enum option_bit */
+    uint8_t priority;      /* "priority" 0..3 */
+    uint8_t dialect;       /* "dialect": 0 native, else 0..4 as DIALECT_* of the gateway */
+    bool accepted;         /* "accepted": true = memory only */
+    bool watch;            /* "watch": true = send OUTCOME to this link when it ends */
+    bool reset_progress;   /* "reset_progress" (RETRY) */
+    uint16_t retries;      /* "retries": automatic ones a run */
+    uint32_t timeout_ms;   /* "timeout": run timeout */
+    uint32_t progress_ms;  /* "progress_timeout" */
+    uint32_t backoff_ms;   /* "backoff": first delay, doubles, +-25 % */
+    uint32_t brand;        /* "brand": acting brand, must be the principal's */
+    uint32_t resume;       /* "resume": checkpoint sequence the next delivery carries */
+    int64_t due_ms;        /* "at" unix ms, or "delay" ms from now (decoded with delay = true) */
+    bool delay;            /* due_ms is relative */
+    int64_t keep_ms;       /* "keep": -1 failed only, 0 none, else ms */
+    struct slice key;      /* "key": idempotency key, <= 255 bytes */
+    struct slice labels;   /* "labels": "k=v,k=v" with sorted keys */
+    struct slice extra;    /* "extra": opaque, <= 8 KiB */
+    struct slice payload;  /* "payload" (UPDATE) */
+    struct slice after;    /* "after": [ids]; packed, read with after_at() */
+    uint32_t after_count;
+    uint64_t source_file;  /* "source": a sealed file's id; with it go: */
+    uint64_t source_size;  /* "source_size" */
+    struct slice source_name, source_mime, source_hash; /* "source_name" "source_mime" "source_hash" (32 bytes) */
+};
+
+/* [queue, type, payload, [options]] */
+struct submit { struct slice queue, type, payload; struct options options; };
+
+enum want { WANT_BODY = 1, WANT_RESULT = 2, WANT_ATTEMPTS = 4, WANT_LOG = 8, WANT_CHECKPOINTS = 16 };
+/* GET [id, [want]]; WATCH [id, [want], version, wait_ms]; CANCEL [id, [reason text]];
+ * RETRY [id, [options]]; UPDATE [id, options]; REMOVE [id]; EXPLAIN [id] */
+struct task_ref {
+    uint64_t id;
+    uint32_t want, version, wait_ms;
+    struct slice text;
+    struct options options;
+};
+
+/* [kind, options map]: kind "tasks" "queues" "lanes" "workers" "objects" "checkpoints"
+ * "attempts" "log"; keys: brand, status [numbers], queue, type, priority, owner, dialect, from_ms,
+ * to_ms (created), order ("asc" "desc"), limit, cursor (bin, from a ROWS), offset, count (bool),
+ * object (kind name), search, id */
+struct question {
+    struct slice kind, queue, type, owner, object, search, cursor, worker;
+    uint32_t brand, status_mask /* 1 << status */, limit, offset;
+    int8_t priority, dialect; /* -1 = any */
+    int64_t from_ms, to_ms;   /* 0 = open */
+    uint64_t id;
+    bool descending, count;
+};
+
+/* [queue, settings map]: paused bool, running_max, rate_per_min, weight, keep, brand.
+ * An empty map reads them. */
+struct queue_set {
+    struct slice queue;
+    uint32_t brand, running_max, rate_per_min, weight;
+    int64_t keep_ms;
+    bool paused;
+    uint8_t set; /* 1 paused 2 running_max 4 rate 8 weight 16 keep 32 brand */
+};
+
+enum put_mode { PUT_CREATE = 0, PUT_REPLACE = 1, PUT_EITHER = 2 };
+/* PUT [kind, name, body, [mode, brand]]; FETCH and DROP [kind, name, [brand]] */
+struct object_ref { struct slice kind, name, body; uint8_t mode; uint32_t brand; };
+
+/* Worker reports. epoch 0 = "my lease" (gateways only; resolved by the principal's name and boot).
+ * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
+ * CHECKPOINT [task, epoch, seq or 0 = next, name, data]
+ * DONE [task, epoch, result, [map: file, file_size, file_hash, file_name, file_mime, metrics,
+ *       message]]
+ * FAIL [task, epoch, reason, text, [retryable = true]]: reason is an enum reason (FAILED,
+ *       PERMANENT, CRASHED, TIMEOUT)
+ * RELEASE [task, epoch]          STOPPED [task, epoch]        LOG [task, epoch, level, text] */
+struct report {
+    uint64_t task, epoch;
+    uint32_t seq;
+    int8_t percent;  /* -1 = not given */
+    uint8_t reason, level;
+    bool retryable;
+    struct slice text, name, data /* result or checkpoint */, metrics;
+    uint64_t file, file_size;
+    struct slice file_hash, file_name, file_mime;
+};
+
+/* [map]: worker, boot, queues, types, labels, brand, limit, wait_ms, lease_ms, again (bool: give
+ * a delivered, unstarted task again), max (tasks it may hold). TASK items carry this number. */
+struct claim {
+    struct slice worker;
+    uint64_t boot;
+    struct serves serves;
+    uint32_t brand, limit, wait_ms, lease_ms, held_max;
+    bool again;
+};
+
+struct unwatch { uint64_t number; }; /* [number] of the WATCH or CLAIM */
+
+/* ---- from the broker ---- */
+
+enum verdict { VERDICT_KEEP = 0, VERDICT_STOP = 1, VERDICT_SETTLED = 2 };
+/* [map]: link, incarnation, beat_ms, suspect_ms, doubt_ms, lost_ms, time_ms (wall),
+ * verdicts [[task, epoch, verdict]], payload_max, batch_max, frame_max */
+struct welcome {
+    uint32_t link, beat_ms, suspect_ms, doubt_ms, lost_ms, payload_max, batch_max, frame_max;
+    uint64_t incarnation;
+    int64_t time_ms;
+    struct slice verdicts; /* packed: verdict_put() and verdict_at() */
+    uint32_t verdict_count;
+};
+
+struct submitted { uint64_t number, id; enum code code; struct slice text; }; /* [number, code, id, [text]] */
+
+/* [task, epoch, queue, type, attempt, payload, map, [number]]; map: brand, labels, extra, timeout,
+ * lease (ms, HTTP), source (file id), source_size, source_name, source_mime, ticket,
+ * checkpoint [seq, name, data], run, created. A CLAIM with nothing: [0, 0, "", "", 0, "", {}, number] */
+struct delivery {
+    uint64_t task, epoch, number, source_file, source_size, ticket;
+    uint32_t brand, timeout_ms, lease_ms, attempt, run;
+    int64_t created_ms;
+    struct slice queue, type, payload, labels, extra, source_name, source_mime;
+    uint32_t checkpoint;
+    struct slice checkpoint_name, checkpoint_data;
+};
+
+struct settled { uint64_t task, epoch, number; enum code code; }; /* [task, epoch, code, [number]] */
+struct checkpoint_ok { uint64_t task, epoch, number; uint32_t seq; enum code code; }; /* [task, epoch, seq, code, [number]] */
+struct stop { uint64_t task, epoch; uint8_t reason; }; /* STOP [task, epoch, reason], RECALL [task, epoch] */
+
+/* VIEW [number, code, array or text]: the array holds, in this order: */
+struct view {
+    uint64_t number;
+    enum code code;
+    struct slice text; /* with a code: its sentence */
+    struct task_head head;
+    struct slice queue, type, labels, worker;
+    uint64_t place;    /* queued: tasks ahead of it in its lane, + 1; 0 = unknown */
+    int64_t lease_until_ms; /* wall; 0 = no lease or kept by beats */
+    struct slice progress_text;
+    struct task_body body;     /* id 0 = not asked for or gone */
+    struct task_result result; /* id 0 = none */
+    struct slice attempts;     /* packed attempt rows, see attempt_at() */
+    uint32_t attempt_count;
+    struct slice logs;
+    uint32_t log_count;
+};
+
+struct answer { uint64_t number; enum code code; struct slice body; }; /* [number, code, body]; with a code the body is its text */
+
+/* [number, code, rows (bin: concatenated msgpack), count of rows, next cursor, incomplete,
+ *  total or -1, total_exact, [text]] */
+struct rows {
+    uint64_t number;
+    enum code code;
+    struct slice rows, next, text;
+    uint32_t row_count;
+    bool incomplete, total_exact;
+    int64_t total;
+};
+
+struct outcome { uint64_t task; uint8_t status, reason; struct slice result, message; uint64_t result_file; }; /* [task, status, reason, result, message, [file]] */
+struct busy { uint64_t number; uint32_t retry_ms; enum code code; struct slice text; }; /* REFUSED [number, code, text, [retry_ms]] */
+
+struct message {
+    enum verb verb;
+    uint64_t number; /* request + index of the item */
+    union {
+        struct hello hello;
+        struct credit credit;
+        struct submit submit;
+        struct task_ref ref;     /* GET WATCH CANCEL RETRY UPDATE REMOVE EXPLAIN */
+        struct question question; /* ASK */
+        struct queue_set queue;
+        struct object_ref object; /* PUT FETCH DROP */
+        struct report report;     /* START PROGRESS CHECKPOINT DONE FAIL RELEASE STOPPED LOG */
+        struct claim claim;
+        struct unwatch unwatch;
+        struct welcome welcome;
+        struct submitted submitted;
+        struct delivery task;
+        struct settled settled;
+        struct checkpoint_ok checkpoint_ok;
+        struct stop stop; /* STOP RECALL */
+        struct view view;
+        struct answer answer;
+        struct rows rows;
+        struct outcome outcome;
+        struct busy refused;
+    };
+};
+
+struct frame { /* the head of a decoded frame, and where its items are */
+    enum verb verb;
+    uint64_t request;
+    uint32_t link;
+    uint32_t count;      /* items */
+    bool has_who;
+    struct who who;
+    const uint8_t *at, *end; /* next item; moved by message_next */
+    uint32_t index;
+};
+
+/* Reads a frame's head. 0, or CODE_BAD_FRAME, CODE_UNKNOWN_VERB, CODE_PAYLOAD_TOO_LARGE (more
+ * items than batch_max); outputs are untouched on failure but for request, which is set when it
+ * could be read, so that the refusal can name it. */
+enum code frame_read(struct frame *f, const void *data, size_t len, uint32_t batch_max);
+/* Reads the next item; false at the end. *code is 0 or CODE_VALIDATION_ERROR / CODE_BAD_FRAME; after
+ * a bad item reading goes on with the next one unless the frame itself is broken. */
+bool message_next(struct frame *f, struct message *m, enum code *code);
+
+/* Writes a frame: begin, one put per item, end. The count is patched in at the end, so a frame may
+ * be filled over time. `b` is appended to; check b->failed at the end. who may be NULL. */
+struct frame_writer { struct buffer *b; size_t count_at; uint32_t count; const struct who *who; };
+void frame_begin(struct frame_writer *w, struct buffer *b, enum verb verb, uint64_t request,
+                 uint32_t link, const struct who *who);
+void frame_put(struct frame_writer *w, const struct message *m);
+void frame_end(struct frame_writer *w);
+
+/* Packed lists inside messages: fixed-size little-endian rows. */
+/* A list of texts, each with a 2-byte length before it; *at starts at 0. False at the end. */
+bool text_next(struct slice list, uint32_t *at, struct slice *text);
+void text_put(struct buffer *b, struct slice text);
+struct held held_at(const struct hello *h, uint32_t index);
+void held_put(struct buffer *b, struct held held);
+uint64_t after_at(struct slice after, uint32_t index);
+void after_put(struct buffer *b, uint64_t id);
+struct verdict_row { uint64_t task, epoch; uint8_t verdict; };
+struct verdict_row verdict_at(struct slice verdicts, uint32_t index);
+void verdict_put(struct buffer *b, struct verdict_row row);
+/* Rows of view.attempts and view.logs, length-prefixed; *at starts at 0. False at the end. */
+bool attempt_next(struct slice attempts, uint32_t *at, struct attempt_record *row);
+void attempt_put(struct buffer *b, const struct attempt_record *row);
+bool log_next(struct slice logs, uint32_t *at, struct log_record *row);
+void log_put(struct buffer *b, const struct log_record *row);
+
+const char *verb_name(enum verb verb);   /* static; "?" for none */
+const char *code_name(enum code code);
+const char *code_text(enum code code);
+int code_http(enum code code);
+const char *status_name(enum status status); /* "queued" … */
+const char *reason_name(enum reason reason);
+#endif

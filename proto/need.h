@@ -1,0 +1,32 @@
+/* need.h - what the core asks of the store: one key or one bounded range.
+ *
+ * The core puts needs into its effects, the shell has store_load read them and steps
+ * EVENT_LOADED. Every need is answered, found or not. Pure data. */
+#ifndef RELAIS_PROTO_NEED_H
+#define RELAIS_PROTO_NEED_H
+#include "proto/base/bytes.h"
+#include <stdint.h>
+
+enum need_kind {
+    NEED_NONE = 0,
+    NEED_TASK = 1,   /* id: head, body, result, ledger, log */
+    NEED_BODY = 2,   /* id: body, and the checkpoint `seq` (0 = the newest) when there is one */
+    NEED_LANE = 3,   /* lane, priority, from order (>=), count: heads with status queued, in order, each followed by its body */
+    NEED_DUE = 4,    /* from due_ms (>=) and id (>) , count: heads with status scheduled, by due time */
+    NEED_DEDUP = 5,  /* brand, key */
+    NEED_OBJECT = 6, /* object kind, brand, key = name */
+    NEED_RESTORE = 7, /* meta, all lanes, queues and workers, then every head delivered, running or paused (with TASK_CANCELLING too) */
+    NEED_SWEEP = 8,  /* from id, count: heads of ended tasks in order of id, for retention */
+    NEED_QUEUE_WORKER = 9
+};
+
+struct need {
+    enum need_kind kind;
+    uint64_t id, order;    /* NEED_DUE: order is the id to start after */
+    int64_t due_ms;
+    uint32_t lane, brand, count, seq;
+    uint8_t priority, object;
+    struct slice key;      /* borrowed until the next core call */
+    uint64_t ticket;       /* the core's own; the shell hands it back in EVENT_LOADED */
+};
+#endif

@@ -1,0 +1,232 @@
+/* record.h - what survives: every structure that the journal and the table keep, on one page.
+ *
+ * The core emits these by value (effects.records), the store encodes them (store/codec.h) and
+ * hands them back decoded (EVENT_LOADED). Slices are borrowed: from the core until its next step,
+ * from the store until the load is handled. Times *_ms are wall-clock milliseconds since 1970,
+ * 0 = not yet. A number once used as task id, order or epoch is never used again.
+ *
+ * A task is split so that a change of state writes only its small head:
+ *   head  (RECORD_TASK)    fixed fields, rewritten at each transition
+ *   body  (RECORD_BODY)    what was submitted; written once
+ *   result(RECORD_RESULT)  how the run ended; written at settlement when the task is kept */
+#ifndef RELAIS_PROTO_RECORD_H
+#define RELAIS_PROTO_RECORD_H
+#include "proto/base/bytes.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum status { /* the states of DESIGN 3; life.def holds the moves between them */
+    STATUS_NONE = 0,
+    STATUS_SCHEDULED = 1, /* waits for its due time, its back-off or the tasks it comes after */
+    STATUS_QUEUED = 2,
+    STATUS_DELIVERED = 3, /* with a worker, not started */
+    STATUS_RUNNING = 4,
+    STATUS_PAUSED = 5,
+    STATUS_COMPLETED = 6,
+    STATUS_FAILED = 7,
+    STATUS_CANCELLED = 8,
+    STATUS_COUNT = 9
+};
+static inline bool status_ended(enum status s) { return s >= STATUS_COMPLETED; }
+
+enum priority { PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH, PRIORITY_CRITICAL, PRIORITY_COUNT };
+
+enum reason { /* why an attempt ended; the attempt ledger's codes */
+    REASON_NONE = 0,
+    REASON_DONE = 1,
+    REASON_FAILED = 2,         /* reported by the worker, may be retried */
+    REASON_PERMANENT = 3,      /* reported by the worker, never retried */
+    REASON_CRASHED = 4,        /* the worker's process died while it ran */
+    REASON_LEASE_LOST = 5,     /* silence, or no renewal in time */
+    REASON_RELEASED = 6,       /* handed back clean */
+    REASON_BROKER_RESTART = 7, /* not offered again after a restart */
+    REASON_CANCELLED = 8,
+    REASON_TIMEOUT = 9,        /* run or progress timeout */
+    REASON_POISON = 10,        /* crashed its worker too often: quarantined */
+    REASON_PAUSED = 11,
+    REASON_COUNT = 12
+};
+
+enum { KEEP_FAILED = -1, KEEP_NONE = 0 }; /* task_head.keep_ms; > 0: so long after its end */
+
+enum task_flag {
+    TASK_ACCEPTED = 1,    /* memory only: in no group, gone at restart */
+    TASK_CANCELLING = 2,  /* STOP was sent, not yet acknowledged; survives a restart */
+    TASK_WATCHED = 4,     /* the submitting link wants OUTCOME (memory only) */
+    TASK_FILE_RESULT = 8, /* the result is result_file */
+    TASK_PAUSING = 16
+};
+
+struct task_head {
+    uint64_t id;
+    uint64_t order;      /* place in its lane: lower is older; unique */
+    uint64_t epoch;      /* newest granted epoch, 0 = never granted */
+    int64_t due_ms;      /* scheduled: when it may be queued */
+    int64_t created_ms, updated_ms, started_ms, finished_ms;
+    int64_t keep_ms;     /* KEEP_* or milliseconds after its end */
+    uint32_t brand;
+    uint32_t lane;       /* number of its lane (RECORD_LANE) */
+    uint32_t worker;     /* number of the worker that holds or last held it, 0 = none */
+    uint32_t timeout_ms; /* run timeout; 0 = none */
+    uint32_t version;    /* raised by each change; WATCH compares it */
+    uint32_t checkpoint; /* newest acknowledged checkpoint sequence, 0 = none */
+    uint32_t resume;     /* checkpoint the next delivery carries; 0 = the newest */
+    uint32_t payload_len, result_len;
+    uint32_t backoff_ms; /* first retry delay; doubles */
+    uint16_t run;        /* 1.. : retry and resume open the next */
+    uint16_t attempt;    /* attempts STARTED in this run */
+    uint16_t retry_count, max_retries; /* manual retries; automatic retries allowed per run */
+    uint16_t waits_for;  /* tasks it still waits for (fan-in) */
+    uint8_t status, priority, reason, progress, crashes, flags, dialect;
+};
+
+struct task_body {
+    uint64_t id;
+    uint64_t source_file;     /* 0 = none */
+    struct slice payload;     /* opaque */
+    struct slice extra;       /* the dialect's own fields, opaque to the core */
+    struct slice owner;       /* name of the submitting principal */
+    struct slice key;         /* idempotency key, may be empty */
+    struct slice after;       /* packed little-endian u64 ids it waits for */
+    uint32_t progress_ms;     /* progress timeout; 0 = none */
+};
+
+struct task_result {
+    uint64_t id;
+    uint64_t result_file;
+    struct slice result;  /* opaque */
+    struct slice message; /* the error, or the last word of the worker */
+    struct slice metrics; /* opaque */
+    struct slice worker;  /* name */
+};
+
+struct attempt_record { /* the ledger: one per attempt that did not complete the task, newest 32 */
+    uint64_t id, epoch;
+    int64_t started_ms, ended_ms;
+    uint16_t run, attempt;
+    uint8_t reason;
+    struct slice worker, message;
+};
+
+struct log_record { /* at most log_lines_max a task */
+    uint64_t id;
+    uint32_t line; /* 1.. */
+    uint8_t level;
+    int64_t time_ms;
+    struct slice text;
+};
+
+struct checkpoint_record {
+    uint64_t id, epoch;
+    uint32_t seq; /* 1.., strictly increasing per task */
+    int64_t time_ms;
+    struct slice name, data;
+};
+
+struct lane_record { /* (brand, queue, type, label set); made on first use, never renumbered */
+    uint32_t lane, brand;
+    struct slice queue, type, labels;  /* labels: "k=v,k=v", keys sorted; may be empty */
+    uint64_t cursor[PRIORITY_COUNT];   /* no queued task on disk has a lower order */
+    uint64_t count[STATUS_COUNT][PRIORITY_COUNT]; /* exact; ended ones only while kept */
+};
+
+struct queue_record { /* settings of (brand, name); absent = defaults */
+    uint32_t brand;
+    struct slice name;
+    bool paused;
+    uint32_t running_max;   /* 0 = no limit */
+    uint32_t rate_per_min;  /* deliveries a minute, 0 = no limit */
+    uint32_t weight;        /* share within the brand, 1.. */
+    int64_t keep_ms;        /* default of its tasks; KEEP_* */
+    bool keep_set;
+};
+
+struct worker_record { /* a worker incarnation that was given work */
+    uint32_t worker; /* number */
+    uint32_t brand;  /* 0 = all */
+    uint64_t boot;
+    bool http;
+    struct slice name;
+};
+
+struct dedup_record { /* an idempotent submit, for dedup_ms */
+    uint32_t brand;
+    struct slice key;
+    uint64_t body_hash, task;
+    int64_t time_ms;
+};
+
+struct object_record { /* everything that has no behaviour in time; object.def lists the kinds */
+    uint8_t kind;
+    uint32_t brand; /* 0 = of the installation */
+    uint64_t id;
+    int64_t created_ms, updated_ms;
+    struct slice name; /* unique per (kind, brand) */
+    struct slice body; /* opaque */
+};
+
+struct file_record { /* a file named by a task; bytes at DATA/files/ID */
+    uint64_t file, task, size;
+    uint32_t brand;
+    int64_t created_ms;
+    uint8_t hash[32];
+    struct slice name, mime;
+};
+
+struct meta_record {
+    uint64_t sequence;    /* every number below is used up: reserved in blocks of 2^20 */
+    uint64_t incarnation; /* of the broker process that wrote it */
+};
+
+enum record_kind {
+    RECORD_NONE = 0,
+    RECORD_META = 1,
+    RECORD_TASK = 2,      /* head; put */
+    RECORD_TASK_GONE = 3, /* head, body, result, ledger, log, checkpoints and indexes go */
+    RECORD_BODY = 4,
+    RECORD_RESULT = 5,
+    RECORD_ATTEMPT = 6,
+    RECORD_LOG = 7,
+    RECORD_CHECKPOINT = 8,
+    RECORD_LANE = 9,
+    RECORD_QUEUE = 10,
+    RECORD_WORKER = 11,
+    RECORD_WORKER_GONE = 12,
+    RECORD_DEDUP = 13,
+    RECORD_DEDUP_GONE = 14,
+    RECORD_OBJECT = 15,
+    RECORD_OBJECT_GONE = 16,
+    RECORD_FILE = 17,
+    RECORD_FILE_GONE = 18,
+    RECORD_RESULT_GONE = 19, /* a retried task forgets its last result */
+    RECORD_CHECKPOINT_GONE = 20,
+    RECORD_COUNT = 21
+};
+
+struct was { /* what the newest earlier RECORD_TASK of the id said: locates its index entries */
+    uint8_t status, priority; /* status 0: the task is new, nothing of it was ever written */
+    uint32_t lane;
+    uint64_t order;
+    int64_t due_ms;
+};
+
+struct record {
+    enum record_kind kind;
+    struct was was; /* RECORD_TASK and RECORD_TASK_GONE only */
+    union {
+        struct meta_record meta;
+        struct task_head task; /* RECORD_TASK_GONE: id, brand and checkpoint are set */
+        struct task_body body;
+        struct task_result result; /* RECORD_RESULT_GONE: id is set */
+        struct attempt_record attempt;
+        struct log_record log;
+        struct checkpoint_record checkpoint;
+        struct lane_record lane;
+        struct queue_record queue;
+        struct worker_record worker;
+        struct dedup_record dedup;
+        struct object_record object;
+        struct file_record file;
+    };
+};
+#endif

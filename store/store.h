@@ -1,0 +1,91 @@
+/* store.h - the seam between the core's groups and what keeps them.
+ *
+ * A group is what one or more turns of the broker commit together: records encoded one after the
+ * other (codec.h). store_append makes it durable (one fsync) and only then may anything it
+ * acknowledges leave. Records then reach the table lazily, and only if they survive: a task
+ * submitted, done and not kept never touches it. Two implementations: disk (journal.h + table.h)
+ * and memory, with scripted faults, for tests and the simulator.
+ *
+ * Threads: store_append is called by one thread (the store thread). store_load and store_view_open
+ * may be called by any other thread, several at a time. Nothing here blocks store_append but the disk.
+ *
+ * DIAGNOSTICS: store_open says in `why` (one line, names the file) what it refuses: another broker
+ * on the folder, a valid frame behind a broken one (corruption), a table whose `reached` lies
+ * beyond the journal, an unknown layout version. A torn last frame is cut and counted. */
+#ifndef RELAIS_STORE_STORE_H
+#define RELAIS_STORE_STORE_H
+#include "proto/need.h"
+#include "proto/record.h"
+
+struct store;
+enum store_state { STORE_OK = 0, STORE_DOWN = 1 };
+
+struct store_options {
+    const char *folder;          /* DATA; made with mode 0700 when absent */
+    uint64_t segment_bytes;      /* of one journal segment; default 16 MiB */
+    uint64_t tail_bytes_max;     /* journal to replay at most; default 32 MiB */
+    uint64_t debt_bytes_max;     /* records waiting for the table; over it store_debt() >= 1 */
+    uint32_t age_ms_max;         /* a pending record older than that goes to the table; 50 */
+    uint64_t free_bytes_min;     /* disk watermark */
+    bool read_only;              /* relais check */
+};
+
+struct store_stats {
+    uint64_t groups, bytes, segments, pending_records, pending_bytes, reached, cut_bytes;
+    uint64_t table_batches, table_records, sync_us_p50, sync_us_p99;
+};
+
+struct store *store_open(const struct store_options *options, char *why, size_t why_size);
+void store_close(struct store **self);
+
+/* Durable on return of STORE_OK. STORE_DOWN: nothing more can be acknowledged; close, open again
+ * and restore. `group` is strictly increasing from store_next_group(). */
+enum store_state store_append(struct store *s, uint64_t group, struct slice records);
+uint64_t store_next_group(const struct store *s);
+/* 0 = none; from 1 on admission must slow down. */
+double store_debt(struct store *s);
+bool store_disk_full(struct store *s);
+
+/* Reads what a need asks for, as of at least `group`. Calls `found` for each record in the order
+ * core.h gives, slices borrowed for that call; then returns true. False when a read failed (the
+ * cause in `why`), e.g. a damaged block: only this answer fails. */
+typedef void store_found(void *context, const struct record *record);
+bool store_load(struct store *s, const struct need *need, uint64_t group, store_found *found,
+                void *context, char *why, size_t why_size);
+
+/* A view: everything as of at least `group`, immutable, for lists and counts. Walks give records
+ * in the order of the index: by created (id), or by (status, type, created). */
+struct store_view;
+enum walk_kind { WALK_TASKS = 1, WALK_STATUS = 2, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
+                 WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10 };
+struct walk {
+    enum walk_kind kind;
+    uint32_t brand;      /* TASKS, STATUS, OBJECTS; 0 = all brands */
+    uint8_t status;      /* STATUS */
+    uint8_t object;      /* OBJECTS: kind */
+    struct slice type;   /* STATUS: empty = all types */
+    uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
+    bool descending;     /* newest first */
+    struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */
+    uint64_t from_id, to_id; /* TASKS, STATUS: bounds, 0 = open */
+};
+struct store_view *store_view_open(struct store *s, uint64_t group, char *why, size_t why_size);
+void store_view_close(struct store_view **self);
+struct store_walk;
+struct store_walk *walk_open(struct store_view *v, const struct walk *walk);
+bool walk_next(struct store_walk *w, struct record *record); /* slices borrowed until the next call */
+void walk_cursor(const struct store_walk *w, struct buffer *cursor); /* behind the last record given */
+void walk_close(struct store_walk **self);
+/* One task with body and result, from the view. */
+bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context);
+
+void store_stats(struct store *s, struct store_stats *stats);
+/* Offline audit (relais check): every index entry against its record, counters against a recount;
+ * calls `report` per finding. Returns the number of findings. */
+typedef void store_report(void *context, const char *finding);
+uint64_t store_audit(struct store *s, store_report *report, void *context);
+
+/* The memory store: same seam, for tests and the simulator. */
+struct memory_faults { uint64_t fail_append_at; uint32_t crash_keeps_permille; };
+struct store *store_open_memory(const struct memory_faults *faults);
+#endif
