@@ -16,8 +16,9 @@ enum need_kind {
     NEED_DEDUP = 5,  /* brand, key */
     NEED_OBJECT = 6, /* object kind, brand, key = name */
     NEED_RESTORE = 7, /* meta, all lanes, queues and workers, then every head delivered, running or paused (with TASK_CANCELLING too) */
-    NEED_SWEEP = 8,  /* from id, count: heads of ended tasks in order of id, for retention */
-    NEED_QUEUE_WORKER = 9
+    NEED_SWEEP = 8   /* object 0: from id (>), count: heads of ended tasks in order of id, for
+                        retention; object 1: dedup records after (brand, key), count */
+ 
 };
 
 struct need {

@@ -73,16 +73,22 @@ struct task_head {
     uint32_t resume;     /* checkpoint the next delivery carries; 0 = the newest */
     uint32_t payload_len, result_len;
     uint32_t backoff_ms; /* first retry delay; doubles */
+    uint64_t source_file, result_file; /* 0 = none; they go when the task goes */
     uint16_t run;        /* 1.. : retry and resume open the next */
     uint16_t attempt;    /* attempts STARTED in this run */
     uint16_t retry_count, max_retries; /* manual retries; automatic retries allowed per run */
     uint16_t waits_for;  /* tasks it still waits for (fan-in) */
+    uint16_t failures;   /* attempts of this run that a worker reported failed or that timed out */
+    uint16_t log_lines;
+    uint8_t losses;      /* leases of this run that were lost to silence or a restart */
     uint8_t status, priority, reason, progress, crashes, flags, dialect;
 };
 
 struct task_body {
     uint64_t id;
-    uint64_t source_file;     /* 0 = none */
+    uint64_t source_file;     /* 0 = none; with it: */
+    uint64_t source_size;     /* bytes */
+    struct slice source_name, source_mime;
     struct slice payload;     /* opaque */
     struct slice extra;       /* the dialect's own fields, opaque to the core */
     struct slice owner;       /* name of the submitting principal */
