@@ -1,0 +1,159 @@
+/* exchange.h - one HTTP request and its answer, as a dialect sees it. No dialect knows a socket.
+ *
+ * Life of an exchange: header lint, route, the dialect's steps (guard.h), then the route's
+ *   begin  (optional) before the body is read: may ask the broker first, then exchange_proceed
+ *   part   (optional) at each part of a form: false after exchange_refuse = not taken
+ *   read   the whole body is there: fills in the message; true = send it, false = already ended
+ *          (exchange_refuse, exchange_answer) or gone its own way (exchange_send)
+ *   write  the broker's answer is there: writes the answer into x->out, exchange_answer
+ * Between these calls the connection is suspended; nothing of that is visible here. An exchange
+ * ends exactly once, by exchange_answer, exchange_refuse, exchange_file or exchange_end; answers
+ * that arrive later are dropped, a parked WATCH or CLAIM is taken back, a claimed task that finds
+ * its client gone is RELEASEd, and uploads that no successful SUBMIT or report names are dropped.
+ *
+ * All calls happen on the exchange's own thread. Slices and pointers found here live as long as
+ * the exchange, those of an answer (message) only during the callback: exchange_copy keeps them.
+ *
+ * Refusals: every one goes through the dialect's `fail`, the framework's own included. */
+#ifndef RELAIS_GATEWAY_EXCHANGE_H
+#define RELAIS_GATEWAY_EXCHANGE_H
+#include "gateway/json.h"
+#include "proto/base/bytes.h"
+#include "proto/message.h"
+#include "proto/who.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PARAMS_MAX = 4, FORM_FIELDS_MAX = 64, UPLOADS_MAX = 4, BRANDS_MAX = 32 };
+
+enum method {
+    METHOD_NONE = 0, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH,
+    METHOD_DELETE, METHOD_OPTIONS, METHOD_COUNT
+};
+
+struct param { const char *name; struct slice value; }; /* {name} of the pattern, decoded segment */
+
+struct form_field { const char *name; struct slice value; };
+
+/* A part's headers, as `part` sees them. */
+struct form_part { const char *name, *file_name /* NULL: a plain field */, *mime; };
+
+/* A file that came with the request; it is on disk and hashed before `read` is called. */
+struct upload {
+    const char *name;      /* of the form's field; "" for a raw body */
+    const char *file_name; /* last path component only; "" = not given */
+    const char *mime;      /* lower case, without parameters */
+    uint64_t file, size;
+    uint8_t hash[32];      /* SHA-256 */
+    bool sealed, taken;    /* the framework's */
+};
+
+struct exchange {
+    /* the request */
+    enum method method;         /* a HEAD is answered by the GET route: METHOD_GET here */
+    const struct dialect *dialect;
+    const struct route *route;
+    const char *path;           /* raw, without the query */
+    const char *query;          /* raw, "" = none */
+    struct param params[PARAMS_MAX];
+    uint32_t param_count;
+    struct who who;             /* the principal; who.brand is the acting brand */
+    uint32_t brands[BRANDS_MAX]; /* brands of the token, first = default */
+    uint32_t brand_count;
+    int64_t wall_ms;            /* when it began */
+    char request_id[40];
+    struct slice body;          /* BODY_BYTES and BODY_JSON */
+    json_t *json;               /* BODY_JSON: parsed; NULL when there was no body */
+    struct form_field *fields;  /* BODY_FORM */
+    uint32_t field_count;
+    struct upload *uploads;     /* BODY_FORM, BODY_FILE */
+    uint32_t upload_count;
+    struct field_errors errors; /* what the getters of json.h found wrong */
+    /* the broker's answer */
+    uint32_t answers;           /* messages at `answer`; > 1 only for a CLAIM */
+    /* what `fail` may show */
+    uint32_t allow;             /* 405: 1 << enum method */
+    uint32_t retry_after_s;     /* 429, 503; already in the headers */
+    /* the answer */
+    struct out out;             /* its body; empty at start */
+    void *state;                /* the dialect's own */
+};
+
+typedef void exchange_then(struct exchange *x, const struct message *answer);
+
+/* ---- the request ---- */
+
+/* NULL data when the pattern has no such name. */
+struct slice exchange_param(const struct exchange *x, const char *name);
+/* First value of a query key, decoded ("+" is a blank), NUL-ended in the arena; NULL = absent.
+ * A key without "=" gives "". */
+const char *exchange_query(struct exchange *x, const char *name);
+/* Goes through all pairs; *at starts at 0. False at the end. */
+bool exchange_query_next(struct exchange *x, uint32_t *at, const char **name, const char **value);
+/* Query key as a number within [min, max]; absent = fallback; anything else adds a field error. */
+int64_t exchange_query_number(struct exchange *x, const char *name, int64_t fallback, int64_t min,
+                              int64_t max);
+/* A request header, NULL = absent. */
+const char *exchange_header(const struct exchange *x, const char *name);
+/* Value of a form field, NULL data = absent; uploads by field name, NULL = absent. */
+struct slice exchange_field(const struct exchange *x, const char *name);
+struct upload *exchange_upload(struct exchange *x, const char *name);
+/* "http://host[:port]" as the client addressed us; for absolute URLs in answers. */
+const char *exchange_origin(struct exchange *x);
+
+/* ---- memory: all of it goes with the exchange ---- */
+
+void *exchange_alloc(struct exchange *x, size_t size); /* zeroed; never NULL: out of memory aborts */
+struct slice exchange_copy(struct exchange *x, struct slice s); /* NUL behind it */
+const char *exchange_print(struct exchange *x, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- the broker ---- */
+
+/* Sends one message for x->who. Its number is chosen here. A refusal ends the exchange through
+ * `fail`; otherwise `then` gets the answer. Several may be under way at once. Verbs that are never
+ * answered (UNWATCH) take then = NULL. */
+void exchange_send(struct exchange *x, const struct message *m, exchange_then *then);
+/* The same, but `then` gets refusals too. */
+void exchange_try(struct exchange *x, const struct message *m, exchange_then *then);
+/* The code of any answer: of REFUSED, SUBMITTED, VIEW …; 0 for those that carry none. */
+enum code exchange_code(const struct message *answer);
+struct slice exchange_text(const struct message *answer); /* its sentence, may be empty */
+/* After `begin`: go on with the body. */
+void exchange_proceed(struct exchange *x);
+/* Calls `then` with answer NULL after that time, unless the exchange has ended. */
+void exchange_later(struct exchange *x, uint32_t delay_ms, exchange_then *then);
+
+/* ---- the answer ---- */
+
+/* Adds a response header; name and value are copied; control bytes in the value become blanks. */
+void exchange_set(struct exchange *x, const char *name, const char *value);
+/* Ends it with x->out as body; application/json unless Content-Type was set. 204 has no body. */
+void exchange_answer(struct exchange *x, int status);
+/* Ends it through the dialect's fail; text NULL = the code's own sentence. Always returns false,
+ * so that a read function can end with it. */
+bool exchange_refuse(struct exchange *x, enum code code, const char *text);
+
+/* Ends it with a stored file: 200, or 206 and 416 by Range, 304 by If-None-Match, HEAD. */
+struct file_answer {
+    uint64_t file, size;
+    struct slice name, mime, hash; /* hash empty = no ETag */
+    bool attachment;               /* Content-Disposition: attachment */
+};
+void exchange_file(struct exchange *x, const struct file_answer *file);
+
+/* Server-sent events: 200 at once, then any number of events, then exchange_end. A client that
+ * reads too slowly (256 KiB behind) is cut off. event and id may be NULL. Blank lines keep the
+ * connection alive. */
+void exchange_events(struct exchange *x);
+void exchange_event(struct exchange *x, const char *event, const char *id, struct slice data);
+void exchange_end(struct exchange *x);
+
+/* ---- the house ---- */
+
+/* An option of the [gateway] section by name, as text; NULL = unknown. */
+const char *exchange_option(const struct exchange *x, const char *name);
+/* The 16-byte key with which public ids are spelled (proto/id.h); NULL until the broker was heard. */
+const uint8_t *exchange_id_key(const struct exchange *x);
+#endif
