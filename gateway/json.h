@@ -46,24 +46,24 @@ void field_sentence(const struct field_error *e, char *text, size_t size);
 enum field_flag { OPTIONAL = 0, REQUIRED = 1, NULLABLE = 2, BLANK_OK = 4 };
 
 /* The value under a name in either spelling; NULL = absent. `object` may be NULL or no object. */
-json_t *field_find(json_t *object, const char *name);
+json_t *member_find(json_t *object, const char *name);
 /* Text of at most `max` bytes; .data NULL = absent. Borrowed from the object, NUL behind it. */
-struct slice field_text(json_t *object, const char *name, uint32_t flags, uint32_t max,
-                        struct field_errors *e);
-int64_t field_integer(json_t *object, const char *name, uint32_t flags, int64_t fallback,
+struct slice member_text(json_t *object, const char *name, uint32_t flags, uint32_t max,
+                         struct field_errors *e);
+int64_t member_integer(json_t *object, const char *name, uint32_t flags, int64_t fallback,
                       int64_t min, int64_t max, struct field_errors *e);
-double field_number(json_t *object, const char *name, uint32_t flags, double fallback,
+double member_number(json_t *object, const char *name, uint32_t flags, double fallback,
                     double min, double max, struct field_errors *e);
-bool field_bool(json_t *object, const char *name, uint32_t flags, bool fallback,
+bool member_bool(json_t *object, const char *name, uint32_t flags, bool fallback,
                 struct field_errors *e);
-json_t *field_object(json_t *object, const char *name, uint32_t flags, struct field_errors *e);
-json_t *field_list(json_t *object, const char *name, uint32_t flags, uint32_t max,
+json_t *member_object(json_t *object, const char *name, uint32_t flags, struct field_errors *e);
+json_t *member_list(json_t *object, const char *name, uint32_t flags, uint32_t max,
                    struct field_errors *e);
 /* Index of the text (any case) in a NULL-ended list of choices; -1 = absent or wrong. */
-int field_choice(json_t *object, const char *name, uint32_t flags, const char *const *choices,
+int member_choice(json_t *object, const char *name, uint32_t flags, const char *const *choices,
                  struct field_errors *e);
 /* RFC 3339 time in unix milliseconds; 0 = absent or wrong. */
-int64_t field_time(json_t *object, const char *name, uint32_t flags, struct field_errors *e);
+int64_t member_time(json_t *object, const char *name, uint32_t flags, struct field_errors *e);
 
 /* ---- writing ---- */
 
