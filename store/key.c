@@ -1,0 +1,158 @@
+#include "store/key.h"
+#include <assert.h>
+#include <endian.h>
+
+static void put(struct key *k, const void *data, size_t len) {
+    assert(k->len + len <= KEY_BYTES_MAX);
+    if (len) memcpy(k->bytes + k->len, data, len);
+    k->len += (uint32_t)len;
+}
+
+void key_begin(struct key *k, enum key_kind kind) {
+    k->len = 1;
+    k->bytes[0] = (uint8_t)kind;
+}
+
+void key_u8(struct key *k, uint8_t v) { put(k, &v, 1); }
+
+void key_u32(struct key *k, uint32_t v) {
+    v = htobe32(v);
+    put(k, &v, 4);
+}
+
+void key_u64(struct key *k, uint64_t v) {
+    v = htobe64(v);
+    put(k, &v, 8);
+}
+
+void key_type(struct key *k, struct slice type) {
+    uint16_t len = htobe16((uint16_t)type.len);
+    put(k, &len, 2);
+    put(k, type.data, type.len);
+}
+
+void key_plain(struct key *k, enum key_kind kind) { key_begin(k, kind); }
+
+void key_id(struct key *k, enum key_kind kind, uint64_t id) {
+    key_begin(k, kind);
+    key_u64(k, id);
+}
+
+void key_number(struct key *k, enum key_kind kind, uint32_t number) {
+    key_begin(k, kind);
+    key_u32(k, number);
+}
+
+void key_sub(struct key *k, uint64_t id, enum record_kind kind, uint64_t number) {
+    key_id(k, KEY_SUB, id);
+    key_u8(k, (uint8_t)kind);
+    key_u64(k, number);
+}
+
+void key_laned(struct key *k, uint32_t lane, uint8_t priority, uint64_t order) {
+    key_number(k, KEY_LANED, lane);
+    key_u8(k, priority);
+    key_u64(k, order);
+}
+
+void key_due(struct key *k, int64_t due_ms, uint64_t id) {
+    key_begin(k, KEY_DUE);
+    key_u64(k, (uint64_t)due_ms ^ 1ull << 63);
+    key_u64(k, id);
+}
+
+void key_created(struct key *k, uint32_t brand, uint64_t id) {
+    key_number(k, KEY_CREATED, brand);
+    key_u64(k, id);
+}
+
+void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type, uint64_t id) {
+    key_begin(k, KEY_STATUS);
+    key_u8(k, status);
+    key_u32(k, brand);
+    key_type(k, type);
+    key_u64(k, id);
+}
+
+void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand, struct slice name) {
+    key_begin(k, kind);
+    if (kind == KEY_OBJECT) key_u8(k, object);
+    key_u32(k, brand);
+    put(k, name.data, name.len);
+}
+
+void key_after_prefix(struct key *out, const struct key *k) {
+    *out = *k;
+    while (out->len && out->bytes[out->len - 1] == 0xff) out->len--;
+    assert(out->len); /* no kind is 0xff */
+    out->bytes[out->len - 1]++;
+}
+
+/* Attempts of a task in the order of run, then of attempt; the epoch tells apart deliveries that
+ * were never started and so share an attempt number. */
+static void key_attempt(struct key *k, const struct attempt_record *a) {
+    key_id(k, KEY_SUB, a->id);
+    key_u8(k, RECORD_ATTEMPT);
+    key_u32(k, (uint32_t)a->run << 16 | a->attempt);
+    key_u64(k, a->epoch);
+}
+
+bool key_of_record(struct key *k, const struct record *r) {
+    switch (r->kind) {
+    case RECORD_META: key_plain(k, KEY_META); return true;
+    case RECORD_TASK: case RECORD_TASK_GONE: key_id(k, KEY_HEAD, r->task.id); return true;
+    case RECORD_BODY: key_id(k, KEY_BODY, r->body.id); return true;
+    case RECORD_RESULT: case RECORD_RESULT_GONE: key_id(k, KEY_RESULT, r->result.id); return true;
+    case RECORD_ATTEMPT: key_attempt(k, &r->attempt); return true;
+    case RECORD_LOG: key_sub(k, r->log.id, RECORD_LOG, r->log.line); return true;
+    case RECORD_CHECKPOINT: case RECORD_CHECKPOINT_GONE:
+        key_sub(k, r->checkpoint.id, RECORD_CHECKPOINT, r->checkpoint.seq);
+        return true;
+    case RECORD_LANE: key_number(k, KEY_LANE, r->lane.lane); return true;
+    case RECORD_QUEUE: key_name(k, KEY_QUEUE, 0, r->queue.brand, r->queue.name); return true;
+    case RECORD_WORKER: case RECORD_WORKER_GONE:
+        key_number(k, KEY_WORKER, r->worker.worker);
+        return true;
+    case RECORD_DEDUP: case RECORD_DEDUP_GONE:
+        key_name(k, KEY_DEDUP, 0, r->dedup.brand, r->dedup.key);
+        return true;
+    case RECORD_OBJECT: case RECORD_OBJECT_GONE:
+        key_name(k, KEY_OBJECT, r->object.kind, r->object.brand, r->object.name);
+        return true;
+    case RECORD_FILE: case RECORD_FILE_GONE: key_id(k, KEY_FILE, r->file.file); return true;
+    case RECORD_NONE: case RECORD_COUNT: break;
+    }
+    return false;
+}
+
+enum record_kind key_value_kind(struct slice key) {
+    if (key.len == 0) return RECORD_NONE;
+    switch ((enum key_kind)key.data[0]) {
+    case KEY_META: return RECORD_META;
+    case KEY_HEAD: case KEY_LANED: case KEY_STATUS: return RECORD_TASK;
+    case KEY_BODY: return RECORD_BODY;
+    case KEY_RESULT: return RECORD_RESULT;
+    case KEY_SUB: return key.len > 9 ? (enum record_kind)key.data[9] : RECORD_NONE;
+    case KEY_LANE: return RECORD_LANE;
+    case KEY_QUEUE: return RECORD_QUEUE;
+    case KEY_WORKER: return RECORD_WORKER;
+    case KEY_DEDUP: return RECORD_DEDUP;
+    case KEY_OBJECT: return RECORD_OBJECT;
+    case KEY_FILE: return RECORD_FILE;
+    case KEY_REACHED: case KEY_DUE: case KEY_CREATED: break;
+    }
+    return RECORD_NONE;
+}
+
+uint64_t key_tail_id(struct slice key) {
+    uint64_t id;
+    assert(key.len >= 8);
+    memcpy(&id, key.data + key.len - 8, 8);
+    return be64toh(id);
+}
+
+int slice_order(struct slice a, struct slice b) {
+    uint32_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.data, b.data, len) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
