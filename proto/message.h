@@ -209,6 +209,9 @@ struct view {
     uint32_t attempt_count;
     struct slice logs;
     uint32_t log_count;
+    /* what FILE_READ asks for, when the task has files; filled beside the core */
+    uint64_t source_ticket, source_size, result_ticket, result_size;
+    struct slice source_name, source_mime, result_name, result_mime;
 };
 
 struct answer { uint64_t number; enum code code; struct slice body; }; /* [number, code, body]; with a code the body is its text */
@@ -226,6 +229,17 @@ struct rows {
 
 struct outcome { uint64_t task; uint8_t status, reason; struct slice result, message; uint64_t result_file; }; /* [task, status, reason, result, message, [file]] */
 struct busy { uint64_t number; uint32_t retry_ms; enum code code; struct slice text; }; /* REFUSED [number, code, text, [retry_ms]] */
+
+/* ---- file endpoint ---- */
+
+/* FILE_CREATE [name, size or 0]; FILE_WRITE [id, offset, bytes]; FILE_SEAL [id];
+ * FILE_READ [id, offset, length, ticket]; FILE_DROP [id]. FILE_CREATE's ANSWER has the body
+ * msgpack [id], FILE_SEAL's [size, sha256 (32 bytes)]. */
+struct file_ref {
+    uint64_t id, offset, size /* of the file, or bytes to read */, ticket;
+    struct slice name, bytes;
+};
+struct file_bytes { uint64_t number, offset; enum code code; struct slice bytes; bool end; }; /* [number, code, offset, bytes or text, [end]] */
 
 struct message {
     enum verb verb;
@@ -248,10 +262,12 @@ struct message {
         struct checkpoint_ok checkpoint_ok;
         struct stop stop; /* STOP RECALL */
         struct view view;
-        struct answer answer;
+        struct answer answer; /* ANSWER KEYRING */
         struct rows rows;
         struct outcome outcome;
         struct busy refused;
+        struct file_ref file; /* FILE_CREATE FILE_WRITE FILE_SEAL FILE_READ FILE_DROP */
+        struct file_bytes file_bytes;
     };
 };
 
@@ -264,6 +280,7 @@ struct frame { /* the head of a decoded frame, and where its items are */
     struct who who;
     const uint8_t *at, *end; /* next item; moved by message_next */
     uint32_t index;
+    void *packed; /* owned: the packed lists of the newest message */
 };
 
 /* Reads a frame's head. 0, or CODE_BAD_FRAME, CODE_UNKNOWN_VERB, CODE_PAYLOAD_TOO_LARGE (more
@@ -271,8 +288,12 @@ struct frame { /* the head of a decoded frame, and where its items are */
  * could be read, so that the refusal can name it. */
 enum code frame_read(struct frame *f, const void *data, size_t len, uint32_t batch_max);
 /* Reads the next item; false at the end. *code is 0 or CODE_VALIDATION_ERROR / CODE_BAD_FRAME; after
- * a bad item reading goes on with the next one unless the frame itself is broken. */
+ * a bad item reading goes on with the next one unless the frame itself is broken. m->verb and
+ * m->number are set in any case. Packed lists live until the next call; read until false, or call
+ * frame_free. */
 bool message_next(struct frame *f, struct message *m, enum code *code);
+/* Frees what the frame owns; only needed when it was not read to its end. */
+void frame_free(struct frame *f);
 
 /* Writes a frame: begin, one put per item, end. The count is patched in at the end, so a frame may
  * be filled over time. `b` is appended to; check b->failed at the end. who may be NULL. */

@@ -1,0 +1,384 @@
+#include "proto/layout.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define FIELD(key, type, member, form_, ...)                                                       \
+    {.name = key, .len = sizeof(key) - 1, .form = FORM_##form_, .at = offsetof(type, member),      \
+     ##__VA_ARGS__}
+#define M(key, member, form, ...) FIELD(key, struct message, member, form, ##__VA_ARGS__)
+#define O(key, member, form, ...) FIELD(key, struct options, member, form, ##__VA_ARGS__)
+/* fields of a map or group that lie in the struct message itself */
+#define INNER(key, form_, sub_)                                                                    \
+    {.name = key, .len = sizeof(key) - 1, .form = FORM_##form_, .sub = &sub_}
+#define PART(fields_, required_) {.fields = fields_, .count = COUNT(fields_), .required = required_, .written = required_}
+#define LIST(member, count_, max_) .count_at = offsetof(struct message, member.count_), .max = max_
+
+static const struct field option_fields[] = {
+    O("accepted", accepted, BOOL),
+    O("watch", watch, BOOL),
+    O("keep", keep_ms, I64, .set = SET_KEEP),
+    O("priority", priority, U8, .set = SET_PRIORITY),
+    O("key", key, TEXT),
+    O("brand", brand, U32, .set = SET_BRAND),
+    O("labels", labels, TEXT),
+    O("extra", extra, BIN, .set = SET_EXTRA),
+    O("dialect", dialect, U8),
+    O("at", due_ms, AT, .set = SET_DUE),
+    O("delay", due_ms, DELAY, .set = SET_DUE),
+    O("retries", retries, U16, .set = SET_RETRIES),
+    O("timeout", timeout_ms, U32, .set = SET_TIMEOUT),
+    O("progress_timeout", progress_ms, U32, .set = SET_PROGRESS),
+    O("backoff", backoff_ms, U32, .set = SET_BACKOFF),
+    O("resume", resume, U32, .set = SET_RESUME),
+    O("reset_progress", reset_progress, BOOL),
+    O("payload", payload, BIN, .set = SET_PAYLOAD),
+    O("after", after, IDS, .count_at = offsetof(struct options, after_count), .max = AFTER_MAX),
+    O("source", source_file, U64),
+    O("source_size", source_size, U64),
+    O("source_name", source_name, TEXT),
+    O("source_mime", source_mime, TEXT),
+    O("source_hash", source_hash, BIN),
+};
+static const struct layout options_layout = {
+    .fields = option_fields, .count = COUNT(option_fields),
+    .set_at = offsetof(struct options, set), .set_bytes = 4};
+
+static const struct field hello_keys[] = {
+    M("version", hello.version, U32),
+    M("kind", hello.kind, KIND),
+    M("name", hello.name, TEXT),
+    M("boot", hello.boot, U64),
+    M("queues", hello.serves.queues, TEXTS, LIST(hello.serves, queue_count, QUEUES_MAX)),
+    M("types", hello.serves.types, TEXTS, LIST(hello.serves, type_count, QUEUES_MAX)),
+    M("labels", hello.serves.labels, TEXTS, LIST(hello.serves, label_count, LABELS_MAX)),
+    M("slots", hello.slots, U32),
+    M("prefetch", hello.prefetch, U32),
+    M("implied", hello.implied, BOOL),
+    M("brand", hello.brand, U32),
+    M("held", hello.held, HELD, LIST(hello, held_count, HELD_MAX)),
+};
+static const struct layout hello_map = PART(hello_keys, 0);
+
+static const struct field question_keys[] = {
+    M("brand", question.brand, U32),
+    M("status", question.status_mask, STATUSES),
+    M("queue", question.queue, TEXT),
+    M("type", question.type, TEXT),
+    M("priority", question.priority, SMALL),
+    M("owner", question.owner, TEXT),
+    M("worker", question.worker, TEXT),
+    M("dialect", question.dialect, SMALL),
+    M("from_ms", question.from_ms, I64),
+    M("to_ms", question.to_ms, I64),
+    M("order", question.descending, ORDER),
+    M("limit", question.limit, U32),
+    M("cursor", question.cursor, BIN),
+    M("offset", question.offset, U32),
+    M("count", question.count, BOOL),
+    M("object", question.object, TEXT),
+    M("search", question.search, TEXT),
+    M("id", question.id, U64),
+};
+static const struct layout question_map = PART(question_keys, 0);
+
+static const struct field queue_keys[] = {
+    M("paused", queue.paused, BOOL, .set = 1),
+    M("running_max", queue.running_max, U32, .set = 2),
+    M("rate_per_min", queue.rate_per_min, U32, .set = 4),
+    M("weight", queue.weight, U32, .set = 8),
+    M("keep", queue.keep_ms, I64, .set = 16),
+    M("brand", queue.brand, U32, .set = 32),
+};
+static const struct layout queue_map = {
+    .fields = queue_keys, .count = COUNT(queue_keys),
+    .set_at = offsetof(struct message, queue.set), .set_bytes = 1};
+
+static const struct field done_keys[] = {
+    M("file", report.file, U64),
+    M("file_size", report.file_size, U64),
+    M("file_hash", report.file_hash, BIN),
+    M("file_name", report.file_name, TEXT),
+    M("file_mime", report.file_mime, TEXT),
+    M("metrics", report.metrics, BIN),
+    M("message", report.text, TEXT),
+};
+static const struct layout done_map = PART(done_keys, 0);
+
+static const struct field claim_keys[] = {
+    M("worker", claim.worker, TEXT),
+    M("boot", claim.boot, U64),
+    M("queues", claim.serves.queues, TEXTS, LIST(claim.serves, queue_count, QUEUES_MAX)),
+    M("types", claim.serves.types, TEXTS, LIST(claim.serves, type_count, QUEUES_MAX)),
+    M("labels", claim.serves.labels, TEXTS, LIST(claim.serves, label_count, LABELS_MAX)),
+    M("brand", claim.brand, U32),
+    M("limit", claim.limit, U32),
+    M("wait_ms", claim.wait_ms, U32),
+    M("lease_ms", claim.lease_ms, U32),
+    M("again", claim.again, BOOL),
+    M("max", claim.held_max, U32),
+};
+static const struct layout claim_map = PART(claim_keys, 0);
+
+static const struct field welcome_keys[] = {
+    M("link", welcome.link, U32),
+    M("incarnation", welcome.incarnation, U64),
+    M("beat_ms", welcome.beat_ms, U32),
+    M("suspect_ms", welcome.suspect_ms, U32),
+    M("doubt_ms", welcome.doubt_ms, U32),
+    M("lost_ms", welcome.lost_ms, U32),
+    M("time_ms", welcome.time_ms, I64),
+    M("payload_max", welcome.payload_max, U32),
+    M("batch_max", welcome.batch_max, U32),
+    M("frame_max", welcome.frame_max, U32),
+    M("verdicts", welcome.verdicts, VERDICTS, LIST(welcome, verdict_count, HELD_MAX)),
+};
+static const struct layout welcome_map = PART(welcome_keys, 0);
+
+static const struct field checkpoint_part[] = {
+    M("seq", task.checkpoint, U32),
+    M("name", task.checkpoint_name, TEXT),
+    M("data", task.checkpoint_data, BIN),
+};
+static const struct layout checkpoint_group = PART(checkpoint_part, 1);
+
+static const struct field task_keys[] = {
+    M("brand", task.brand, U32),
+    M("run", task.run, U32),
+    M("created", task.created_ms, I64),
+    M("labels", task.labels, TEXT),
+    M("extra", task.extra, BIN),
+    M("timeout", task.timeout_ms, U32),
+    M("lease", task.lease_ms, U32),
+    M("source", task.source_file, U64),
+    M("source_size", task.source_size, U64),
+    M("source_name", task.source_name, TEXT),
+    M("source_mime", task.source_mime, TEXT),
+    M("ticket", task.ticket, U64),
+    INNER("checkpoint", GROUP, checkpoint_group),
+};
+static const struct layout task_map = PART(task_keys, 0);
+
+static const struct field body_part[] = {
+    M("id", view.body.id, U64),
+    M("payload", view.body.payload, BIN),
+    M("extra", view.body.extra, BIN),
+    M("owner", view.body.owner, TEXT),
+    M("key", view.body.key, TEXT),
+    M("after", view.body.after, IDS, .max = AFTER_MAX),
+    M("progress_timeout", view.body.progress_ms, U32),
+    M("source", view.body.source_file, U64),
+    M("source_size", view.source_size, U64),
+    M("source_name", view.source_name, TEXT),
+    M("source_mime", view.source_mime, TEXT),
+    M("source_ticket", view.source_ticket, U64),
+};
+static const struct layout body_group = PART(body_part, 1);
+
+static const struct field result_part[] = {
+    M("id", view.result.id, U64),
+    M("result", view.result.result, BIN),
+    M("message", view.result.message, TEXT),
+    M("metrics", view.result.metrics, BIN),
+    M("worker", view.result.worker, TEXT),
+    M("file", view.result.result_file, U64),
+    M("file_size", view.result_size, U64),
+    M("file_name", view.result_name, TEXT),
+    M("file_mime", view.result_mime, TEXT),
+    M("file_ticket", view.result_ticket, U64),
+};
+static const struct layout result_group = PART(result_part, 1);
+
+static const struct field view_part[] = {
+    M("id", view.head.id, U64),
+    M("status", view.head.status, U8),
+    M("brand", view.head.brand, U32),
+    M("queue", view.queue, TEXT),
+    M("type", view.type, TEXT),
+    M("labels", view.labels, TEXT),
+    M("priority", view.head.priority, U8),
+    M("created_ms", view.head.created_ms, I64),
+    M("updated_ms", view.head.updated_ms, I64),
+    M("started_ms", view.head.started_ms, I64),
+    M("finished_ms", view.head.finished_ms, I64),
+    M("due_ms", view.head.due_ms, I64),
+    M("run", view.head.run, U16),
+    M("attempt", view.head.attempt, U16),
+    M("retry_count", view.head.retry_count, U16),
+    M("max_retries", view.head.max_retries, U16),
+    M("progress", view.head.progress, U8),
+    M("progress_text", view.progress_text, TEXT),
+    M("reason", view.head.reason, U8),
+    M("version", view.head.version, U32),
+    M("worker", view.worker, TEXT),
+    M("epoch", view.head.epoch, U64),
+    M("checkpoint", view.head.checkpoint, U32),
+    M("resume", view.head.resume, U32),
+    M("timeout_ms", view.head.timeout_ms, U32),
+    M("keep_ms", view.head.keep_ms, I64),
+    M("dialect", view.head.dialect, U8),
+    M("flags", view.head.flags, U8),
+    M("place", view.place, U64),
+    M("lease_until_ms", view.lease_until_ms, I64),
+    M("waits_for", view.head.waits_for, U16),
+    M("payload_len", view.head.payload_len, U32),
+    M("result_len", view.head.result_len, U32),
+    M("backoff_ms", view.head.backoff_ms, U32),
+    M("crashes", view.head.crashes, U8),
+    M("lane", view.head.lane, U32),
+    M("order", view.head.order, U64),
+    INNER("body", GROUP, body_group),
+    INNER("result", GROUP, result_group),
+    M("attempts", view.attempts, ATTEMPTS, LIST(view, attempt_count, 1024)),
+    M("logs", view.logs, LOGS, LIST(view, log_count, 10000)),
+};
+static const struct layout view_group = PART(view_part, 3);
+
+/* The items themselves: ITEM(name, member of the union, required fields, fields …). A field whose
+ * default is not zero cannot be left out as "zero": ITEM_FULL always writes all fields. */
+#define ITEM_OF(name, member, required_, written_, ...)                                            \
+    static const struct field name##_fields[] = {__VA_ARGS__};                                     \
+    static const struct layout name##_item = {                                                     \
+        .fields = name##_fields, .count = COUNT(name##_fields), .required = required_,             \
+        .written = written_, .size = sizeof(((struct message *)0)->member)}
+#define ITEM(name, member, required_, ...)                                                         \
+    ITEM_OF(name, member, required_, required_, __VA_ARGS__)
+#define ITEM_FULL(name, member, required_, ...)                                                    \
+    ITEM_OF(name, member, required_, COUNT(name##_fields), __VA_ARGS__)
+static const struct layout empty_item = {.fields = NULL};
+ITEM(hello, hello, 1, INNER("hello", MAP, hello_map));
+ITEM(credit, credit, 1, M("slots", credit.slots, U32), M("prefetch", credit.prefetch, U32));
+ITEM(submit, submit, 3, M("queue", submit.queue, TEXT), M("type", submit.type, TEXT),
+     M("payload", submit.payload, BIN), M("options", submit.options, MAP, .sub = &options_layout));
+ITEM(get, ref, 1, M("id", ref.id, U64), M("want", ref.want, U32));
+ITEM(watch, ref, 1, M("id", ref.id, U64), M("want", ref.want, U32),
+     M("version", ref.version, U32), M("wait_ms", ref.wait_ms, U32));
+ITEM(cancel, ref, 1, M("id", ref.id, U64), M("reason", ref.text, TEXT));
+ITEM(retry, ref, 1, M("id", ref.id, U64), M("options", ref.options, MAP, .sub = &options_layout));
+ITEM(one, ref, 1, M("id", ref.id, U64));
+ITEM(ask, question, 1, M("kind", question.kind, TEXT),
+     INNER("options", MAP, question_map));
+ITEM(queue, queue, 1, M("queue", queue.queue, TEXT), INNER("settings", MAP, queue_map));
+ITEM(put, object, 3, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
+     M("body", object.body, BIN), M("mode", object.mode, U8), M("brand", object.brand, U32));
+ITEM(fetch, object, 2, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
+     M("brand", object.brand, U32));
+ITEM(start, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64));
+ITEM(progress, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64),
+     M("percent", report.percent, SMALL), M("text", report.text, TEXT));
+ITEM(checkpoint, report, 5, M("task", report.task, U64), M("epoch", report.epoch, U64),
+     M("seq", report.seq, U32), M("name", report.name, TEXT), M("data", report.data, BIN));
+ITEM(done, report, 3, M("task", report.task, U64), M("epoch", report.epoch, U64),
+     M("result", report.data, BIN), INNER("more", MAP, done_map));
+ITEM_FULL(fail, report, 4, M("task", report.task, U64), M("epoch", report.epoch, U64),
+     M("reason", report.reason, U8), M("text", report.text, TEXT),
+     M("retryable", report.retryable, BOOL));
+ITEM(log, report, 4, M("task", report.task, U64), M("epoch", report.epoch, U64),
+     M("level", report.level, U8), M("text", report.text, TEXT));
+ITEM(claim, claim, 1, INNER("claim", MAP, claim_map));
+ITEM(unwatch, unwatch, 1, M("number", unwatch.number, U64));
+ITEM(file_create, file, 1, M("name", file.name, TEXT), M("size", file.size, U64));
+ITEM(file_write, file, 3, M("id", file.id, U64), M("offset", file.offset, U64),
+     M("bytes", file.bytes, BIN));
+ITEM(file_one, file, 1, M("id", file.id, U64));
+ITEM(file_read, file, 3, M("id", file.id, U64), M("offset", file.offset, U64),
+     M("length", file.size, U64), M("ticket", file.ticket, U64));
+ITEM(welcome, welcome, 1, INNER("welcome", MAP, welcome_map));
+ITEM(submitted, submitted, 3, M("number", submitted.number, U64), M("code", submitted.code, U32),
+     M("id", submitted.id, U64), M("text", submitted.text, TEXT));
+ITEM(task, task, 7, M("task", task.task, U64), M("epoch", task.epoch, U64),
+     M("queue", task.queue, TEXT), M("type", task.type, TEXT), M("attempt", task.attempt, U32),
+     M("payload", task.payload, BIN), INNER("more", MAP, task_map),
+     M("number", task.number, U64));
+ITEM(settled, settled, 3, M("task", settled.task, U64), M("epoch", settled.epoch, U64),
+     M("code", settled.code, U32), M("number", settled.number, U64));
+ITEM(checkpoint_ok, checkpoint_ok, 4, M("task", checkpoint_ok.task, U64),
+     M("epoch", checkpoint_ok.epoch, U64), M("seq", checkpoint_ok.seq, U32),
+     M("code", checkpoint_ok.code, U32), M("number", checkpoint_ok.number, U64));
+ITEM(stop, stop, 2, M("task", stop.task, U64), M("epoch", stop.epoch, U64),
+     M("reason", stop.reason, U8));
+ITEM(view, view, 3, M("number", view.number, U64), M("code", view.code, U32),
+     INNER("view", VIEW, view_group));
+ITEM(answer, answer, 2, M("number", answer.number, U64), M("code", answer.code, U32),
+     M("body", answer.body, BIN));
+ITEM_FULL(rows, rows, 2, M("number", rows.number, U64), M("code", rows.code, U32),
+     M("rows", rows.rows, BIN), M("count", rows.row_count, U32), M("next", rows.next, BIN),
+     M("incomplete", rows.incomplete, BOOL), M("total", rows.total, I64),
+     M("total_exact", rows.total_exact, BOOL), M("text", rows.text, TEXT));
+ITEM(outcome, outcome, 3, M("task", outcome.task, U64), M("status", outcome.status, U8),
+     M("reason", outcome.reason, U8), M("result", outcome.result, BIN),
+     M("message", outcome.message, TEXT), M("file", outcome.result_file, U64));
+ITEM(refused, refused, 2, M("number", refused.number, U64), M("code", refused.code, U32),
+     M("text", refused.text, TEXT), M("retry_ms", refused.retry_ms, U32));
+ITEM(file_bytes, file_bytes, 4, M("number", file_bytes.number, U64),
+     M("code", file_bytes.code, U32), M("offset", file_bytes.offset, U64),
+     M("bytes", file_bytes.bytes, BIN), M("end", file_bytes.end, BOOL));
+
+enum { VERB_MAX = 128 };
+static const struct layout *const layouts[VERB_MAX] = {
+    [VERB_HELLO] = &hello_item, [VERB_BEAT] = &empty_item, [VERB_BYE] = &empty_item,
+    [VERB_CREDIT] = &credit_item, [VERB_DRAIN] = &empty_item, [VERB_SUBMIT] = &submit_item,
+    [VERB_GET] = &get_item, [VERB_WATCH] = &watch_item, [VERB_CANCEL] = &cancel_item,
+    [VERB_RETRY] = &retry_item, [VERB_UPDATE] = &retry_item, [VERB_REMOVE] = &one_item,
+    [VERB_EXPLAIN] = &one_item, [VERB_ASK] = &ask_item, [VERB_QUEUE] = &queue_item,
+    [VERB_PUT] = &put_item, [VERB_FETCH] = &fetch_item, [VERB_DROP] = &fetch_item,
+    [VERB_START] = &start_item, [VERB_PROGRESS] = &progress_item,
+    [VERB_CHECKPOINT] = &checkpoint_item, [VERB_DONE] = &done_item, [VERB_FAIL] = &fail_item,
+    [VERB_RELEASE] = &start_item, [VERB_LOG] = &log_item, [VERB_CLAIM] = &claim_item,
+    [VERB_STOPPED] = &start_item, [VERB_STATS] = &empty_item, [VERB_UNWATCH] = &unwatch_item,
+    [VERB_FILE_CREATE] = &file_create_item, [VERB_FILE_WRITE] = &file_write_item,
+    [VERB_FILE_SEAL] = &file_one_item, [VERB_FILE_READ] = &file_read_item,
+    [VERB_FILE_DROP] = &file_one_item, [VERB_WELCOME] = &welcome_item,
+    [VERB_RESYNC] = &empty_item, [VERB_SUBMITTED] = &submitted_item, [VERB_TASK] = &task_item,
+    [VERB_SETTLED] = &settled_item, [VERB_CHECKPOINT_OK] = &checkpoint_ok_item,
+    [VERB_STOP] = &stop_item, [VERB_RECALL] = &stop_item, [VERB_VIEW] = &view_item,
+    [VERB_ANSWER] = &answer_item, [VERB_ROWS] = &rows_item, [VERB_OUTCOME] = &outcome_item,
+    [VERB_REFUSED] = &refused_item, [VERB_FILE_BYTES] = &file_bytes_item,
+    [VERB_KEYRING] = &answer_item,
+};
+
+const struct layout *layout_of(uint64_t verb) { return verb < VERB_MAX ? layouts[verb] : NULL; }
+
+static bool group_given(const struct layout *l, const void *base) {
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (field_given(l, &l->fields[i], base)) return true;
+    }
+    return false;
+}
+
+static bool set_bit(const struct layout *l, const struct field *f, const uint8_t *base) {
+    if (l->set_bytes == 1) return base[l->set_at] & f->set;
+    uint32_t word;
+    memcpy(&word, base + l->set_at, sizeof word);
+    return word & f->set;
+}
+
+bool field_given(const struct layout *l, const struct field *f, const void *base) {
+    const uint8_t *at = (const uint8_t *)base + f->at;
+    if (f->set && !set_bit(l, f, base)) return false;
+    switch ((enum form)f->form) {
+    case FORM_AT: return !((const struct options *)base)->delay;
+    case FORM_DELAY: return ((const struct options *)base)->delay;
+    case FORM_GROUP: case FORM_MAP: return group_given(f->sub, at);
+    case FORM_VIEW: return true;
+    case FORM_SMALL: return *(const int8_t *)at >= 0;
+    case FORM_U8: case FORM_KIND: return f->set || *at != 0;
+    case FORM_BOOL: case FORM_ORDER: return f->set || *(const bool *)at;
+    case FORM_U16: return f->set || *(const uint16_t *)at != 0;
+    case FORM_U32: case FORM_STATUSES: return f->set || *(const uint32_t *)at != 0;
+    case FORM_U64: return f->set || *(const uint64_t *)at != 0;
+    case FORM_I64: return f->set || *(const int64_t *)at != 0;
+    case FORM_TEXT: case FORM_BIN: case FORM_TEXTS: case FORM_IDS: case FORM_HELD:
+    case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
+        return f->set || ((const struct slice *)at)->len != 0;
+    }
+    return false;
+}
+
+void item_default(struct message *m) {
+    if (m->verb == VERB_FAIL) m->report.retryable = true;
+    if (m->verb == VERB_PROGRESS) m->report.percent = -1;
+    if (m->verb == VERB_ROWS) m->rows.total = -1;
+    if (m->verb == VERB_ASK) {
+        m->question.priority = -1;
+        m->question.dialect = -1;
+    }
+}
