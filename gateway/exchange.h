@@ -32,7 +32,8 @@ enum method {
     METHOD_DELETE, METHOD_OPTIONS, METHOD_COUNT
 };
 
-struct param { const char *name; struct slice value; }; /* {name} of the pattern, decoded segment */
+/* One {name} of the pattern: `name` ends at "}", the value is the decoded segment. */
+struct param { const char *name; struct slice value; };
 
 struct form_field { const char *name; struct slice value; };
 
