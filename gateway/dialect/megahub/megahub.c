@@ -1,0 +1,216 @@
+#include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/outcode.h"
+#include "gateway/guard.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
+
+static const char past_french[] = "La date planifiée est déjà passée.";
+static const char past_english[] = "The scheduled time is in the past.";
+
+static const struct route routes[] = {
+    {METHOD_POST, "/tasks", MEMBER_GUARD, BODY_JSON, 0, VERB_SUBMIT, 201,
+     task_create_read, task_create_write, "creates a task", NULL, NULL},
+    {METHOD_GET, "/tasks/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_GET, 200,
+     task_detail_read, task_detail_write, "reads a task", NULL, NULL},
+    {METHOD_POST, "/tasks/claim", GUARD_WORKER, BODY_JSON, 0, VERB_CLAIM, 200,
+     task_claim_read, task_claim_write, "hands out tasks to the calling worker", NULL, NULL},
+    {METHOD_POST, "/tasks/{id}/heartbeat", GUARD_WORKER, BODY_JSON, 0, VERB_PROGRESS, 200,
+     task_heartbeat_read, task_progress_write, "renews the lease", NULL, NULL},
+    {METHOD_POST, "/tasks/{id}/progress", GUARD_WORKER, BODY_JSON, 0, VERB_PROGRESS, 200,
+     task_progress_read, task_progress_write, "says how far the task is", NULL, NULL},
+    {METHOD_POST, "/tasks/{id}/complete", GUARD_WORKER, BODY_JSON, 0, VERB_DONE, 200,
+     task_complete_read, task_settled_write, "ends the task with its result", NULL, NULL},
+    {METHOD_POST, "/tasks/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_FAIL, 200,
+     task_fail_read, task_settled_write, "ends the attempt in failure", NULL, NULL},
+};
+
+static const char *const prefixes[] = {"/tasks", NULL};
+
+/* The language tag with the highest q; the first of equals, as clients order them. */
+bool megahub_french(const struct exchange *x) {
+    const char *at = exchange_header(x, "Accept-Language");
+    double best = 0;
+    bool french = true;
+    while (at != NULL && *at != '\0') {
+        at += strspn(at, " \t,");
+        size_t len = strcspn(at, ",");
+        const char *q_at = memchr(at, ';', len);
+        double q = 1;
+        if (q_at != NULL && (q_at = strstr(q_at, "q=")) != NULL && q_at < at + len)
+            q = strtod(q_at + 2, NULL);
+        if (len > 0 && q > best) {
+            best = q;
+            french = *at == '*' || strncasecmp(at, "fr", 2) == 0;
+        }
+        at += len;
+    }
+    return french;
+}
+
+const char *megahub_past_text(const struct exchange *x) {
+    return megahub_french(x) ? past_french : past_english;
+}
+
+bool megahub_fields_good(struct exchange *x) {
+    return x->errors.count == 0 || exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
+}
+
+struct wording { const char *french, *english; }; /* %lld is the limit */
+
+/* The texts of Django REST framework, but for the first, which is the document's. */
+static struct wording field_wording(enum field_wrong wrong) {
+    switch (wrong) {
+    case FIELD_MISSING:
+    case FIELD_NULL:
+    case FIELD_BLANK: return (struct wording){"Ce champ est requis", "This field is required."};
+    case FIELD_NOT_TEXT:
+        return (struct wording){"Chaîne de caractères invalide.", "Not a valid string."};
+    case FIELD_NOT_INTEGER:
+        return (struct wording){"Un nombre entier valide est requis.",
+                                "A valid integer is required."};
+    case FIELD_NOT_NUMBER:
+        return (struct wording){"Un nombre valide est requis.", "A valid number is required."};
+    case FIELD_NOT_BOOL:
+        return (struct wording){"Doit être un booléen valide.", "Must be a valid boolean."};
+    case FIELD_NOT_OBJECT:
+        return (struct wording){"Un objet JSON est requis.", "A JSON object is required."};
+    case FIELD_NOT_LIST:
+        return (struct wording){"Une liste est requise.", "A list is required."};
+    case FIELD_NOT_DATE:
+        return (struct wording){
+            "La date + heure n'a pas le bon format. Utilisez YYYY-MM-DDThh:mm:ss[.uuuuuu]Z.",
+            "Datetime has wrong format. Use YYYY-MM-DDThh:mm:ss[.uuuuuu]Z."};
+    case FIELD_TOO_LONG:
+        return (struct wording){"Assurez-vous que ce champ comporte au plus %lld caractères.",
+                                "Ensure this field has no more than %lld characters."};
+    case FIELD_TOO_SMALL:
+        return (struct wording){
+            "Assurez-vous que cette valeur est supérieure ou égale à %lld.",
+            "Ensure this value is greater than or equal to %lld."};
+    case FIELD_TOO_LARGE:
+        return (struct wording){
+            "Assurez-vous que cette valeur est inférieure ou égale à %lld.",
+            "Ensure this value is less than or equal to %lld."};
+    case FIELD_NOT_A_CHOICE:
+        return (struct wording){"Ce n'est pas un choix valide.", "This is not a valid choice."};
+    case FIELD_REFUSED: break;
+    }
+    return (struct wording){"Valeur refusée.", "This value is refused."};
+}
+
+static void field_errors_write(struct exchange *x, bool french) {
+    for (uint32_t i = 0; i < x->errors.count; i++) {
+        const struct field_error *e = &x->errors.list[i];
+        bool before = false, after = false;
+        for (uint32_t j = 0; j < i; j++) before |= strcmp(x->errors.list[j].name, e->name) == 0;
+        if (before) continue;
+        out_key(&x->out, e->name);
+        out_list(&x->out);
+        for (uint32_t j = i; j < x->errors.count; j++) {
+            const struct field_error *same = &x->errors.list[j];
+            after = strcmp(same->name, e->name) == 0;
+            if (!after) continue;
+            struct wording w = field_wording(same->wrong);
+            const char *text = same->text;
+            if (text == NULL) text = french ? w.french : w.english;
+            const char *limit_at = strstr(text, "%lld");
+            if (limit_at == NULL) {
+                out_string(&x->out, text);
+            } else {
+                out_string(&x->out, exchange_print(x, "%.*s%lld%s", (int)(limit_at - text), text,
+                                                   (long long)same->limit, limit_at + 4));
+            }
+        }
+        out_list_end(&x->out);
+    }
+}
+
+struct refusal { const char *name, *detail; int status; };
+
+/* What the dialect calls a refusal that is not about fields; `text` is the framework's sentence. */
+static struct refusal refusal_of(struct exchange *x, enum code code, const char *text) {
+    struct outcode plain = outcode_of(code);
+    struct refusal r = {plain.name, text != NULL ? text : code_text(code), plain.status};
+    const char *type = exchange_header(x, "Content-Type");
+    switch (plain.status) {
+    case 401:
+        if (exchange_header(x, "Authorization") == NULL) {
+            r.name = "NOT_AUTHENTICATED";
+            r.detail = "Authentication credentials were not provided.";
+        } else {
+            r.name = "TOKEN_INVALID";
+            r.detail = "Given token not valid for any token type";
+        }
+        break;
+    case 403:
+        r.name = text != NULL && strstr(text, "brand") != NULL ? "BRAND_FORBIDDEN"
+                                                               : "PERMISSION_DENIED";
+        if (text == NULL) r.detail = "You do not have permission to perform this action.";
+        break;
+    case 404:
+        r.detail = "Not found.";
+        if (code == CODE_UNKNOWN_TASK || exchange_param(x, "id").data != NULL) {
+            r.name = "TASK_NOT_FOUND";
+            r.detail = "Task not found or access denied";
+        }
+        break;
+    case 405:
+        r.detail = exchange_print(x, "Method \"%s\" not allowed.", method_name(x->method));
+        break;
+    case 415:
+        r.detail = exchange_print(x, "Unsupported media type \"%.100s\" in request.",
+                                  type != NULL ? type : "");
+        break;
+    case 429:
+        r.name = "THROTTLED";
+        r.detail = exchange_print(x, "Request was throttled. Expected available in %u seconds.",
+                                  x->retry_after_s);
+        break;
+    default: break;
+    }
+    return r;
+}
+
+static struct refusal validation_refusal(struct exchange *x, const char *text) {
+    struct refusal r = {"VALIDATION_ERROR", text != NULL ? text : "Invalid input.", 400};
+    if (text != NULL && strstr(text, "X-Brand-ID") != NULL) r.name = "BRAND_REQUIRED";
+    for (uint32_t i = 0; i < x->errors.count; i++) {
+        const char *own = x->errors.list[i].text;
+        if (own != past_french && own != past_english) continue;
+        r.name = "SCHEDULE_IN_PAST";
+        r.detail = past_english;
+    }
+    return r;
+}
+
+void megahub_fail(struct exchange *x, enum code code, const char *text) {
+    struct outcode plain = outcode_of(code);
+    bool fields = plain.status == 400 && x->errors.count > 0;
+    struct refusal r = plain.status == 400 ? validation_refusal(x, text)
+                                           : refusal_of(x, code, text);
+    bool french = fields && megahub_french(x);
+    const char *mirror = fields ? exchange_option(x, "drf_errors") : NULL;
+    if (r.status == 401) exchange_set(x, "WWW-Authenticate", "Bearer realm=\"api\"");
+    out_object(&x->out);
+    out_key(&x->out, "detail");
+    out_string(&x->out, r.detail);
+    out_key(&x->out, "error_code");
+    out_string(&x->out, r.name);
+    if (strcmp(r.name, "TOKEN_INVALID") == 0) {
+        out_key(&x->out, "code");
+        out_string(&x->out, "token_not_valid");
+    }
+    out_key(&x->out, "field_errors");
+    out_object(&x->out);
+    if (fields) field_errors_write(x, french);
+    out_object_end(&x->out);
+    if (mirror != NULL && (strcmp(mirror, "1") == 0 || strcmp(mirror, "true") == 0 ||
+                           strcmp(mirror, "on") == 0))
+        field_errors_write(x, french);
+    out_object_end(&x->out);
+    exchange_answer(x, r.status);
+}

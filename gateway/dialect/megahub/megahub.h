@@ -1,0 +1,78 @@
+/* megahub.h - dialect 002, tasks of brands (base /tasks/): what its files share.
+ *
+ * megahub.c  the table, the error shape and the words
+ * task.c     create and read a task
+ * view.c     the Task JSON
+ * work.c     the worker side
+ *
+ * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
+ * this dialect knows of a task travels in `extra`, a JSON object: "description", and "created_ms"
+ * (the gateway's time, so that the answer to POST and every later read say the same). */
+#ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
+#define RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
+#include "gateway/exchange.h"
+#include "gateway/route.h"
+
+enum {
+    MEGAHUB_NUMBER = 2,         /* options.dialect */
+    TASK_TIMEOUT_MINUTES = 60,  /* of a task that names none */
+    TASK_TIMEOUT_MINUTES_MAX = 43200,
+    TASK_RETRIES = 3,
+    TASK_RETRIES_MAX = 1000,
+    TASK_NAME_MAX = 128,        /* bytes of a type or queue name */
+    TASK_DESCRIPTION_MAX = 4096, /* bytes */
+    TASK_MESSAGE_MAX = 4096
+};
+
+/* A task as this dialect shows it; slices are borrowed from the answer or the exchange. */
+struct megahub_task {
+    uint64_t id;
+    struct slice type, queue, description, owner;
+    struct slice context;         /* bytes from outside; empty shows {} */
+    struct slice result, error, metrics;
+    uint64_t result_size;         /* > 0: the result is a file */
+    struct slice result_name, result_mime;
+    int64_t created_ms, updated_ms, started_ms, completed_ms, due_ms;
+    uint32_t brand, timeout_ms;
+    uint16_t retry_count, max_retries;
+    uint8_t status, priority, progress;
+};
+
+/* ---- view.c ---- */
+
+extern const char *const megahub_priorities[]; /* by enum priority, NULL-ended */
+const char *megahub_status(uint8_t status);
+/* Reads a VIEW; the task borrows from it, and from x for what had to be decoded. */
+void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_task *ret_task);
+/* Writes the members of a Task, without the braces around them. */
+void megahub_task_write(struct exchange *x, const struct megahub_task *t);
+/* Reads {id}, an integer or task_ text; else refuses as not found and returns false. */
+bool megahub_id_read(struct exchange *x, uint64_t *ret_id);
+
+/* ---- megahub.c ---- */
+
+/* True when Accept-Language prefers French or says nothing. */
+bool megahub_french(const struct exchange *x);
+/* False, with the exchange ended, when a field was found wrong. */
+bool megahub_fields_good(struct exchange *x);
+/* The sentence of SCHEDULE_IN_PAST in the client's language; by it the error code is known. */
+const char *megahub_past_text(const struct exchange *x);
+void megahub_fail(struct exchange *x, enum code code, const char *text);
+
+/* ---- routes ---- */
+
+bool task_create_read(struct exchange *x, struct message *m);
+void task_create_write(struct exchange *x, const struct message *answer);
+bool task_detail_read(struct exchange *x, struct message *m);
+void task_detail_write(struct exchange *x, const struct message *answer);
+bool task_claim_read(struct exchange *x, struct message *m);
+void task_claim_write(struct exchange *x, const struct message *answer);
+bool task_heartbeat_read(struct exchange *x, struct message *m);
+bool task_progress_read(struct exchange *x, struct message *m);
+void task_progress_write(struct exchange *x, const struct message *answer);
+bool task_complete_read(struct exchange *x, struct message *m);
+bool task_fail_read(struct exchange *x, struct message *m);
+void task_settled_write(struct exchange *x, const struct message *answer);
+
+extern const struct dialect megahub;
+#endif

@@ -1,0 +1,251 @@
+#include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/span.h"
+#include "gateway/dialect/spell.h"
+#include <stdio.h>
+
+const char *const megahub_priorities[] = {"low", "normal", "high", "critical", NULL};
+
+const char *megahub_status(uint8_t status) {
+    switch ((enum status)status) {
+    case STATUS_DELIVERED:
+    case STATUS_RUNNING: return "running";
+    case STATUS_PAUSED: return "paused";
+    case STATUS_COMPLETED: return "completed";
+    case STATUS_FAILED: return "failed";
+    case STATUS_CANCELLED: return "cancelled";
+    case STATUS_NONE:
+    case STATUS_SCHEDULED:
+    case STATUS_QUEUED:
+    case STATUS_COUNT: break;
+    }
+    return "pending";
+}
+
+/* A task of another dialect has an extra that is not ours to read: anything goes in there. */
+static void extra_read(struct exchange *x, struct slice extra, struct megahub_task *task) {
+    char why[1];
+    json_t *fields = extra.len > 0 ? json_parse(extra, why, sizeof why) : NULL;
+    json_t *description = json_object_get(fields, "description");
+    json_t *created = json_object_get(fields, "created_ms");
+    if (json_is_string(description))
+        task->description = exchange_copy(x, slice_of(json_string_value(description),
+                                                      json_string_length(description)));
+    if (json_is_integer(created)) task->created_ms = json_integer_value(created);
+    json_decref(fields);
+}
+
+void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_task *ret_task) {
+    const struct task_head *head = &v->head;
+    *ret_task = (struct megahub_task){
+        .id = head->id,
+        .type = v->type,
+        .queue = v->queue,
+        .owner = v->body.owner,
+        .context = v->body.payload,
+        .result = v->result.result,
+        .metrics = v->result.metrics,
+        .created_ms = head->created_ms,
+        .updated_ms = head->updated_ms,
+        .started_ms = head->started_ms,
+        .completed_ms = head->finished_ms,
+        .due_ms = head->due_ms,
+        .brand = head->brand,
+        .timeout_ms = head->timeout_ms,
+        .retry_count = head->retry_count,
+        .max_retries = head->max_retries,
+        .status = head->status,
+        .priority = head->priority,
+        .progress = head->status == STATUS_COMPLETED ? 100 : head->progress,
+    };
+    if (head->status == STATUS_FAILED || head->status == STATUS_CANCELLED)
+        ret_task->error = v->result.message;
+    if (head->result_file != 0) {
+        ret_task->result_size = v->result_size;
+        ret_task->result_name = v->result_name;
+        ret_task->result_mime = v->result_mime;
+    }
+    if (head->dialect == MEGAHUB_NUMBER) extra_read(x, v->body.extra, ret_task);
+    if (ret_task->updated_ms < ret_task->created_ms) ret_task->updated_ms = ret_task->created_ms;
+}
+
+static void text_or_null(struct out *o, const char *key, struct slice text) {
+    out_key(o, key);
+    if (text.len > 0) out_text(o, text);
+    else out_null(o);
+}
+
+static bool object_like(struct slice bytes) {
+    while (bytes.len > 0 && strchr(" \t\r\n", bytes.data[0]) != NULL && bytes.data[0] != '\0') {
+        bytes.data++;
+        bytes.len--;
+    }
+    return bytes.len > 0 && bytes.data[0] == '{';
+}
+
+/* Bytes that this dialect did not check itself: an object stays one, all else is named. */
+static void object_of(struct out *o, struct slice bytes, const char *name) {
+    char why[1];
+    json_t *value = object_like(bytes) ? json_parse(bytes, why, sizeof why) : NULL;
+    if (value != NULL) {
+        out_raw(o, bytes);
+    } else {
+        out_object(o);
+        out_key(o, name);
+        out_text(o, bytes);
+        out_object_end(o);
+    }
+    json_decref(value);
+}
+
+static void result_write(struct exchange *x, const struct megahub_task *t) {
+    struct out *o = &x->out;
+    out_key(o, "result_data");
+    if (t->result.len > 0) {
+        object_of(o, t->result, "output");
+    } else if (t->result_size > 0) {
+        out_object(o);
+        out_key(o, "output_file");
+        out_text(o, t->result_name);
+        out_key(o, "mime_type");
+        out_text(o, t->result_mime);
+        out_key(o, "size");
+        out_unsigned(o, t->result_size);
+        out_object_end(o);
+    } else {
+        out_null(o);
+    }
+}
+
+/* The broker's own measures, unless the worker gave better ones. */
+static void metrics_write(struct exchange *x, const struct megahub_task *t) {
+    struct out *o = &x->out;
+    char why[1];
+    json_t *given = t->metrics.len > 0 ? json_parse(t->metrics, why, sizeof why) : NULL;
+    out_key(o, "metrics");
+    if (t->started_ms == 0 || t->completed_ms == 0) {
+        out_json(o, json_is_object(given) ? given : NULL);
+        json_decref(given);
+        return;
+    }
+    out_object(o);
+    const char *key;
+    json_t *value;
+    json_object_foreach(given, key, value) {
+        out_key_slice(o, slice_text(key));
+        out_json(o, value);
+    }
+    if (json_object_get(given, "execution_time_ms") == NULL) {
+        out_key(o, "execution_time_ms");
+        out_integer(o, t->completed_ms - t->started_ms);
+    }
+    if (json_object_get(given, "queue_wait_time_ms") == NULL && t->started_ms >= t->created_ms) {
+        out_key(o, "queue_wait_time_ms");
+        out_integer(o, t->started_ms - t->created_ms);
+    }
+    out_object_end(o);
+    json_decref(given);
+}
+
+/* Accounts carry numbers of their own; a name that has none keeps the one its letters give. */
+static uint32_t owner_number(struct slice name) {
+    uint32_t hash = 2166136261u;
+    for (uint32_t i = 0; i < name.len; i++) hash = (hash ^ name.data[i]) * 16777619u;
+    return (hash >> 1) + 1;
+}
+
+static void people_write(struct exchange *x, const struct megahub_task *t) {
+    struct out *o = &x->out;
+    const char *brand = exchange_print(x, "brand-%u", t->brand);
+    out_key(o, "brand");
+    out_object(o);
+    out_key(o, "id");
+    out_unsigned(o, t->brand);
+    out_key(o, "name");
+    out_string(o, brand);
+    out_object_end(o);
+    out_key(o, "brand_name");
+    out_string(o, brand);
+    out_key(o, "created_by");
+    if (t->owner.len > 0) {
+        out_object(o);
+        out_key(o, "id");
+        out_unsigned(o, owner_number(t->owner));
+        out_key(o, "username");
+        out_text(o, t->owner);
+        out_object_end(o);
+    } else {
+        out_null(o);
+    }
+    text_or_null(o, "created_by_name", t->owner);
+}
+
+static void times_write(struct out *o, const struct megahub_task *t) {
+    out_key(o, "created_at");
+    out_time(o, t->created_ms);
+    out_key(o, "updated_at");
+    out_time(o, t->updated_ms);
+    out_key(o, "started_at");
+    out_time(o, t->started_ms);
+    out_key(o, "completed_at");
+    out_time(o, t->completed_ms);
+    out_key(o, "scheduled_for");
+    out_time(o, t->due_ms);
+    out_key(o, "timeout_minutes");
+    if (t->timeout_ms > 0) out_integer(o, (t->timeout_ms + 59999) / 60000);
+    else out_null(o);
+}
+
+void megahub_task_write(struct exchange *x, const struct megahub_task *t) {
+    struct out *o = &x->out;
+    char text[TASK_TEXT_SIZE];
+    spell_task(x, t->id, text);
+    out_key(o, "id");
+    out_unsigned(o, t->id);
+    out_key(o, "task_id");
+    out_string(o, text);
+    out_key(o, "task_type");
+    out_text(o, t->type);
+    out_key(o, "status");
+    out_string(o, megahub_status(t->status));
+    out_key(o, "priority");
+    out_string(o, megahub_priorities[t->priority < PRIORITY_COUNT ? t->priority : 0]);
+    out_key(o, "queue_name");
+    out_text(o, t->queue);
+    out_key(o, "description");
+    out_text(o, t->description);
+    out_key(o, "progress_percentage");
+    out_integer(o, t->progress);
+    people_write(x, t);
+    times_write(o, t);
+    out_key(o, "context_data");
+    if (t->context.len > 0) {
+        object_of(o, t->context, "input");
+    } else {
+        out_object(o);
+        out_object_end(o);
+    }
+    result_write(x, t);
+    text_or_null(o, "error_message", t->error);
+    out_key(o, "retry_count");
+    out_integer(o, t->retry_count);
+    out_key(o, "max_retries");
+    out_integer(o, t->max_retries);
+    metrics_write(x, t);
+    out_key(o, "persistent_job");
+    out_null(o);
+    out_key(o, "periodic_task");
+    out_null(o);
+}
+
+bool megahub_id_read(struct exchange *x, uint64_t *ret_id) {
+    struct slice text = exchange_param(x, "id");
+    uint64_t number = 0;
+    uint32_t i = 0;
+    for (; i < text.len && i < 16 && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(text.data[i] - '0');
+    bool good = text.len > 0 && i == text.len && number > 0 && number <= ID_NUMBER_MAX;
+    if (!good && !spell_task_read(x, text, &number))
+        return exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
+    *ret_id = number;
+    return true;
+}

@@ -1,0 +1,36 @@
+#include "gateway/dialect/spell.h"
+#include <assert.h>
+#include <sodium.h>
+
+static uint64_t keyed_hash(const void *context, const void *data, size_t len) {
+    uint64_t hash;
+    static_assert(sizeof hash == crypto_shorthash_BYTES, "a tag is 64 bits");
+    crypto_shorthash((unsigned char *)&hash, data, len, context);
+    return hash;
+}
+
+static struct id_key key_of(const struct exchange *x) {
+    static const uint8_t none[crypto_shorthash_KEYBYTES];
+    const uint8_t *key = exchange_id_key(x);
+    return (struct id_key){.hash = keyed_hash, .context = key != NULL ? key : none};
+}
+
+void spell_task(const struct exchange *x, uint64_t number, char text[static TASK_TEXT_SIZE]) {
+    struct id_key key = key_of(x);
+    task_text_write(&key, number, text);
+}
+
+void spell_job(const struct exchange *x, uint64_t number, char text[static JOB_UUID_SIZE]) {
+    struct id_key key = key_of(x);
+    job_uuid_write(&key, number, text);
+}
+
+bool spell_task_read(const struct exchange *x, struct slice text, uint64_t *ret_number) {
+    struct id_key key = key_of(x);
+    return exchange_id_key(x) != NULL && task_text_read(&key, text, ret_number);
+}
+
+bool spell_job_read(const struct exchange *x, struct slice text, uint64_t *ret_number) {
+    struct id_key key = key_of(x);
+    return exchange_id_key(x) != NULL && job_uuid_read(&key, text, ret_number);
+}
