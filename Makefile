@@ -1,15 +1,33 @@
 # relais - one non-recursive Makefile. `make help` lists what it does.
+VERSION := 0.1.0
 FLAVOUR ?= release
 B := build/$(FLAVOUR)
-CC := gcc
-PKGS := libzmq libmicrohttpd libsodium jansson
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3
+JOBS ?= $(shell nproc)
+FUZZ_S ?= 15
+
+# tsan: clang's runtime knows C11 fences and finds more; fuzz: libFuzzer is clang's
+CC_release := gcc
+CC_asan := gcc
+CC_tsan := clang
+CC_cov := gcc
+CC_fuzz := clang
+CC := $(CC_$(FLAVOUR))
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wswitch-enum -Wstrict-prototypes -Werror
+# clang: warns of signs and of {0} where gcc does not; gcc's build is the one that must be clean
+WARN_clang := -Wno-sign-conversion -Wno-missing-field-initializers -Wno-unknown-warning-option \
+	-Wno-format-nonliteral -Wno-string-conversion -Wno-error
 CFLAGS_release := -O2 -g
-CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread
 CFLAGS_cov := -O0 -g --coverage
-CFLAGS := -std=gnu11 -I. -D_GNU_SOURCE -pthread -MMD -MP $(WARN) $(CFLAGS_$(FLAVOUR))
-LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lrocksdb -lsodium -ljansson -linih -lzstd -pthread -lm
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CFLAGS := -std=gnu11 -I. -D_GNU_SOURCE -DRELAIS_VERSION='"$(VERSION)"' -pthread -MMD -MP $(WARN) \
+	$(if $(filter clang,$(CC)),$(WARN_clang)) $(CFLAGS_$(FLAVOUR))
+LDFLAGS := -Wl,--as-needed
+LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lrocksdb -lsodium -ljansson -linih -lzstd -lcurl \
+	-lwslay -lsystemd -pthread -lm
 
 lib_src = $(filter-out %/main_test.c,$(wildcard $(1)))
 PROTO := $(call lib_src,proto/*.c proto/base/*.c proto/host/*.c)
@@ -19,9 +37,12 @@ BROKER := $(call lib_src,broker/*.c broker/command/*.c)
 WORKER := $(call lib_src,worker/*.c worker/command/*.c)
 GATEWAY := $(call lib_src,gateway/*.c gateway/dialect/*.c gateway/dialect/*/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
+# sub-makes share the jobs of this one, or use every core
+SUB = +@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
 .PHONY: all
-all: $(B)/relais
+all: deps ## builds build/release/relais (FLAVOUR=asan, tsan, cov for the others)
+	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) $(B)/relais examples
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -37,9 +58,195 @@ $(eval $(call archive,broker,BROKER))
 $(eval $(call archive,worker,WORKER))
 $(eval $(call archive,gateway,GATEWAY))
 LIBS := $(foreach l,gateway worker broker core store proto,$(B)/lib$(l).a)
+# a test links the archives that there are; the shell looks, for make remembers folders
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group \
+	$$(ls $(LIBS) 2> /dev/null) -Wl,--end-group $(LDLIBS)
 $(B)/relais: $(B)/relais.o $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS)
-# a unit test is one file; it links only the archives it needs
-$(B)/tests/%: $(B)/tests/%.o
-	$(CC) $(CFLAGS) -o $@ $< -Wl,--start-group $(wildcard $(LIBS)) -Wl,--end-group $(LDLIBS)
+	$(LINK)
+.SECONDARY:
+
+# ---- librelais: worker/relais.h for other programs. Only relais_* is visible in either form.
+LIBRELAIS := $(PROTO) $(filter-out worker/main.c worker/run.c,$(wildcard worker/*.c))
+PUBLIC := worker/relais.h
+$(B)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -ffunction-sections -fdata-sections -c -o $@ $<
+$(B)/librelais.a: $(patsubst %.c,$(B)/pic/%.o,$(LIBRELAIS))
+	ld -r -o $(B)/librelais.o $^
+	objcopy --wildcard --keep-global-symbol='relais_*' $(B)/librelais.o
+	@rm -f $@ && ar rcs $@ $(B)/librelais.o
+$(B)/librelais.so: $(patsubst %.c,$(B)/pic/%.o,$(LIBRELAIS))
+	printf '{ global: relais_*; local: *; };\n' > $(B)/librelais.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,librelais.so.0 -Wl,--gc-sections \
+	    -Wl,--version-script=$(B)/librelais.map -o $@ $^ -lzmq -lmsgpackc -lsodium -linih -pthread
+$(B)/relais.pc:
+	@mkdir -p $(@D)
+	@printf '%s\n' 'Name: relais' 'Description: client and worker of the relais task broker' \
+	    'Version: $(VERSION)' 'Libs: -L$(PREFIX)/lib -lrelais' \
+	    'Libs.private: -lzmq -lmsgpackc -lsodium -linih -pthread' \
+	    'Cflags: -I$(PREFIX)/include' > $@
+EXAMPLES := $(patsubst worker/example/%.c,$(B)/example/%,$(wildcard worker/example/*.c))
+$(B)/example/%: worker/example/%.c $(B)/librelais.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lzmq -lmsgpackc -lsodium -linih -pthread
+.PHONY: examples
+examples: $(EXAMPLES)
+
+.PHONY: install
+install: all ## installs relais, librelais, relais.h and relais.pc under PREFIX (DESTDIR is honoured)
+	$(SUB) $(B)/librelais.a $(B)/librelais.so $(B)/relais.pc
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(B)/relais $(DESTDIR)$(PREFIX)/bin/relais
+	install -m 644 $(PUBLIC) $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(B)/librelais.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/librelais.so $(DESTDIR)$(PREFIX)/lib/librelais.so.0
+	ln -sf librelais.so.0 $(DESTDIR)$(PREFIX)/lib/librelais.so
+	install -m 644 $(B)/relais.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+
+# ---- tests: a program is tests/FOLDER/test_NAME.c plus the folder's files of other names; it
+# prints TAP. tests/FOLDER/FOLDER.c is a program of its own: story runs tests/story/*.story, sim
+# is the simulator with every file beside it.
+support = $(filter-out $(wildcard $(1)/test_*.c $(1)/fuzz_*.c) $(1)/$(notdir $(1)).c,$(wildcard $(1)/*.c))
+define test_folder
+TESTS_$(1) := $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/test_*.c))
+$$(TESTS_$(1)): $(call obj,$(call support,tests/$(1)))
+endef
+$(foreach folder,unit story crash,$(eval $(call test_folder,$(folder))))
+STORY := $(patsubst %.c,$(B)/%,$(wildcard tests/story/story.c))
+SIM := $(patsubst %.c,$(B)/%,$(wildcard tests/sim/sim.c))
+ifneq ($(STORY),)
+$(STORY): $(call obj,$(call support,tests/story))
+endif
+ifneq ($(SIM),)
+$(SIM): $(call obj,$(call support,tests/sim))
+endif
+# archives that were built are prerequisites, so that a test never links yesterday's code
+$(B)/tests/%: $(B)/tests/%.o $(wildcard $(LIBS))
+	$(LINK)
+TAP_PROGRAMS := $(TESTS_unit) $(TESTS_story) $(TESTS_crash)
+.PHONY: test-programs
+test-programs: $(TAP_PROGRAMS) $(STORY) $(SIM)
+
+# what the suites see; the sanitizers' suppressions name uninstrumented libraries only
+RUN_ENV = RELAIS=$(CURDIR)/$(B)/relais RELAIS_BUILD=$(CURDIR)/$(B) RELAIS_FLAVOUR=$(FLAVOUR) \
+	ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1:abort_on_error=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp:ignore_noninstrumented_modules=1:second_deadlock_stack=1
+# ThreadSanitizer of clang 14 cannot place its shadow under the widest address randomisation
+RUN = $(RUN_ENV) $(if $(filter tsan,$(FLAVOUR)),setarch -R)
+HAS_API := $(wildcard tests/api/test_*.py)
+HAS_CRASH := $(wildcard tests/crash/test_*.py)
+STORIES := $(wildcard tests/story/*.story)
+
+.PHONY: suites suite-tap suite-story suite-api suite-crash
+suites: suite-tap suite-story suite-api suite-crash
+suite-tap:
+	@$(if $(TAP_PROGRAMS),$(RUN) prove -j$(JOBS) --exec 'timeout 240' $(sort $(TAP_PROGRAMS)),true)
+suite-story: suite-tap
+	@$(if $(and $(STORY),$(STORIES)),$(RUN) prove --exec 'timeout 120 $(STORY)' $(sort $(STORIES)),true)
+suite-api: suite-story
+	@$(if $(HAS_API),$(RUN) timeout 280 $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/api,true)
+suite-crash: suite-api
+	@$(if $(HAS_CRASH),$(RUN) timeout 280 $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/crash,true)
+
+.PHONY: test
+test: deps-test all ## builds and runs unit, story, API and short crash tests
+	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) test-programs
+	@$(MAKE) --no-print-directory -j1 FLAVOUR=$(FLAVOUR) B=$(B) suites
+
+.PHONY: asan tsan
+asan: deps-test deps-proof ## the same suites under AddressSanitizer, UBSan and LeakSanitizer
+	$(SUB) FLAVOUR=asan build/asan/relais
+	$(SUB) FLAVOUR=asan test-programs
+	@$(MAKE) --no-print-directory -j1 FLAVOUR=asan suites
+tsan: deps-test deps-proof ## the same suites under ThreadSanitizer
+	$(SUB) FLAVOUR=tsan build/tsan/relais
+	$(SUB) FLAVOUR=tsan test-programs
+	@$(MAKE) --no-print-directory -j1 FLAVOUR=tsan suites
+
+.PHONY: check tidy floors pure tables
+check: all tidy floors pure tables ## style, floors, purity, tables against documents, warnings
+tidy:
+	@scripts/tidy
+floors:
+	@scripts/floors
+pure: deps
+	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) $(B)/libproto.a $(B)/libcore.a $(B)/libworker.a
+	@scripts/pure $(B)
+tables: all
+	@scripts/tables --check $(B)/relais
+
+.PHONY: sim chaos fuzz-short
+sim: deps ## the simulator: 20,000 seeds, and every bug switch must be caught
+	$(SUB) FLAVOUR=release B=build/release $(foreach l,core store proto,build/release/lib$(l).a)
+	$(SUB) FLAVOUR=release B=build/release $(patsubst %.c,build/release/%,$(wildcard tests/sim/sim.c))
+	@if [ -x build/release/tests/sim/sim ]; then timeout 300 build/release/tests/sim/sim --ci; \
+	else echo 'sim: skipped, there is no tests/sim/sim.c'; fi
+chaos: test-chaos-deps ## kills, stops and damage on real processes, at full length
+	@$(if $(HAS_CRASH),RELAIS_CHAOS=1 $(RUN) timeout 600 $(PYTHON) -B -m pytest -q -p no:cacheprovider \
+	    tests/crash,echo 'chaos: skipped, there are no tests/crash/test_*.py')
+.PHONY: test-chaos-deps
+test-chaos-deps: deps-test all
+	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) test-programs
+FUZZERS := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+ifeq ($(FLAVOUR),fuzz)
+$(FUZZERS): build/fuzz/%: build/fuzz/%.o $(call obj,$(call support,tests/fuzz)) $(LIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBS) \
+	    -Wl,--end-group $(LDLIBS)
+endif
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+fuzz-short: deps-proof ## every fuzzer for FUZZ_S seconds over its committed corpus
+	@if [ -z "$(FUZZERS)" ]; then echo 'fuzz-short: skipped, there are no tests/fuzz/fuzz_*.c'; \
+	elif ! command -v clang > /dev/null; then echo 'fuzz-short: skipped, clang is missing'; \
+	else $(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=fuzz fuzzers && \
+	for f in $(FUZZERS); do name=$${f##*/fuzz_}; seeds=tests/fuzz/corpus/$$name; \
+	    mkdir -p build/fuzz/corpus/$$name; [ -d $$seeds ] || seeds=; \
+	    dict=tests/fuzz/$$name.dict; [ -f $$dict ] && dict=-dict=$$dict || dict=; \
+	    ASAN_OPTIONS=allocator_may_return_null=1 $$f $$dict -max_total_time=$(FUZZ_S) -timeout=5 \
+	        -rss_limit_mb=2048 -verbosity=0 -print_final_stats=0 -artifact_prefix=build/fuzz/ \
+	        build/fuzz/corpus/$$name $$seeds && echo "ok - fuzz $$name for $(FUZZ_S) s" || exit 1; \
+	done; fi
+
+.PHONY: ci
+ci: ## check, asan, tsan, sim, chaos, fuzz-short; goes on after a failure and names what failed
+	@failed=; for part in check asan tsan sim chaos fuzz-short; do \
+	    echo "=== $$part"; \
+	    if $(MAKE) --no-print-directory $$part; then echo "=== $$part: passed"; \
+	    else echo "=== $$part: FAILED"; failed="$$failed $$part"; fi; \
+	done; [ -z "$$failed" ] || { echo "ci: failed:$$failed"; exit 1; }
+
+.PHONY: cov
+cov: deps-test ## line coverage of the suites, per folder
+	$(SUB) FLAVOUR=cov build/cov/relais
+	$(SUB) FLAVOUR=cov test-programs
+	-@$(MAKE) --no-print-directory -j1 FLAVOUR=cov suites
+	@for d in proto proto/base proto/host store broker/core broker worker gateway; do \
+	    gcov -n $$(find build/cov/$$d -maxdepth 1 -name '*.gcda' 2> /dev/null) 2> /dev/null | \
+	    awk -v d="$$d" '/^File/ { mine = ($$2 ~ "^." d "/[^/]*[.]c") } \
+	        mine && /^Lines executed/ { split($$2, v, /[:%]/); sum += v[2] * $$4; n += $$4; mine = 0 } \
+	        END { if (n) printf "%-14s %6.1f %% of %d lines\n", d, sum / n, n }'; done
+
+.PHONY: run bench
+run: deps deps-demo ## the demo: a recording in over HTTP, transcribed, one worker killed on the way
+	@scripts/demo
+bench: all ## measures this machine and the peers that are installed; writes BENCHMARKS.md
+	@if [ -x scripts/bench ]; then scripts/bench $(B)/relais; else echo 'bench: scripts/bench is missing'; exit 1; fi
+
+.PHONY: deps deps-test deps-demo deps-proof
+deps:
+	@scripts/deps build
+deps-test:
+	@scripts/deps build test
+deps-demo:
+	@scripts/deps build demo
+deps-proof:
+	@scripts/deps build proof
+
+.PHONY: clean help
+clean: ## removes build/
+	rm -rf build
+help: ## shows this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
