@@ -17,6 +17,7 @@
  * Refusals: every one goes through the dialect's `fail`, the framework's own included. */
 #ifndef RELAIS_GATEWAY_EXCHANGE_H
 #define RELAIS_GATEWAY_EXCHANGE_H
+#include "gateway/form.h"
 #include "gateway/json.h"
 #include "proto/base/bytes.h"
 #include "proto/message.h"
@@ -37,9 +38,6 @@ struct param { const char *name; struct slice value; };
 
 struct form_field { const char *name; struct slice value; };
 
-/* A part's headers, as `part` sees them. */
-struct form_part { const char *name, *file_name /* NULL: a plain field */, *mime; };
-
 /* A file that came with the request; it is on disk and hashed before `read` is called. */
 struct upload {
     const char *name;      /* of the form's field; "" for a raw body */
@@ -48,6 +46,11 @@ struct upload {
     uint64_t file, size;
     uint8_t hash[32];      /* SHA-256 */
     bool sealed, taken;    /* the framework's */
+};
+
+enum cause { /* why the framework refused; for dialects that name more than enum code does */
+    CAUSE_NONE, CAUSE_NO_CREDENTIALS, CAUSE_BAD_CREDENTIALS, CAUSE_ROLE, CAUSE_BRAND_MALFORMED,
+    CAUSE_BRAND_FORBIDDEN, CAUSE_PARSE, CAUSE_NO_SUCH_PATH
 };
 
 struct exchange {
@@ -76,6 +79,7 @@ struct exchange {
     /* what `fail` may show */
     uint32_t allow;             /* 405: 1 << enum method */
     uint32_t retry_after_s;     /* 429, 503; already in the headers */
+    enum cause cause;
     /* the answer */
     struct out out;             /* its body; empty at start */
     void *state;                /* the dialect's own */
@@ -105,7 +109,8 @@ const char *exchange_origin(struct exchange *x);
 
 /* ---- memory: all of it goes with the exchange ---- */
 
-void *exchange_alloc(struct exchange *x, size_t size); /* zeroed; never NULL: out of memory aborts */
+/* Zeroed; never NULL: out of memory aborts. */
+void *exchange_alloc(struct exchange *x, size_t size);
 struct slice exchange_copy(struct exchange *x, struct slice s); /* NUL behind it */
 const char *exchange_print(struct exchange *x, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -155,6 +160,7 @@ void exchange_end(struct exchange *x);
 
 /* An option of the [gateway] section by name, as text; NULL = unknown. */
 const char *exchange_option(const struct exchange *x, const char *name);
-/* The 16-byte key with which public ids are spelled (proto/id.h); NULL until the broker was heard. */
+/* The 16-byte key with which public ids are spelled (proto/id.h); NULL until the broker was
+ * heard. */
 const uint8_t *exchange_id_key(const struct exchange *x);
 #endif

@@ -1,0 +1,34 @@
+/* guard.h - who may do what: the steps that stand before a route's own functions.
+ *
+ * A dialect lists the steps it wants, in this order; each may end the exchange, none calls
+ * another. Deny by default: without guard_who nobody but GUARD_OPEN routes is served, because
+ * guard_role refuses a principal without a role.
+ *
+ *   guard_cors    sets Access-Control-Allow-Origin and -Expose-Headers by option cors_origins
+ *   guard_who     authentication: `Authorization: Bearer JWT`. On GUARD_OPEN routes a token that is
+ *                 there is read, a wrong one is ignored.
+ *   guard_key     the same, and `X-API-KEY: JWT`; a dialect named in option `open` serves loopback
+ *                 clients that send neither as the service of brand 1
+ *   guard_brand   tenant by X-Brand-ID: at most once, absent = the token's first (an admin's that
+ *                 names none: 1), must be in the token's list, `all` for admins only
+ *   guard_token_brand  tenant by the token alone: its first brand
+ *   guard_role    the route's guard against the principal's role
+ *   guard_rate    rate_per_min of the principal; GUARD_SLOW routes: failures_per_min of the address
+ *
+ * What a refusal's cause was stands in x->cause, for dialects that name causes apart.
+ *
+ * Refusals: UNAUTHORIZED, FORBIDDEN, VALIDATION_ERROR (X-Brand-ID), RATE_LIMITED, and UNAVAILABLE
+ * while the broker's keys are not known yet. Wrong credentials are counted per address: over
+ * failures_per_min the answer is 429 in place of 401. */
+#ifndef RELAIS_GATEWAY_GUARD_H
+#define RELAIS_GATEWAY_GUARD_H
+#include "gateway/route.h"
+
+bool guard_cors(struct exchange *x);
+bool guard_who(struct exchange *x);
+bool guard_key(struct exchange *x);
+bool guard_brand(struct exchange *x);
+bool guard_token_brand(struct exchange *x);
+bool guard_role(struct exchange *x);
+bool guard_rate(struct exchange *x);
+#endif
