@@ -8,7 +8,10 @@
  * *packed, which the caller owns. False when a value is missing, of another type or out of its
  * range, or when the bytes end; the cursor is then anywhere within the item. */
 bool item_read(struct decode *d, const struct layout *l, struct message *m, void **packed);
-void item_write(struct buffer *b, const struct layout *l, const struct message *m);
+/* The same without clearing m->view first, for rows. */
+bool array_read(struct decode *d, const struct layout *l, struct message *m, void **packed);
+/* Appends the array to b. */
+void array_write(struct buffer *b, const struct layout *l, const struct message *m);
 /* Frees a chain of packed lists; *packed is NULL then. */
 void packed_free(void **packed);
 #endif

@@ -258,13 +258,15 @@ static bool fields_read(struct reader *r, const struct layout *l, uint8_t *base,
     return true;
 }
 
-bool item_read(struct decode *d, const struct layout *l, struct message *m, void **packed) {
+bool array_read(struct decode *d, const struct layout *l, struct message *m, void **packed) {
     struct reader r = {.d = *d, .m = m, .packed = packed};
-    uint32_t count;
-    memset(&m->hello, 0, l->size);
-    item_default(m);
-    bool ok = decode_array(&r.d, &count) &&
-              fields_read(&r, l, (uint8_t *)m, count, ITEM_DEPTH);
+    bool ok = group_read(&r, l, (uint8_t *)m, ITEM_DEPTH - 1);
     *d = r.d;
     return ok;
+}
+
+bool item_read(struct decode *d, const struct layout *l, struct message *m, void **packed) {
+    memset(&m->hello, 0, l->size); /* the union's members all begin there */
+    item_default(m);
+    return array_read(d, l, m, packed);
 }

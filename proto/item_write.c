@@ -154,7 +154,7 @@ static void fields_write(struct buffer *b, const struct layout *l, const uint8_t
     for (uint32_t i = 0; i < count; i++) field_write(b, l, &l->fields[i], base);
 }
 
-void item_write(struct buffer *b, const struct layout *l, const struct message *m) {
+void array_write(struct buffer *b, const struct layout *l, const struct message *m) {
     if (!buffer_reserve(b, l->count * (size_t)(NUMBER_SPACE + KEY_SPACE))) return;
     fields_write(b, l, (const uint8_t *)m);
 }

@@ -230,7 +230,7 @@ static const struct field view_part[] = {
     M("attempts", view.attempts, ATTEMPTS, LIST(view, attempt_count, 1024)),
     M("logs", view.logs, LOGS, LIST(view, log_count, 10000)),
 };
-static const struct layout view_group = PART(view_part, 3);
+const struct layout view_layout = PART(view_part, 3);
 
 /* The items themselves: ITEM(name, member of the union, required fields, fields …). A field whose
  * default is not zero cannot be left out as "zero": ITEM_FULL always writes all fields. */
@@ -296,7 +296,7 @@ ITEM(checkpoint_ok, checkpoint_ok, 4, M("task", checkpoint_ok.task, U64),
 ITEM(stop, stop, 2, M("task", stop.task, U64), M("epoch", stop.epoch, U64),
      M("reason", stop.reason, U8));
 ITEM(view, view, 3, M("number", view.number, U64), M("code", view.code, U32),
-     INNER("view", VIEW, view_group));
+     INNER("view", VIEW, view_layout));
 ITEM(answer, answer, 2, M("number", answer.number, U64), M("code", answer.code, U32),
      M("body", answer.body, BIN));
 ITEM_FULL(rows, rows, 2, M("number", rows.number, U64), M("code", rows.code, U32),

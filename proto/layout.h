@@ -52,6 +52,8 @@ struct layout {
 
 /* NULL for a number that is no verb. */
 const struct layout *layout_of(uint64_t verb);
+/* The array of a VIEW, which is also a row of ROWS; offsets from the struct message. */
+extern const struct layout view_layout;
 /* True when the field would be written: set, or not zero. */
 bool field_given(const struct layout *l, const struct field *f, const void *base);
 /* Sets what is not zero when it is left out. The item's struct was cleared before. */

@@ -93,7 +93,7 @@ void frame_put(struct frame_writer *w, const struct message *m) {
     const struct layout *l = layout_of(m->verb);
     assert(l);
     assert(w->count < UINT16_MAX);
-    item_write(w->b, l, m);
+    array_write(w->b, l, m);
     w->count++;
 }
 
@@ -109,6 +109,19 @@ void frame_end(struct frame_writer *w) {
     encode_text(b, slice_text(w->who->name));
     encode_uint(b, w->who->boot);
     encode_bool(b, w->who->brand_admin);
+}
+
+void row_put(struct buffer *rows, const struct message *m) { array_write(rows, &view_layout, m); }
+
+bool row_next(struct frame *f, struct slice rows, uint32_t *at, struct message *m) {
+    if (*at >= rows.len) return false;
+    struct decode d = decode_of(rows.data + *at, rows.len - *at);
+    m->verb = VERB_VIEW;
+    m->number = 0;
+    memset(&m->view, 0, sizeof m->view);
+    if (!array_read(&d, &view_layout, m, &f->packed)) return false;
+    *at = rows.len - (uint32_t)decode_left(&d);
+    return true;
 }
 
 /* ---- names ---- */

@@ -66,7 +66,7 @@ void verdict_put(struct buffer *b, struct verdict_row row) {
 }
 
 /* The row at *at and its length, which stands before it; false when there is none, or it is short. */
-static bool row_next(struct slice list, uint32_t *at, uint32_t fixed, struct slice *row) {
+static bool entry_next(struct slice list, uint32_t *at, uint32_t fixed, struct slice *row) {
     if (*at > list.len || list.len - *at < 4) return false;
     uint32_t len = (uint32_t)number_at(list.data + *at, 4);
     if (len < fixed || list.len - *at - 4 < len) return false;
@@ -77,7 +77,7 @@ static bool row_next(struct slice list, uint32_t *at, uint32_t fixed, struct sli
 
 bool attempt_next(struct slice attempts, uint32_t *at, struct attempt_record *row) {
     struct slice raw;
-    if (!row_next(attempts, at, ATTEMPT_ROW, &raw)) return false;
+    if (!entry_next(attempts, at, ATTEMPT_ROW, &raw)) return false;
     const uint8_t *p = raw.data;
     uint32_t worker = (uint32_t)number_at(p + 37, 4);
     if (worker > raw.len - ATTEMPT_ROW) return false;
@@ -106,7 +106,7 @@ void attempt_put(struct buffer *b, const struct attempt_record *row) {
 
 bool log_next(struct slice logs, uint32_t *at, struct log_record *row) {
     struct slice raw;
-    if (!row_next(logs, at, LOG_ROW, &raw)) return false;
+    if (!entry_next(logs, at, LOG_ROW, &raw)) return false;
     const uint8_t *p = raw.data;
     *row = (struct log_record){
         .id = number_at(p, 8), .time_ms = (int64_t)number_at(p + 8, 8),
