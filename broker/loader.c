@@ -25,6 +25,7 @@ struct loader {
     struct letter *chunks; /* free ones */
     uint32_t made;
     bool stopping;
+    struct letter *held, **held_last; /* full chunks of the need that is being read */
     struct request *failed; /* the loader thread's own: to be tried again */
     /* the need that is being read */
     const struct request *request;
@@ -35,7 +36,7 @@ struct loader {
 static struct chunk *chunk_take(struct loader *l) {
     struct chunk *c = NULL;
     pthread_mutex_lock(&l->lock);
-    while (l->chunks == NULL && l->made >= CHUNKS_MAX && !l->stopping)
+    while (l->chunks == NULL && l->made >= CHUNKS_MAX && l->held == NULL && !l->stopping)
         pthread_cond_wait(&l->returned, &l->lock);
     if (!l->stopping && l->chunks != NULL) {
         c = (struct chunk *)(void *)l->chunks;
@@ -48,8 +49,13 @@ static struct chunk *chunk_take(struct loader *l) {
     if (c == NULL) return NULL;
     c->count = 0;
     c->used = 0;
-    c->more = false;
+    c->more = c->failed = false;
     return c;
+}
+
+static void chunk_free(struct chunk *c) {
+    free(c->block);
+    free(c);
 }
 
 void loader_give_back(struct loader *l, struct chunk *c) {
@@ -59,10 +65,16 @@ void loader_give_back(struct loader *l, struct chunk *c) {
         c->cap = 0;
     }
     pthread_mutex_lock(&l->lock);
-    c->letter.next = l->chunks;
-    l->chunks = &c->letter;
-    pthread_cond_signal(&l->returned);
+    const bool spare = l->made > CHUNKS_MAX;
+    if (spare) {
+        l->made--;
+    } else {
+        c->letter.next = l->chunks;
+        l->chunks = &c->letter;
+        pthread_cond_signal(&l->returned);
+    }
     pthread_mutex_unlock(&l->lock);
+    if (spare) chunk_free(c);
 }
 
 /* ---- copying what was found ---- */
@@ -147,6 +159,20 @@ static bool chunk_begin(struct loader *l, size_t need) {
     return true;
 }
 
+/* The chunk is full: a restore's goes out, others are held until the answer is whole. */
+static void chunk_full(struct loader *l) {
+    struct chunk *c = l->chunk;
+    c->more = true;
+    l->chunk = NULL;
+    if (c->need.kind == NEED_RESTORE) {
+        post_put(l->results, &c->letter);
+        return;
+    }
+    c->letter.next = NULL;
+    *l->held_last = &c->letter;
+    l->held_last = &c->letter.next;
+}
+
 static void record_found(void *context, const struct record *found) {
     struct loader *l = context;
     if (l->cut) return;
@@ -157,9 +183,7 @@ static void record_found(void *context, const struct record *found) {
     size_t need = 0;
     for (int i = 0; i < n; i++) need += slices[i]->len;
     if (l->chunk->count == CHUNK_RECORDS || !chunk_reserve(l->chunk, need)) {
-        l->chunk->more = true;
-        post_put(l->results, &l->chunk->letter);
-        l->chunk = NULL;
+        chunk_full(l);
         l->cut = !chunk_begin(l, need);
         if (l->cut) return;
     }
@@ -178,30 +202,50 @@ static void request_fail(struct loader *l, struct request *r, const char *why) {
     l->failed = r;
 }
 
-/* Reads one need. Chunks that went out before a failure are of no harm: the last one, which ends
- * the need, is missing, and the next try begins anew. */
+/* Hands over or gives back what was held. */
+static void held_end(struct loader *l, bool good) {
+    for (struct letter *letter = l->held, *next; letter != NULL; letter = next) {
+        next = letter->next;
+        if (good)
+            post_put(l->results, letter);
+        else
+            loader_give_back(l, (struct chunk *)(void *)letter);
+    }
+    l->held = NULL;
+    l->held_last = &l->held;
+}
+
+static bool request_read(struct loader *l, struct request *r, struct store *store, char *why) {
+    snprintf(why, WHY_MAX, "out of memory");
+    l->request = r;
+    l->cut = !chunk_begin(l, 0);
+    const bool good = !l->cut
+        && store_load(store, &r->need, r->group, record_found, l, why, WHY_MAX) && !l->cut;
+    held_end(l, good);
+    struct chunk *last = l->chunk;
+    l->chunk = NULL;
+    if (last != NULL && !good && r->need.kind == NEED_RESTORE) last->failed = true;
+    if (last != NULL && (good || last->failed))
+        post_put(l->results, &last->letter);
+    else if (last != NULL)
+        loader_give_back(l, last);
+    return good || (last != NULL && last->failed);
+}
+
 static void request_run(struct loader *l, struct request *r) {
-    char why[WHY_MAX] = "";
+    char why[WHY_MAX];
     struct store *store = NULL;
     if (writer_await(l->writer, r->opened, r->group)) store = writer_borrow(l->writer, r->opened);
     if (store == NULL) { /* closed since: the core that asked is gone */
         free(r);
         return;
     }
-    l->request = r;
-    l->cut = !chunk_begin(l, 0);
-    const bool good = !l->cut && store_load(store, &r->need, r->group, record_found, l, why,
-                                            sizeof why) && !l->cut;
+    const bool answered = request_read(l, r, store, why);
     writer_return(l->writer);
-    if (good)
-        post_put(l->results, &l->chunk->letter);
-    else if (l->chunk != NULL)
-        loader_give_back(l, l->chunk);
-    l->chunk = NULL;
-    if (good || l->stopping)
+    if (answered || l->stopping)
         free(r);
     else
-        request_fail(l, r, l->cut ? "out of memory" : why);
+        request_fail(l, r, why);
 }
 
 /* The oldest failed request whose time has come, or NULL. */
@@ -234,6 +278,7 @@ struct loader *loader_start(struct writer *writer, struct post *results) {
     if (l == NULL) return NULL;
     l->writer = writer;
     l->results = results;
+    l->held_last = &l->held;
     post_open(&l->requests, NULL);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->returned, NULL);
@@ -259,8 +304,7 @@ void loader_stop(struct loader **self) {
     while (l->chunks != NULL) {
         struct chunk *c = (struct chunk *)(void *)l->chunks;
         l->chunks = l->chunks->next;
-        free(c->block);
-        free(c);
+        chunk_free(c);
     }
     post_free(&l->requests);
     pthread_mutex_destroy(&l->lock);

@@ -2,12 +2,14 @@
  *
  * A need is read as of the newest group that was closed when it was asked, for anything newer is
  * still in the core's memory. What is found is copied into chunks, each one block of memory; a
- * need with much to say takes several (`more`). At most CHUNKS_MAX chunks exist: the loader waits
- * until the broker thread has given one back.
+ * need with much to say takes several (`more`). The answer to a need is handed over when it is
+ * whole (the need bounds it); only the restore, which may be large, goes chunk by chunk. While
+ * CHUNKS_MAX chunks are out the loader waits until the broker thread has given one back.
  *
  * Needs in waiting are bounded by the core (parked events). A read that fails is said in the log
  * and tried again after RETRY_MS, so that a damaged block is never taken for absence; the events
- * that wait for it run into their deadlines, all others go on. */
+ * that wait for it run into their deadlines, all others go on. A restore that fails ends with a
+ * chunk that says `failed`: the store must be opened again. */
 #ifndef RELAIS_BROKER_LOADER_H
 #define RELAIS_BROKER_LOADER_H
 #include "broker/writer.h"
@@ -19,6 +21,7 @@ struct chunk {
     struct need need; /* its key lies in the block */
     uint32_t opened;  /* the opening of the store that it was read from */
     bool more;        /* further records of the need follow */
+    bool failed;      /* the restore could not be read */
     uint32_t count;
     struct record records[CHUNK_RECORDS]; /* their slices lie in the block */
     uint8_t *block;   /* owned */
