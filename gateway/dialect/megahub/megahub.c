@@ -138,7 +138,7 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
     const char *type = exchange_header(x, "Content-Type");
     switch (plain.status) {
     case 401:
-        if (exchange_header(x, "Authorization") == NULL) {
+        if (x->cause == CAUSE_NO_CREDENTIALS) {
             r.name = "NOT_AUTHENTICATED";
             r.detail = "Authentication credentials were not provided.";
         } else {
@@ -147,13 +147,16 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
         }
         break;
     case 403:
-        r.name = text != NULL && strstr(text, "brand") != NULL ? "BRAND_FORBIDDEN"
-                                                               : "PERMISSION_DENIED";
-        if (text == NULL) r.detail = "You do not have permission to perform this action.";
+        r.name = "PERMISSION_DENIED";
+        r.detail = "You do not have permission to perform this action.";
+        if (x->cause == CAUSE_BRAND_FORBIDDEN) {
+            r.name = "BRAND_FORBIDDEN";
+            r.detail = "This brand is not accessible with the given token.";
+        }
         break;
     case 404:
         r.detail = "Not found.";
-        if (code == CODE_UNKNOWN_TASK || exchange_param(x, "id").data != NULL) {
+        if (x->cause != CAUSE_NO_SUCH_PATH) {
             r.name = "TASK_NOT_FOUND";
             r.detail = "Task not found or access denied";
         }
@@ -177,7 +180,9 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
 
 static struct refusal validation_refusal(struct exchange *x, const char *text) {
     struct refusal r = {"VALIDATION_ERROR", text != NULL ? text : "Invalid input.", 400};
-    if (text != NULL && strstr(text, "X-Brand-ID") != NULL) r.name = "BRAND_REQUIRED";
+    if (x->cause == CAUSE_BRAND_MALFORMED) r.name = "BRAND_REQUIRED";
+    if (x->cause == CAUSE_PARSE)
+        r.detail = exchange_print(x, "JSON parse error - %s", r.detail);
     for (uint32_t i = 0; i < x->errors.count; i++) {
         const char *own = x->errors.list[i].text;
         if (own != past_french && own != past_english) continue;
@@ -208,9 +213,19 @@ void megahub_fail(struct exchange *x, enum code code, const char *text) {
     out_object(&x->out);
     if (fields) field_errors_write(x, french);
     out_object_end(&x->out);
-    if (mirror != NULL && (strcmp(mirror, "1") == 0 || strcmp(mirror, "true") == 0 ||
-                           strcmp(mirror, "on") == 0))
-        field_errors_write(x, french);
+    if (mirror != NULL && strcmp(mirror, "true") == 0) field_errors_write(x, french);
     out_object_end(&x->out);
     exchange_answer(x, r.status);
 }
+
+static step *const steps[] = {guard_cors, guard_who, guard_brand, guard_role, guard_rate, NULL};
+
+const struct dialect megahub = {
+    .name = "megahub",
+    .prefixes = prefixes,
+    .fold = FOLD_DASH,
+    .steps = steps,
+    .fail = megahub_fail,
+    .routes = routes,
+    .route_count = sizeof routes / sizeof routes[0],
+};

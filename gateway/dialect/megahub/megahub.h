@@ -6,8 +6,9 @@
  * work.c     the worker side
  *
  * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
- * this dialect knows of a task travels in `extra`, a JSON object: "description", and "created_ms"
- * (the gateway's time, so that the answer to POST and every later read say the same). */
+ * this dialect knows of a task travels in `extra`, a JSON object: "description", "scheduled_ms"
+ * and "created_ms" (the gateway's time, so that the answer to POST and every later read say the
+ * same). */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
 #include "gateway/exchange.h"
@@ -28,7 +29,8 @@ enum {
 struct megahub_task {
     uint64_t id;
     struct slice type, queue, description, owner;
-    struct slice context;         /* bytes from outside; empty shows {} */
+    struct slice context;         /* empty shows {} */
+    bool context_checked;         /* it is known to be a JSON object */
     struct slice result, error, metrics;
     uint64_t result_size;         /* > 0: the result is a file */
     struct slice result_name, result_mime;

@@ -27,10 +27,12 @@ static void extra_read(struct exchange *x, struct slice extra, struct megahub_ta
     json_t *fields = extra.len > 0 ? json_parse(extra, why, sizeof why) : NULL;
     json_t *description = json_object_get(fields, "description");
     json_t *created = json_object_get(fields, "created_ms");
+    json_t *scheduled = json_object_get(fields, "scheduled_ms");
     if (json_is_string(description))
         task->description = exchange_copy(x, slice_of(json_string_value(description),
                                                       json_string_length(description)));
     if (json_is_integer(created)) task->created_ms = json_integer_value(created);
+    task->due_ms = json_integer_value(scheduled); /* 0 when absent; a retry's delay is not it */
     json_decref(fields);
 }
 
@@ -218,7 +220,9 @@ void megahub_task_write(struct exchange *x, const struct megahub_task *t) {
     people_write(x, t);
     times_write(o, t);
     out_key(o, "context_data");
-    if (t->context.len > 0) {
+    if (t->context_checked) {
+        out_raw(o, t->context);
+    } else if (t->context.len > 0) {
         object_of(o, t->context, "input");
     } else {
         out_object(o);

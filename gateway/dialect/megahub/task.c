@@ -1,0 +1,148 @@
+#include "gateway/dialect/keep.h"
+#include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/span.h"
+#include "gateway/dialect/spell.h"
+
+enum { KEY_MAX = 255 };
+
+/* CONTRACT 7: a task that names no queue goes by its priority. */
+static struct slice queue_of(uint8_t priority) {
+    if (priority >= PRIORITY_HIGH) return slice_text("high_priority");
+    return slice_text(priority == PRIORITY_LOW ? "low_priority" : "normal");
+}
+
+static void context_read(struct exchange *x, struct megahub_task *task) {
+    if (member_object(x->json, "context_data", NULLABLE, &x->errors) == NULL) {
+        task->context = slice_text("{}");
+    } else {
+        task->context = span_member(x, "context_data", "contextData");
+    }
+    task->context_checked = true;
+}
+
+static int64_t due_read(struct exchange *x) {
+    int64_t due_ms = member_time(x->json, "scheduled_for", NULLABLE, &x->errors);
+    if (due_ms != 0 && due_ms <= x->wall_ms)
+        field_refuse(&x->errors, "scheduled_for", megahub_past_text(x));
+    return due_ms;
+}
+
+static struct slice extra_make(struct exchange *x, const struct megahub_task *task) {
+    struct out o = {0};
+    out_object(&o);
+    out_key(&o, "description");
+    out_text(&o, task->description);
+    out_key(&o, "created_ms");
+    out_integer(&o, task->created_ms);
+    if (task->due_ms > 0) {
+        out_key(&o, "scheduled_ms");
+        out_integer(&o, task->due_ms);
+    }
+    out_object_end(&o);
+    struct slice extra = exchange_copy(x, buffer_slice(&o.body));
+    buffer_free(&o.body);
+    return extra;
+}
+
+/* The task as it will stand once the broker has taken it: POST answers with it, unread. */
+static struct megahub_task *task_new(struct exchange *x) {
+    struct megahub_task *task = exchange_alloc(x, sizeof *task);
+    json_t *body = x->json;
+    struct field_errors *e = &x->errors;
+    task->type = member_text(body, "task_type", REQUIRED, TASK_NAME_MAX, e);
+    int priority = member_choice(body, "priority", 0, megahub_priorities, e);
+    task->priority = priority < 0 ? PRIORITY_NORMAL : (uint8_t)priority;
+    task->queue = member_text(body, "queue_name", NULLABLE, TASK_NAME_MAX, e);
+    if (task->queue.len == 0) task->queue = queue_of(task->priority);
+    task->description =
+        member_text(body, "description", NULLABLE | BLANK_OK, TASK_DESCRIPTION_MAX, e);
+    task->max_retries = (uint16_t)member_integer(body, "max_retries", 0, TASK_RETRIES, 0,
+                                                 TASK_RETRIES_MAX, e);
+    task->timeout_ms = 60000 * (uint32_t)member_integer(body, "timeout_minutes", 0,
+                                                        TASK_TIMEOUT_MINUTES, 1,
+                                                        TASK_TIMEOUT_MINUTES_MAX, e);
+    context_read(x, task);
+    task->due_ms = due_read(x);
+    task->owner = slice_text(x->who.name);
+    task->brand = x->who.brand;
+    task->created_ms = task->updated_ms = x->wall_ms;
+    task->status = task->due_ms > 0 ? STATUS_SCHEDULED : STATUS_QUEUED;
+    return task;
+}
+
+bool task_create_read(struct exchange *x, struct message *m) {
+    struct megahub_task *task = task_new(x);
+    const char *key = exchange_header(x, "Idempotency-Key");
+    if (key != NULL && (*key == '\0' || strlen(key) > KEY_MAX))
+        return exchange_refuse(x, CODE_VALIDATION_ERROR, "Idempotency-Key takes 1 to 255 bytes.");
+    if (x->who.brand == 0) { /* an admin's "all" */
+        x->cause = CAUSE_BRAND_MALFORMED;
+        return exchange_refuse(x, CODE_VALIDATION_ERROR,
+                               "X-Brand-ID must name one brand to create a task.");
+    }
+    if (!megahub_fields_good(x)) return false;
+    x->state = task;
+    struct submit *s = &m->submit;
+    s->queue = task->queue;
+    s->type = task->type;
+    s->payload = task->context;
+    struct options *options = &s->options;
+    options->set = SET_PRIORITY | SET_RETRIES | SET_TIMEOUT | SET_KEEP | SET_EXTRA;
+    options->dialect = MEGAHUB_NUMBER;
+    options->priority = task->priority;
+    options->retries = task->max_retries;
+    options->timeout_ms = task->timeout_ms;
+    options->keep_ms = keep_ms(x);
+    options->extra = extra_make(x, task);
+    if (task->due_ms > 0) {
+        options->set |= SET_DUE;
+        options->due_ms = task->due_ms;
+    }
+    if (key != NULL) options->key = slice_text(key);
+    return true;
+}
+
+static void created_write(struct exchange *x, const struct megahub_task *task) {
+    exchange_set(x, "Location", exchange_print(x, "/tasks/%llu/", (unsigned long long)task->id));
+    out_object(&x->out);
+    megahub_task_write(x, task);
+    out_object_end(&x->out);
+    exchange_answer(x, x->route->status);
+}
+
+/* A key that was used before gives the first answer again: the task as it was when created. */
+static void repeated_write(struct exchange *x, const struct message *answer) {
+    struct megahub_task *task = x->state;
+    if (exchange_code(answer) == CODE_OK && answer->view.body.id != 0) {
+        struct megahub_task stored;
+        megahub_task_read(x, &answer->view, &stored);
+        task->created_ms = task->updated_ms = stored.created_ms;
+        task->owner = stored.owner;
+    }
+    created_write(x, task);
+}
+
+void task_create_write(struct exchange *x, const struct message *answer) {
+    struct megahub_task *task = x->state;
+    task->id = answer->submitted.id;
+    if (exchange_header(x, "Idempotency-Key") == NULL) {
+        created_write(x, task);
+        return;
+    }
+    struct message m = {.verb = VERB_GET, .ref = {.id = task->id, .want = WANT_BODY}};
+    exchange_try(x, &m, repeated_write);
+}
+
+bool task_detail_read(struct exchange *x, struct message *m) {
+    m->ref.want = WANT_BODY | WANT_RESULT;
+    return megahub_id_read(x, &m->ref.id);
+}
+
+void task_detail_write(struct exchange *x, const struct message *answer) {
+    struct megahub_task task;
+    megahub_task_read(x, &answer->view, &task);
+    out_object(&x->out);
+    megahub_task_write(x, &task);
+    out_object_end(&x->out);
+    exchange_answer(x, x->route->status);
+}
