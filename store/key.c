@@ -125,6 +125,28 @@ bool key_of_record(struct key *k, const struct record *r) {
     return false;
 }
 
+bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, struct slice type) {
+    switch (kind) {
+    case KEY_HEAD: key_id(k, KEY_HEAD, t->id); return true;
+    case KEY_CREATED: key_created(k, t->brand, t->id); return true;
+    case KEY_LANED:
+        if (t->status != STATUS_QUEUED) return false;
+        key_laned(k, t->lane, t->priority, t->order);
+        return true;
+    case KEY_DUE:
+        if (t->status != STATUS_SCHEDULED) return false;
+        key_due(k, t->due_ms, t->id);
+        return true;
+    case KEY_STATUS:
+        if (t->status == STATUS_QUEUED) return false;
+        key_status(k, t->status, t->brand, type, t->id);
+        return true;
+    case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
+    case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE: break;
+    }
+    return false;
+}
+
 enum record_kind key_value_kind(struct slice key) {
     if (key.len == 0) return RECORD_NONE;
     switch ((enum key_kind)key.data[0]) {

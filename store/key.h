@@ -28,6 +28,10 @@ void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type
 /* QUEUE and DEDUP: brand and name; OBJECT: kind, brand and name. */
 void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand, struct slice name);
 
+/* The key that an index has for a task in this state: LANED, DUE, CREATED, STATUS or HEAD. False
+ * when the index has none. */
+bool key_index(struct key *k, enum key_kind kind, const struct task_head *head, struct slice type);
+
 /* Builds keys of any length from the front; for ranges. */
 void key_begin(struct key *k, enum key_kind kind);
 void key_u8(struct key *k, uint8_t v);

@@ -41,7 +41,8 @@ static struct sub *subs_copy(struct overlay *o, const struct sub *from) {
     return first;
 }
 
-static void push_task(struct overlay *o, const struct task_entry *e, bool hidden) {
+static void push_task(struct overlay *o, const struct pending *p, const struct task_entry *e,
+                      bool hidden) {
     o->tasks = grow(o, o->tasks, o->task_count, &o->task_cap, sizeof *o->tasks);
     if (o->failed) return;
     struct task_state *t = &o->tasks[o->task_count++];
@@ -54,6 +55,7 @@ static void push_task(struct overlay *o, const struct task_entry *e, bool hidden
     t->body = part_copy(&e->state.body);
     t->result = part_copy(&e->state.result);
     t->subs = subs_copy(o, e->state.subs);
+    if (t->head.state == PART_PUT) t->type = pending_lane_type(p, t->now.lane);
 }
 
 static void push_plain(struct overlay *o, const struct plain_entry *e) {
@@ -75,7 +77,8 @@ static bool table_shows(const struct collect *c, const struct task_entry *e) {
 }
 
 static bool wanted(const struct collect *c, const struct task_entry *e) {
-    if (e->state.head.state != PART_PUT || !(c->status_mask >> e->state.now.status & 1)) return false;
+    if (e->state.head.state != PART_PUT) return false;
+    if (!(c->status_mask >> e->state.now.status & 1)) return false;
     const struct head_place *now = &e->state.now;
     return !c->laned ||
            (now->lane == c->lane && now->priority == c->priority && now->order >= c->order);
@@ -106,10 +109,10 @@ static void collect_statuses(struct overlay *o, const struct pending *p, const s
     for (int list = 0; list < 2; list++)
         for (const struct task_entry *e = pending_tasks(p, list); e && !o->failed; e = e->next) {
             if (wanted(c, e) && (!c->limit || e->state.now.order <= ceiling)) {
-                push_task(o, e, false);
+                push_task(o, p, e, false);
                 if (++shown >= trim_at) { ceiling = trim(o, c->limit); shown = c->limit; }
             } else if (table_shows(c, e)) {
-                push_task(o, e, true);
+                push_task(o, p, e, true);
             }
         }
 }
@@ -139,15 +142,16 @@ static void index_tasks(struct overlay *o) {
 void overlay_collect(struct overlay *o, const struct pending *p, const struct collect *c) {
     const struct task_entry *task = c->id ? pending_task(p, c->id) : NULL;
     const struct plain_entry *plain = c->key.len ? pending_plain(p, c->key) : NULL;
-    if (task) push_task(o, task, false);
+    if (task) push_task(o, p, task, false);
     if (plain) push_plain(o, plain);
     if (c->status_mask) collect_statuses(o, p, c);
     for (int list = 0; list < 2; list++) {
         if (c->tasks)
             for (const struct task_entry *e = pending_tasks(p, list); e && !o->failed; e = e->next)
-                push_task(o, e, false);
+                push_task(o, p, e, false);
         if (c->plains)
-            for (const struct plain_entry *e = pending_plains(p, list); e && !o->failed; e = e->next)
+            for (const struct plain_entry *e = pending_plains(p, list); e && !o->failed;
+                 e = e->next)
                 push_plain(o, e);
     }
     if (o->plain_count > 1) qsort(o->plains, o->plain_count, sizeof *o->plains, by_key);

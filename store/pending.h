@@ -43,6 +43,7 @@ struct task_state {
     struct head_place now; /* valid while head.state is PART_PUT */
     struct part head, body, result;
     struct sub *subs;
+    struct slice type; /* in an overlay: its lane's, borrowed from the pending map */
     bool gone;   /* head then holds the value of RECORD_TASK_GONE */
     bool hidden; /* in an overlay: only hides what the table says */
 };

@@ -86,6 +86,18 @@ typedef void store_report(void *context, const char *finding);
 uint64_t store_audit(struct store *s, store_report *report, void *context);
 
 /* The memory store: same seam, for tests and the simulator. */
-struct memory_faults { uint64_t fail_append_at; uint32_t crash_keeps_permille; };
+struct memory_faults {
+    uint64_t fail_append_at; /* this group and later ones: STORE_DOWN, until the crash; 0 = none */
+    bool holds;              /* appended groups wait for store_memory_sync */
+    bool disk_full;
+};
+/* faults may be NULL. Owned by the caller. */
 struct store *store_open_memory(const struct memory_faults *faults);
+void store_memory_faults(struct store *s, const struct memory_faults *faults);
+/* Held groups up to this one are durable now; reads see them. */
+void store_memory_sync(struct store *s, uint64_t group);
+size_t store_memory_unsynced(const struct store *s);
+/* The process dies: of the held groups the first `keep` turn out to be durable, the others never
+ * were. The store is then as after a restart: store_next_group follows the newest that was kept. */
+void store_memory_crash(struct store *s, size_t keep);
 #endif

@@ -1,0 +1,24 @@
+/* store.c - the seam: each call goes to the implementation that opened the store. */
+#include "store/store.h"
+#include "store/view.h"
+
+void store_close(struct store **self) {
+    if (*self) (*self)->ops->close(self);
+}
+
+enum store_state store_append(struct store *s, uint64_t group, struct slice records) {
+    return s->ops->append(s, group, records);
+}
+
+uint64_t store_next_group(const struct store *s) { return s->ops->next_group(s); }
+
+double store_debt(struct store *s) { return s->ops->debt(s); }
+
+bool store_disk_full(struct store *s) { return s->ops->disk_full(s); }
+
+void store_stats(struct store *s, struct store_stats *stats) { s->ops->stats(s, stats); }
+
+struct store_view *store_view_open(struct store *s, uint64_t group, char *why, size_t why_size) {
+    struct collect everything = {.tasks = true, .plains = true};
+    return view_new(s, group, &everything, why, why_size);
+}
