@@ -1,5 +1,6 @@
 #include "proto/host/config.h"
 #include "proto/base/bytes.h"
+#include "proto/host/log.h"
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -294,6 +295,10 @@ int config_start(struct config *c, unsigned sections, int *argc, char **argv) {
         return 2;
     }
     if (!c->print && !c->check) {
+        enum log_level level = LEVEL_INFO;
+        bool known = log_level_parse(c->log_level, &level);
+        assert(known); /* option.def lists the same words */
+        log_open(argv[0], level, 2);
         return -1;
     }
     bool known = config_used_up(*argc, argv);

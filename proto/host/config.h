@@ -37,8 +37,9 @@ struct config {
 };
 
 /* Loads all sources, prints what was asked for or went wrong (stderr). -1: go on with a filled
- * config; else the exit code (0 or 2), and the config is empty. Flags that were taken leave argv;
- * what is left, argv[0] included, is the command's own. */
+ * config, and the logger is open under the name argv[0]; else the exit code (0 or 2), and the
+ * config is empty. Flags that were taken leave argv; what is left, argv[0] included, is the
+ * command's own. */
 int config_start(struct config *c, unsigned sections, int *argc, char **argv);
 /* The same without printing or the two flags' effects: false with the cause in why (CONFIG_WHY_MAX
  * bytes) and an empty config. */
