@@ -65,30 +65,34 @@ $(B)/relais: $(B)/relais.o $(LIBS)
 	$(LINK)
 .SECONDARY:
 
-# ---- librelais: worker/relais.h for other programs. Only relais_* is visible in either form.
-LIBRELAIS := $(PROTO) $(filter-out worker/main.c worker/run.c,$(wildcard worker/*.c))
+# ---- librelais: worker/relais.h for other programs. Its roots are the functions called relais_*;
+# the linker adds what those need from worker and proto, and nothing else is visible.
+LIBRELAIS_LIBS := -lzmq -lmsgpackc -lsodium -ljansson -linih -pthread
 PUBLIC := worker/relais.h
 $(B)/pic/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fPIC -ffunction-sections -fdata-sections -c -o $@ $<
-$(B)/librelais.a: $(patsubst %.c,$(B)/pic/%.o,$(LIBRELAIS))
-	ld -r -o $(B)/librelais.o $^
+$(B)/pic/all.a: $(patsubst %.c,$(B)/pic/%.o,$(PROTO) $(filter-out worker/main.c,$(wildcard worker/*.c)))
+	@rm -f $@ && ar rcs $@ $^
+ROOTS = $$(nm --defined-only -g $(B)/pic/all.a | awk '$$2 == "T" && $$3 ~ /^relais_/ { print "-u " $$3 }')
+$(B)/librelais.a: $(B)/pic/all.a
+	ld -r -o $(B)/librelais.o $(ROOTS) --gc-sections $<
 	objcopy --wildcard --keep-global-symbol='relais_*' $(B)/librelais.o
 	@rm -f $@ && ar rcs $@ $(B)/librelais.o
-$(B)/librelais.so: $(patsubst %.c,$(B)/pic/%.o,$(LIBRELAIS))
+$(B)/librelais.so: $(B)/pic/all.a
 	printf '{ global: relais_*; local: *; };\n' > $(B)/librelais.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,librelais.so.0 -Wl,--gc-sections \
-	    -Wl,--version-script=$(B)/librelais.map -o $@ $^ -lzmq -lmsgpackc -lsodium -linih -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,defs -Wl,-soname,librelais.so.0 -Wl,--gc-sections \
+	    -Wl,--version-script=$(B)/librelais.map -o $@ $(ROOTS) $< $(LIBRELAIS_LIBS)
 $(B)/relais.pc:
 	@mkdir -p $(@D)
 	@printf '%s\n' 'Name: relais' 'Description: client and worker of the relais task broker' \
 	    'Version: $(VERSION)' 'Libs: -L$(PREFIX)/lib -lrelais' \
-	    'Libs.private: -lzmq -lmsgpackc -lsodium -linih -pthread' \
+	    'Libs.private: $(LIBRELAIS_LIBS)' \
 	    'Cflags: -I$(PREFIX)/include' > $@
 EXAMPLES := $(patsubst worker/example/%.c,$(B)/example/%,$(wildcard worker/example/*.c))
 $(B)/example/%: worker/example/%.c $(B)/librelais.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lzmq -lmsgpackc -lsodium -linih -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LIBRELAIS_LIBS)
 .PHONY: examples
 examples: $(EXAMPLES)
 
