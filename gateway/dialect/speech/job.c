@@ -1,0 +1,144 @@
+#include "gateway/dialect/keep.h"
+#include "gateway/dialect/speech/speech.h"
+#include "gateway/dialect/spell.h"
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { KEY_MAX = 255 };
+static const char no_audio[] = "Aucun fichier audio fourni";
+static const char queued[] = "Votre demande est dans la file d'attente";
+
+/* ---- createJob ---- */
+
+static bool is_audio_name(const char *name) {
+    return strcmp(name, "audioFile") == 0 || strcmp(name, "audio_file") == 0;
+}
+
+/* What will not be taken is refused before it is stored. */
+bool job_create_part(struct exchange *x, const struct form_part *part) {
+    if (part->file_name == NULL || !is_audio_name(part->name)) return true;
+    const char *refusal = audio_refusal(x, part->file_name, part->mime);
+    return refusal == NULL || exchange_refuse(x, CODE_VALIDATION_ERROR, refusal);
+}
+
+static struct upload *audio_find(struct exchange *x) {
+    struct upload *audio = exchange_upload(x, "audioFile");
+    return audio != NULL ? audio : exchange_upload(x, "audio_file");
+}
+
+static struct slice payload_make(struct exchange *x, const struct upload *audio,
+                                 const char *language) {
+    char hash[2 * sizeof audio->hash + 1];
+    sodium_bin2hex(hash, sizeof hash, audio->hash, sizeof audio->hash);
+    struct out o = {0};
+    out_object(&o);
+    out_key(&o, "language");
+    out_string(&o, language);
+    out_key(&o, "file_name");
+    out_string(&o, audio->file_name);
+    out_key(&o, "sha256");
+    out_string(&o, hash);
+    out_object_end(&o);
+    struct slice payload = exchange_copy(x, buffer_slice(&o.body));
+    buffer_free(&o.body);
+    return payload;
+}
+
+bool job_create_read(struct exchange *x, struct message *m) {
+    char language[LANGUAGE_SIZE];
+    const struct upload *audio = audio_find(x);
+    const char *key = exchange_header(x, "Idempotency-Key");
+    if (audio == NULL) return exchange_refuse(x, CODE_VALIDATION_ERROR, no_audio);
+    if (audio->size == 0) field_refuse(&x->errors, "audioFile", "Le fichier audio est vide");
+    if (!language_read(x, exchange_field(x, "language"), language))
+        field_refuse(&x->errors, "language", "La langue doit être un code de deux lettres");
+    if (key != NULL && (*key == '\0' || strlen(key) > KEY_MAX))
+        field_refuse(&x->errors, "Idempotency-Key",
+                     "La clé d'idempotence doit faire de 1 à 255 octets");
+    if (x->who.brand == 0)
+        field_refuse(&x->errors, "X-Brand-ID", "Une seule marque doit être choisie");
+    if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
+    m->submit.queue = slice_text(BATCH_QUEUE);
+    m->submit.type = slice_text(BATCH_TYPE);
+    m->submit.payload = payload_make(x, audio, language);
+    struct options *options = &m->submit.options;
+    options->set = SET_RETRIES | SET_KEEP;
+    options->dialect = SPEECH_NUMBER;
+    options->retries = SPEECH_RETRIES;
+    options->keep_ms = keep_ms(x);
+    options->labels = slice_text(exchange_print(x, "language=%s", language));
+    options->source_file = audio->file;
+    options->source_size = audio->size;
+    options->source_name = slice_text(audio->file_name);
+    options->source_mime = slice_text(audio->mime);
+    options->source_hash = slice_of(audio->hash, sizeof audio->hash);
+    if (key != NULL) options->key = slice_text(key);
+    return true;
+}
+
+static void created_write(struct exchange *x, const struct message *answer) {
+    const uint64_t *id = x->state;
+    bool viewed = exchange_code(answer) == CODE_OK;
+    const char *status = exchange_option(x, "speech_create_status");
+    struct out *o = &x->out;
+    out_object(o);
+    out_key(o, "data");
+    out_object(o);
+    job_id_write(x, *id);
+    out_key(o, "status");
+    out_string(o, queued);
+    out_key(o, "message");
+    out_string(o, queued);
+    out_key(o, "state");
+    out_string(o, "PENDING");
+    out_key(o, "position");
+    if (viewed && answer->view.place > 0) out_unsigned(o, answer->view.place);
+    else out_null(o);
+    out_object_end(o);
+    out_key(o, "status");
+    out_string(o, exchange_option(x, "envelope_status"));
+    out_object_end(o);
+    exchange_answer(x, status != NULL && strcmp(status, "202") == 0 ? 202 : x->route->status);
+}
+
+/* The job is durable now; its place in the queue is one more question. */
+void job_create_write(struct exchange *x, const struct message *answer) {
+    uint64_t *id = exchange_alloc(x, sizeof *id);
+    *id = answer->submitted.id;
+    x->state = id;
+    struct message m = {.verb = VERB_GET, .ref = {.id = *id}};
+    exchange_try(x, &m, created_write);
+}
+
+/* ---- cancel ---- */
+
+static void cancelled_write(struct exchange *x, const struct message *answer) {
+    envelope_open(x);
+    job_id_write(x, answer->view.head.id);
+    out_key(&x->out, "status");
+    out_string(&x->out, "CANCELLED");
+    out_key(&x->out, "state");
+    out_string(&x->out, "CANCELLED");
+    out_key(&x->out, "message");
+    out_string(&x->out, "Votre demande a été annulée");
+    envelope_close(x);
+}
+
+/* Only a job of this mode may be cancelled here; a second cancel gives the first one's answer. */
+static void cancel_go_on(struct exchange *x, const struct message *answer) {
+    const struct view *v = &answer->view;
+    if (!job_check(x, v)) return;
+    if (v->head.status == STATUS_CANCELLED) {
+        cancelled_write(x, answer);
+        return;
+    }
+    struct message m = {.verb = VERB_CANCEL, .ref = {.id = v->head.id}};
+    exchange_send(x, &m, cancelled_write);
+}
+
+bool job_cancel_read(struct exchange *x, struct message *m) {
+    struct message get = {.verb = VERB_GET};
+    (void)m;
+    if (job_id_read(x, &get.ref.id)) exchange_send(x, &get, cancel_go_on);
+    return false;
+}

@@ -1,0 +1,258 @@
+/* result.c - a job as its client sees it. A wait and a stream of events are the same loop: WATCH
+ * answers when the job's version has changed, or at the deadline. */
+#include "gateway/dialect/speech/speech.h"
+#include "proto/host/clock.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { WATCH_MS = 15000 };
+
+/* ---- the transcription ---- */
+
+static struct slice blanks_trim(struct slice s) {
+    while (s.len > 0 && strchr(" \t\r\n", s.data[s.len - 1]) != NULL) s.len--;
+    while (s.len > 0 && strchr(" \t\r\n", s.data[0]) != NULL) {
+        s.data++;
+        s.len--;
+    }
+    return s;
+}
+
+static struct slice text_member(const json_t *object, const char *const *names) {
+    for (; *names != NULL; names++) {
+        const json_t *value = json_object_get(object, *names);
+        if (json_is_string(value))
+            return slice_of(json_string_value(value), json_string_length(value));
+    }
+    return (struct slice){0};
+}
+
+/* result{full_text, segments, language} and whatever else the worker said beside them. */
+static void result_write(struct exchange *x, json_t *given, struct slice text,
+                         const char *language) {
+    struct out *o = &x->out;
+    out_key(o, "result");
+    out_object(o);
+    out_key(o, "full_text");
+    out_text(o, text);
+    out_key(o, "segments");
+    json_t *segments = json_object_get(given, "segments");
+    if (json_is_array(segments)) {
+        out_json(o, segments);
+    } else {
+        out_list(o);
+        out_list_end(o);
+    }
+    out_key(o, "language");
+    json_t *spoken = json_object_get(given, "language");
+    if (json_is_string(spoken)) out_json(o, spoken);
+    else out_string(o, language);
+    const char *key;
+    json_t *value;
+    json_object_foreach(given, key, value) {
+        if (strcmp(key, "full_text") == 0 || strcmp(key, "segments") == 0 ||
+            strcmp(key, "language") == 0)
+            continue;
+        out_key_slice(o, slice_text(key));
+        out_json(o, value);
+    }
+    out_object_end(o);
+}
+
+/* CONTRACT 7: a JSON object is the result, any other text is the transcription itself. */
+static void completed_write(struct exchange *x, const struct view *v) {
+    static const char *const names[] = {"full_text", "transcription", "text", NULL};
+    char why[1];
+    struct slice bytes = blanks_trim(v->result.result);
+    json_t *given = bytes.len > 0 && bytes.data[0] == '{' ? json_parse(bytes, why, sizeof why)
+                                                          : NULL;
+    struct slice text = given != NULL ? text_member(given, names) : bytes;
+    out_key(&x->out, "transcription");
+    out_text(&x->out, text);
+    result_write(x, given, text, job_language(x, v->labels));
+    out_key(&x->out, "transcription_time");
+    out_number(&x->out, v->head.started_ms > 0
+                            ? (double)(v->head.finished_ms - v->head.started_ms) / 1000.0
+                            : 0);
+    json_decref(given);
+}
+
+static void failed_write(struct exchange *x, const struct view *v) {
+    struct slice message = v->result.message;
+    out_key(&x->out, "error_message");
+    if (v->head.status == STATUS_CANCELLED) {
+        out_string(&x->out, "Votre demande a été annulée");
+        out_key(&x->out, "cancelled");
+        out_bool(&x->out, true);
+    } else if (message.len > 0) {
+        out_text(&x->out, message);
+    } else {
+        out_string(&x->out, reason_name(v->head.reason));
+    }
+}
+
+static void attempts_write(struct exchange *x, const struct view *v) {
+    struct out *o = &x->out;
+    struct attempt_record row;
+    uint32_t at = 0;
+    out_key(o, "logs");
+    out_list(o);
+    while (attempt_next(v->attempts, &at, &row)) {
+        out_object(o);
+        out_key(o, "attempt");
+        out_unsigned(o, row.attempt);
+        out_key(o, "reason");
+        out_string(o, reason_name(row.reason));
+        out_key(o, "message");
+        out_text(o, row.message);
+        out_key(o, "worker");
+        out_text(o, row.worker);
+        out_key(o, "started_at");
+        out_time(o, row.started_ms);
+        out_key(o, "ended_at");
+        out_time(o, row.ended_ms);
+        out_object_end(o);
+    }
+    if (v->head.status == STATUS_COMPLETED) { /* the ledger holds the attempts that did not */
+        out_object(o);
+        out_key(o, "attempt");
+        out_unsigned(o, v->head.attempt);
+        out_key(o, "reason");
+        out_string(o, reason_name(REASON_DONE));
+        out_key(o, "worker");
+        out_text(o, v->result.worker);
+        out_key(o, "started_at");
+        out_time(o, v->head.started_ms);
+        out_key(o, "ended_at");
+        out_time(o, v->head.finished_ms);
+        out_object_end(o);
+    }
+    out_list_end(o);
+}
+
+void job_result_write(struct exchange *x, const struct view *v) {
+    struct out *o = &x->out;
+    const char *state = job_state(v->head.status);
+    job_id_write(x, v->head.id);
+    out_key(o, "status");
+    out_string(o, state);
+    out_key(o, "state");
+    out_string(o, state);
+    if (v->head.status == STATUS_COMPLETED) {
+        completed_write(x, v);
+    } else if (status_ended(v->head.status)) {
+        failed_write(x, v);
+    } else if (v->head.status == STATUS_QUEUED || v->head.status == STATUS_SCHEDULED) {
+        out_key(o, "position");
+        if (v->place > 0) out_unsigned(o, v->place);
+        else out_null(o);
+    } else {
+        out_key(o, "progress");
+        out_integer(o, v->head.progress);
+    }
+    if (v->attempt_count > 0 || v->head.status == STATUS_COMPLETED) {
+        out_key(o, "attempt_count");
+        out_unsigned(o, v->head.attempt);
+    }
+    const char *logs = exchange_query(x, "logs");
+    if (logs != NULL && strcmp(logs, "0") != 0) attempts_write(x, v);
+}
+
+/* ---- result, with or without a wait ---- */
+
+static void result_answer(struct exchange *x, const struct view *v) {
+    const char *legacy = exchange_option(x, "legacy_failed");
+    if (v->head.status == STATUS_FAILED && legacy != NULL && strcmp(legacy, "500") == 0) {
+        exchange_refuse(x, CODE_INTERNAL_ERROR,
+                        v->result.message.len > 0
+                            ? (const char *)exchange_copy(x, v->result.message).data
+                            : reason_name(v->head.reason));
+        return;
+    }
+    envelope_open(x);
+    job_result_write(x, v);
+    envelope_close(x);
+}
+
+static void result_go_on(struct exchange *x, const struct message *answer) {
+    const int64_t *until_ms = x->state;
+    const struct view *v = &answer->view;
+    if (!job_check(x, v)) return;
+    int64_t left_ms = *until_ms - clock_mono_ms();
+    if (status_ended(v->head.status) || left_ms <= 0) {
+        result_answer(x, v);
+        return;
+    }
+    struct message m = {.verb = VERB_WATCH,
+                        .ref = {.id = v->head.id,
+                                .want = WANT_RESULT | WANT_ATTEMPTS,
+                                .version = v->head.version,
+                                .wait_ms = (uint32_t)left_ms}};
+    exchange_send(x, &m, result_go_on);
+}
+
+bool job_result_read(struct exchange *x, struct message *m) {
+    struct message get = {.verb = VERB_GET, .ref = {.want = WANT_RESULT | WANT_ATTEMPTS}};
+    int64_t *until_ms = exchange_alloc(x, sizeof *until_ms);
+    (void)m;
+    if (!job_id_read(x, &get.ref.id)) return false;
+    int64_t wait_s = exchange_query_number(x, "wait", 0, 0, INT32_MAX);
+    if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
+    if (wait_s > SPEECH_WAIT_S_MAX) wait_s = SPEECH_WAIT_S_MAX;
+    *until_ms = clock_mono_ms() + 1000 * wait_s;
+    x->state = until_ms;
+    exchange_send(x, &get, result_go_on);
+    return false;
+}
+
+/* ---- events ---- */
+
+struct stream { uint32_t version; };
+
+static void event_go_on(struct exchange *x, const struct message *answer) {
+    struct stream *stream = x->state;
+    const struct view *v = &answer->view;
+    if (exchange_code(answer) != CODE_OK) { /* gone with its retention, or the broker is away */
+        exchange_end(x);
+        return;
+    }
+    if (v->head.version != stream->version) {
+        char id[24];
+        stream->version = v->head.version;
+        buffer_clear(&x->out.body);
+        x->out = (struct out){.body = x->out.body};
+        out_object(&x->out);
+        job_result_write(x, v);
+        out_object_end(&x->out);
+        snprintf(id, sizeof id, "%u", v->head.version);
+        exchange_event(x, "state", id, buffer_slice(&x->out.body));
+    }
+    if (status_ended(v->head.status)) {
+        exchange_end(x);
+        return;
+    }
+    struct message m = {.verb = VERB_WATCH,
+                        .ref = {.id = v->head.id,
+                                .want = WANT_RESULT,
+                                .version = v->head.version,
+                                .wait_ms = WATCH_MS}};
+    exchange_try(x, &m, event_go_on);
+}
+
+static void events_open(struct exchange *x, const struct message *answer) {
+    if (!job_check(x, &answer->view)) return;
+    exchange_events(x);
+    event_go_on(x, answer);
+}
+
+/* A client that comes back with Last-Event-ID has seen that version: it gets the next one. */
+bool job_events_read(struct exchange *x, struct message *m) {
+    struct message get = {.verb = VERB_GET, .ref = {.want = WANT_RESULT}};
+    struct stream *stream = exchange_alloc(x, sizeof *stream);
+    const char *last = exchange_header(x, "Last-Event-ID");
+    (void)m;
+    if (last != NULL) stream->version = (uint32_t)strtoul(last, NULL, 10);
+    x->state = stream;
+    if (job_id_read(x, &get.ref.id)) exchange_send(x, &get, events_open);
+    return false;
+}

@@ -1,0 +1,221 @@
+#include "gateway/dialect/speech/speech.h"
+#include "gateway/dialect/outcode.h"
+#include "gateway/dialect/spell.h"
+#include "gateway/guard.h"
+#include <string.h>
+
+enum {
+    CLIENT_GUARD = GUARD_USER | GUARD_SERVICE | GUARD_ADMIN,
+    REPORT_BYTES_MAX = 4 << 20
+};
+
+/* One mode's routes under one of its two spellings. */
+#define MODE_ROUTES(base) \
+    {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
+     job_create_read, job_create_write, "takes a recording", NULL, job_create_part}, \
+    {METHOD_POST, base "/uploadAudio", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
+     job_create_read, job_create_write, "the same", NULL, job_create_part}, \
+    {METHOD_GET, base "/result", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     job_result_read, NULL, "a job's state, and its transcription", NULL, NULL}, \
+    {METHOD_GET, base "/events", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     job_events_read, NULL, "the same as it changes, as server-sent events", NULL, NULL}, \
+    {METHOD_DELETE, base "/cancel", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     job_cancel_read, NULL, "cancels a job", NULL, NULL}, \
+    {METHOD_POST, base "/cancel", CLIENT_GUARD, BODY_JSON, 0, VERB_NONE, 200, \
+     job_cancel_read, NULL, "the same", NULL, NULL}, \
+    {METHOD_DELETE, base "/delete/{id}", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     job_cancel_read, NULL, "the same", NULL, NULL}, \
+    {METHOD_GET, base "/delete/{id}", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     job_cancel_read, NULL, "the same", NULL, NULL}, \
+    {METHOD_GET, base "/jobs", CLIENT_GUARD, BODY_NONE, 0, VERB_ASK, 200, \
+     job_list_read, job_list_write, "the brand's jobs, newest first", NULL, NULL}, \
+    {METHOD_GET, base "/queue", CLIENT_GUARD, BODY_NONE, 0, VERB_ASK, 200, \
+     job_queue_read, job_queue_write, "how many jobs wait and run", NULL, NULL}, \
+    {METHOD_POST, base "/claim", GUARD_WORKER, BODY_JSON, 0, VERB_CLAIM, 200, \
+     job_claim_read, job_claim_write, "hands a job to the calling worker", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/progress", GUARD_WORKER, BODY_JSON, 0, VERB_PROGRESS, 200, \
+     job_progress_read, job_progress_write, "says how far it is; renews the lease", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/checkpoint", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, \
+     VERB_CHECKPOINT, 200, job_checkpoint_read, job_checkpoint_write, "stores a resume point", \
+     NULL, NULL}, \
+    {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_DONE, \
+     200, job_complete_read, job_settled_write, "ends the job with its transcription", NULL, \
+     NULL}, \
+    {METHOD_PUT, base "/{id}/result", GUARD_WORKER, BODY_BYTES, REPORT_BYTES_MAX, VERB_DONE, 200, \
+     job_put_result_read, job_settled_write, "the same, the body being the result", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_FAIL, 200, \
+     job_fail_read, job_settled_write, "ends the attempt in failure", NULL, NULL}, \
+    {METHOD_GET, base "/{id}/audio", GUARD_WORKER, BODY_NONE, 0, VERB_START, 200, \
+     job_audio_read, job_audio_write, "the recording; takes Range", NULL, NULL}
+
+static const struct route routes[] = {
+    MODE_ROUTES("/api/batchTranscription"),
+    MODE_ROUTES("/api/batch"),
+};
+
+static const char *const prefixes[] = {"/api/batchTranscription", "/api/batch",
+                                       "/api/streamingTranscription",
+                                       "/api/diarizationTranscription", NULL};
+
+/* ---- the envelope ---- */
+
+void envelope_open(struct exchange *x) {
+    out_object(&x->out);
+    out_key(&x->out, "data");
+    out_object(&x->out);
+}
+
+void envelope_close(struct exchange *x) {
+    const char *word = exchange_option(x, "envelope_status");
+    out_object_end(&x->out);
+    out_key(&x->out, "status");
+    out_string(&x->out, word != NULL ? word : "success");
+    out_object_end(&x->out);
+    exchange_answer(x, x->route->status);
+}
+
+static const char *sentence_of(const struct exchange *x, int status, const char *text) {
+    switch (status) {
+    case 401: return "Clé d'API ou jeton manquant ou invalide";
+    case 403: return "Accès refusé";
+    case 404:
+        return x->cause == CAUSE_NO_SUCH_PATH ? "Cette adresse n'existe pas" : "Job introuvable";
+    case 405: return "Méthode non autorisée";
+    case 413: return "Fichier ou requête trop volumineux";
+    case 415: return "Type de contenu non pris en charge";
+    case 429: return "Trop de requêtes, réessayez plus tard";
+    case 500: return "Erreur interne du serveur";
+    case 503: return "Service indisponible, réessayez plus tard";
+    case 507: return "Espace de stockage saturé, réessayez plus tard";
+    default: return text != NULL ? text : "Requête invalide";
+    }
+}
+
+static const char *conflict_text(enum code code) {
+    switch ((int)code) {
+    case CODE_ATTEMPT_SUPERSEDED: return "Cette tentative ne détient plus le bail";
+    case CODE_IDEMPOTENCY_CONFLICT:
+        return "Cette clé d'idempotence a déjà servi pour une autre requête";
+    default: return "Le job est déjà terminé";
+    }
+}
+
+/* What the getters noted becomes one sentence each; the message is all of them. */
+static const char *fields_join(struct exchange *x, const char **list) {
+    const char *all = "";
+    for (uint32_t i = 0; i < x->errors.count; i++) {
+        char text[160];
+        const struct field_error *e = &x->errors.list[i];
+        if (e->text == NULL) field_sentence(e, text, sizeof text);
+        list[i] = e->text != NULL ? e->text : exchange_print(x, "%s: %s", e->name, text);
+        all = i == 0 ? list[i] : exchange_print(x, "%s ; %s", all, list[i]);
+    }
+    return all;
+}
+
+/* A recording described in JSON is a mistake that the document itself invites (R-004-6). */
+static bool json_for_form(const struct exchange *x, enum code code) {
+    const char *type = exchange_header(x, "Content-Type");
+    return code == CODE_UNSUPPORTED_MEDIA_TYPE && x->route != NULL &&
+           x->route->body == BODY_FORM && type != NULL && strstr(type, "json") != NULL;
+}
+
+void speech_fail(struct exchange *x, enum code code, const char *text) {
+    const char *list[FIELD_ERRORS_MAX];
+    if (json_for_form(x, code)) {
+        code = CODE_VALIDATION_ERROR;
+        text = "Aucun fichier audio fourni : envoyez audioFile en multipart/form-data "
+               "(ni base64 ni URL)";
+    }
+    struct outcode plain = outcode_of(code);
+    bool fields = plain.status == 400 && x->errors.count > 0;
+    const char *message = fields ? fields_join(x, list)
+                          : plain.status == 409 ? conflict_text(code)
+                                                : sentence_of(x, plain.status, text);
+    struct out *o = &x->out;
+    out_object(o);
+    out_key(o, "status");
+    out_string(o, "error");
+    out_key(o, "message");
+    out_string(o, message);
+    out_key(o, "code");
+    out_string(o, plain.name);
+    if (fields) {
+        out_key(o, "errors");
+        out_list(o);
+        for (uint32_t i = 0; i < x->errors.count; i++) out_string(o, list[i]);
+        out_list_end(o);
+    }
+    out_object_end(o);
+    exchange_answer(x, plain.status);
+}
+
+/* ---- words and ids ---- */
+
+const char *job_state(uint8_t status) {
+    switch ((enum status)status) {
+    case STATUS_DELIVERED:
+    case STATUS_RUNNING:
+    case STATUS_PAUSED: return "PROCESSING";
+    case STATUS_COMPLETED: return "COMPLETED";
+    case STATUS_FAILED:
+    case STATUS_CANCELLED: return "FAILED";
+    case STATUS_NONE:
+    case STATUS_SCHEDULED:
+    case STATUS_QUEUED:
+    case STATUS_COUNT: break;
+    }
+    return "PENDING";
+}
+
+void job_id_write(struct exchange *x, uint64_t id) {
+    char text[JOB_UUID_SIZE];
+    spell_job(x, id, text);
+    out_key(&x->out, "job_uuid");
+    out_string(&x->out, text);
+    out_key(&x->out, "job_id");
+    out_string(&x->out, text);
+}
+
+bool job_id_read(struct exchange *x, uint64_t *ret_id) {
+    static const char *const names[] = {"job_uuid", "job_id", "uuid"};
+    struct slice text = exchange_param(x, "id");
+    for (int i = 0; i < 3 && text.data == NULL; i++) {
+        const char *value = exchange_query(x, names[i]);
+        if (value == NULL) value = json_string_value(json_object_get(x->json, names[i]));
+        if (value != NULL && *value != '\0') text = slice_text(value);
+    }
+    if (text.data == NULL)
+        return exchange_refuse(x, CODE_VALIDATION_ERROR, "Le paramètre job_uuid est requis");
+    return spell_job_read(x, text, ret_id) || exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
+}
+
+bool job_check(struct exchange *x, const struct view *v) {
+    bool own = v->head.dialect == SPEECH_NUMBER && slice_equal(v->type, slice_text(BATCH_TYPE)) &&
+               (x->who.brand == 0 || v->head.brand == x->who.brand);
+    return own || exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
+}
+
+const char *job_language(struct exchange *x, struct slice labels) {
+    static const char key[] = "language=";
+    const char *text = (const char *)exchange_copy(x, labels).data;
+    for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+        if (*at == ',') at++;
+        if (strncmp(at, key, sizeof key - 1) != 0) continue;
+        at += sizeof key - 1;
+        return exchange_print(x, "%.*s", (int)strcspn(at, ","), at);
+    }
+    return NULL;
+}
+
+static step *const steps[] = {guard_cors, guard_key, guard_brand, guard_role, guard_rate, NULL};
+
+const struct dialect speech = {
+    .name = "speech",
+    .prefixes = prefixes,
+    .fold = FOLD_CASE,
+    .steps = steps,
+    .fail = speech_fail,
+    .routes = routes,
+    .route_count = sizeof routes / sizeof routes[0],
+};
