@@ -14,10 +14,10 @@ static const struct command {
     {"serve", "", "broker and gateway in one process", command_serve},
     {"broker", "", "the broker alone", command_broker},
     {"gateway", "", "the HTTP gateway alone", command_gateway},
-    {"work", "--queue Q[,Q] -- COMMAND [ARG…]", "makes any command a worker", command_work},
+    {"work", "--queue Q[,Q] -- COMMAND [ARG...]", "makes any command a worker", command_work},
     {"submit", "QUEUE TYPE [PAYLOAD]", "creates a task", command_submit},
     {"get", "ID", "shows a task", command_get},
-    {"list", "[tasks|queues|workers|…]", "lists what the broker holds", command_list},
+    {"list", "[tasks|queues|workers|...]", "lists what the broker holds", command_list},
     {"cancel", "ID", "cancels a task", command_cancel},
     {"retry", "ID", "queues an ended task again", command_retry},
     {"explain", "ID", "says what keeps a task from running", command_explain},
@@ -29,7 +29,7 @@ static const struct command {
 };
 
 static int usage(FILE *out, int code) {
-    fputs("usage: relais COMMAND [--OPTION VALUE]…\n\n", out);
+    fputs("usage: relais COMMAND [--OPTION VALUE]...\n\n", out);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         fprintf(out, "  %-8s %-32s %s\n", commands[i].name, commands[i].arguments,
                 commands[i].sentence);
