@@ -1,8 +1,10 @@
 #include "worker/run.h"
+#include "proto/host/signal.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,22 +45,21 @@ static uint64_t oom_kills_read(void) {
 /* ---- starting ---- */
 
 /* In the child, between fork and exec: async-signal-safe calls only. */
-static void child_exec(const struct run_spec *spec, const int out[PIPES], int report, pid_t parent) {
+static void child_exec(const struct run_spec *spec, const int out[PIPES], int report,
+                       pid_t parent) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     const int from[] = {spec->input, out[PIPE_OUT], out[PIPE_ERR], out[PIPE_NOTE]};
-    int high[4];
+    int high[NOTE_FD + 1];
     bool ok = true;
     /* Out of the way first: a source may itself be numbered 0 to 3. */
-    for (int i = 0; i < 4; i++) ok = ok && (high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10)) >= 0;
+    for (int i = 0; i <= NOTE_FD; i++) ok = ok && (high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10)) >= 0;
     int safe = fcntl(report, F_DUPFD_CLOEXEC, 10);
-    for (int i = 0; i < 4 && ok; i++) ok = dup2(high[i], i) >= 0;
+    for (int i = 0; i <= NOTE_FD && ok; i++) ok = dup2(high[i], i) >= 0;
     int error = errno;
-    sigset_t none;
-    sigemptyset(&none);
-    for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal_reset();
+    close_range(NOTE_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC); /* also what we inherited ourselves */
     if (ok) {
         execvpe(spec->argv[0], spec->argv, spec->environment);
         error = errno;

@@ -1,0 +1,155 @@
+/* bench - the load tool with which users measure their own machine. */
+#include "worker/command/bench.h"
+#include "command.h"
+#include "proto/host/clock.h"
+#include "proto/record.h"
+#include "worker/command/args.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static const struct scenario {
+    const char *name, *sentence;
+    bool (*run)(struct bench *b);
+} scenarios[] = {
+    {"native", "submit, run, settled: --depth tasks in flight", bench_native},
+    {"latency", "the same, one task at a time, unloaded", bench_latency},
+    {"enqueue", "--producers that each wait for the acknowledgement", bench_enqueue},
+    {"http", "POST /tasks/ over --connections kept alive", bench_http},
+    {"fill", "queues --count tasks and leaves them", bench_fill},
+    {"restart", "kill -9 with --count tasks queued, until ready again", bench_restart},
+    {"idle", "memory of --workers that wait", bench_idle},
+    {"files", "uploads and downloads a file of --size bytes", bench_files},
+};
+
+struct meter meter_start(const struct bench *b) {
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return (struct meter){
+        .server_s = process_cpu_s(b->server.pid),
+        .client_s = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+                    (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6,
+        .from_us = clock_mono_us()};
+}
+
+static void print_spread(const char *name, const struct spread *s) {
+    if (!s || s->count == 0) return;
+    printf(",\"%sp50_us\":%.1f,\"%sp99_us\":%.1f", name, spread_at_us(s, 0.5), name,
+           spread_at_us(s, 0.99));
+}
+
+void result_print(const struct bench *b, const struct meter *m, const struct result *r) {
+    struct meter now = meter_start(b);
+    double wall_s = (double)(now.from_us - m->from_us) / 1e6;
+    printf("{\"scenario\":\"%s\",\"guarantee\":\"%s\",\"keep\":\"%s\",\"jobs\":%llu,"
+           "\"seconds\":%.3f,\"rate\":%.0f",
+           r->scenario, b->accepted ? "accepted" : "durable", b->keep,
+           (unsigned long long)r->jobs, r->seconds,
+           r->seconds > 0 ? (double)r->jobs / r->seconds : 0);
+    print_spread("", r->spread);
+    print_spread("ack_", r->acked);
+    print_spread("worker_", r->delivered);
+    print_spread("settled_", r->settled);
+    if (b->own) printf(",\"server_cpu\":%.2f", (now.server_s - m->server_s) / wall_s);
+    printf(",\"client_cpu\":%.2f", (now.client_s - m->client_s) / wall_s);
+    if (b->own) printf(",\"rss_mb\":%.1f", process_rss_mb(b->server.pid));
+    printf("%s}\n", r->more ? r->more : "");
+    fflush(stdout);
+}
+
+const char *const *bench_server_options(const struct bench *b) {
+    static const char *const curve[] = {"--curve=always", NULL}, *const none[] = {NULL};
+    return b->curve ? curve : none;
+}
+
+/* "failed", "none" or a time, as option.def reads KEEP. */
+static bool read_keep(struct bench *b, struct config *c) {
+    char why[OPTION_WHY_MAX];
+    if (!option_set(&option_table[OPTION_AT_keep_ms], c, b->keep, why)) {
+        fprintf(stderr, "relais bench: --keep %s %s\n", b->keep, why);
+        return false;
+    }
+    b->keep_ms = c->keep_ms;
+    return true;
+}
+
+static bool measure(struct bench *b, const struct scenario *s, const char *http) {
+    bool need_http = strcmp(s->name, "http") == 0;
+    if (!b->own) {
+        if (b->curve) fprintf(stderr, "relais bench: --curve is for a server of its own\n");
+        if (need_http && (!http || !b->token))
+            fprintf(stderr, "relais bench: with --broker, http needs --http and --token\n");
+        if (b->curve || (need_http && (!http || !b->token))) return false;
+        config_broker_endpoint(b->config, b->server.native);
+        if (http) snprintf(b->server.http, sizeof b->server.http, "%s", http);
+        return s->run(b);
+    }
+    if (!server_start(&b->server, bench_server_options(b))) return false;
+    b->server.curve = b->curve;
+    b->token = b->own_token;
+    bool ok = (!need_http || server_token(&b->server, b->own_token)) && s->run(b);
+    server_close(&b->server);
+    return ok;
+}
+
+static const struct scenario *scenario_find(const char *name) {
+    for (size_t i = 0; i < COUNT(scenarios); i++)
+        if (strcmp(scenarios[i].name, name) == 0) return &scenarios[i];
+    fprintf(stderr, "relais bench: there is no scenario %.64s; there are:\n", name);
+    for (size_t i = 0; i < COUNT(scenarios); i++)
+        fprintf(stderr, "  %-8s  %s\n", scenarios[i].name, scenarios[i].sentence);
+    return NULL;
+}
+
+static bool within_limits(const struct bench *b) {
+    bool ok = b->batch >= 1 && b->batch <= 256 && b->depth >= 1 && b->depth <= 1000000 &&
+              b->workers >= 1 && b->workers <= 60000 && b->producers >= 1 &&
+              b->producers <= 10000 && b->connections >= 1 && b->connections <= 10000 &&
+              b->queues >= 1 && b->queues <= 10000 && b->size <= (uint64_t)1 << 40 &&
+              b->time_ms >= 100 && b->time_ms <= 86400000;
+    if (!ok) fprintf(stderr, "relais bench: an option is outside its limits\n");
+    return ok;
+}
+
+int command_bench(int argc, char **argv) {
+    struct config config;
+    int code = config_start(&config, SECTION_BASE, &argc, argv);
+    if (code >= 0) return code;
+    struct bench *b = calloc(1, sizeof *b);
+    if (!b) return 1;
+    *b = (struct bench){.config = &config, .keep = "failed", .batch = 1, .depth = 1000,
+                        .workers = 4, .producers = 32, .connections = 64, .queues = 1,
+                        .size = 100, .count = 1000000, .time_ms = 5000};
+    const char *http = NULL;
+    const struct arg table[] = {
+        {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1)"},
+        {"depth", ARG_NUMBER, &b->depth, "tasks in flight (1000)"},
+        {"workers", ARG_NUMBER, &b->workers, "worker links (4)"},
+        {"queues", ARG_NUMBER, &b->queues, "queues the tasks are spread over (1)"},
+        {"backlog", ARG_NUMBER, &b->backlog, "tasks queued beforehand in another queue (0)"},
+        {"size", ARG_BYTES, &b->size, "bytes of a payload (100)"},
+        {"seconds", ARG_TIME, &b->time_ms, "how long to measure (5)"},
+        {"keep", ARG_TEXT, &b->keep, "failed, none or a time: what stays of ended tasks (failed)"},
+        {"accepted", ARG_FLAG, &b->accepted, "ask for memory only, not for durability"},
+        {"curve", ARG_FLAG, &b->curve, "encrypt"},
+        {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
+        {"connections", ARG_NUMBER, &b->connections, "http: connections (64)"},
+        {"count", ARG_NUMBER, &b->count, "fill, restart: tasks (1M)"},
+        {"http", ARG_TEXT, &http, "http with --broker: ADDR:PORT"},
+        {"token", ARG_TEXT, &b->token, "http with --broker: a user's token"},
+    };
+    int words = args_read(table, COUNT(table), "SCENARIO", argc, argv);
+    const struct scenario *s = words == 1 ? scenario_find(argv[1]) : NULL;
+    if (words >= 0 && words != 1) fprintf(stderr, "usage: relais bench SCENARIO, see --help\n");
+    struct config keep;
+    config_init(&keep, SECTION_BROKER);
+    b->own = config.source[OPTION_AT_broker].from == FROM_DEFAULT;
+    if (words < 0) code = args_exit(words);
+    else if (!s || !within_limits(b) || !read_keep(b, &keep)) code = 2;
+    else code = measure(b, s, http) ? 0 : 1;
+    config_free(&keep);
+    config_free(&config);
+    free(b);
+    return code;
+}

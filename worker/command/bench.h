@@ -1,0 +1,51 @@
+/* bench.h - what the scenarios of `relais bench` share: options, the server, the line they print.
+ *
+ * Every scenario measures a real broker: the one named by --broker, or one of its own started on
+ * a temporary folder. Each prints one JSON object a line on stdout, nothing else; a scenario that
+ * cannot do what its options ask for says so and fails. Clients, workers and server share the
+ * machine, so a client's own cost counts: one thread, raw frames, memory reused. */
+#ifndef RELAIS_WORKER_COMMAND_BENCH_H
+#define RELAIS_WORKER_COMMAND_BENCH_H
+#include "proto/host/config.h"
+#include "worker/command/server.h"
+#include "worker/command/spread.h"
+
+struct bench {
+    const struct config *config;
+    struct server server; /* pid 0: somebody else's, at server.native */
+    bool own;
+    const char *token;    /* http: given, or made by `relais token` */
+    uint64_t batch, depth, workers, producers, connections, queues, backlog, size, count;
+    int64_t time_ms;      /* --seconds */
+    int64_t keep_ms;      /* KEEP_FAILED, KEEP_NONE or a time */
+    const char *keep;     /* as it was written */
+    bool accepted, curve;
+    char own_token[SERVER_TOKEN_MAX];
+};
+
+struct result { /* one line; what a scenario does not measure stays away */
+    const char *scenario;
+    uint64_t jobs;
+    double seconds;
+    const struct spread *spread;                     /* p50_us p99_us; may be NULL */
+    const struct spread *acked, *delivered, *settled; /* latency: the three instead */
+    const char *more; /* further members, ",\"key\":value", or "" */
+};
+
+/* CPU of server and client, from meter_start to result_print. */
+struct meter { double server_s, client_s; int64_t from_us; };
+struct meter meter_start(const struct bench *b);
+void result_print(const struct bench *b, const struct meter *m, const struct result *r);
+
+/* Scenarios: true when it has measured. */
+bool bench_native(struct bench *b);
+bool bench_latency(struct bench *b);
+bool bench_enqueue(struct bench *b);
+bool bench_http(struct bench *b);
+bool bench_fill(struct bench *b);
+bool bench_restart(struct bench *b);
+bool bench_idle(struct bench *b);
+bool bench_files(struct bench *b);
+/* Options that the bench's own server is started with; NULL-ended, static. */
+const char *const *bench_server_options(const struct bench *b);
+#endif

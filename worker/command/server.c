@@ -1,0 +1,197 @@
+#include "worker/command/server.h"
+#include "proto/host/clock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { READY_MS_MAX = 30000, STOP_MS_MAX = 20000, ARGS_MAX = 8 + SERVER_OPTIONS_MAX };
+
+static bool folder_make(struct server *s) {
+    const char *parent = getenv("TMPDIR");
+    if (!parent || parent[0] != '/') parent = "/var/tmp";
+    if (asprintf(&s->folder, "%s/relais-bench-XXXXXX", parent) < 0) s->folder = NULL;
+    if (!s->folder || !mkdtemp(s->folder)) {
+        fprintf(stderr, "relais bench: no folder in %s: %s\n", parent, strerror(errno));
+        free(s->folder);
+        s->folder = NULL;
+        return false;
+    }
+    struct statfs fs;
+    if (statfs(s->folder, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+        fprintf(stderr, "relais bench: %s is a memory disk: nothing is durable there\n", parent);
+    return true;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+    (void)st;
+    (void)type;
+    (void)at;
+    remove(path);
+    return 0;
+}
+
+/* Starts this binary; its stdout comes out of *out. */
+static pid_t self_start(char *const *argv, int *out) {
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0) return -1;
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent && dup2(fds[1], 1) >= 0) execv("/proc/self/exe", argv);
+        _exit(127);
+    }
+    close(fds[1]);
+    if (pid < 0) close(fds[0]);
+    else *out = fds[0];
+    return pid;
+}
+
+/* Reads stdout until the line has come; the time is bounded. */
+static bool line_await(int fd, const char *start, char *line, size_t size, int64_t until_ms) {
+    size_t len = 0;
+    for (;;) {
+        int64_t left = until_ms - clock_mono_ms();
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (left <= 0 || len + 1 >= size || poll(&ready, 1, (int)left) <= 0) return false;
+        ssize_t n = read(fd, line + len, 1);
+        if (n <= 0) return false;
+        if (line[len] != '\n') {
+            len++;
+            continue;
+        }
+        line[len] = 0;
+        if (strncmp(line, start, strlen(start)) == 0) return true;
+        len = 0;
+    }
+}
+
+static bool value_of(const char *line, const char *key, char *value, size_t size) {
+    const char *at = strstr(line, key);
+    if (!at) return false;
+    at += strlen(key);
+    size_t len = strcspn(at, " ");
+    if (len == 0 || len >= size) return false;
+    memcpy(value, at, len);
+    value[len] = 0;
+    return true;
+}
+
+static bool start(struct server *s, const char *const *options) {
+    char data[4200], http[SERVER_ENDPOINT_MAX + 8], listen[SERVER_ENDPOINT_MAX + 10], line[1024];
+    snprintf(data, sizeof data, "--data=%s/data", s->folder);
+    snprintf(http, sizeof http, "--http=%s", s->http[0] ? s->http : "127.0.0.1:0");
+    snprintf(listen, sizeof listen, "--listen=%s", s->native[0] ? s->native : "tcp://127.0.0.1:0");
+    char *argv[ARGS_MAX] = {"relais", "serve", data, http, listen, "--log-level=error"};
+    size_t count = 6;
+    while (*options && count + 1 < ARGS_MAX) argv[count++] = (char *)(uintptr_t)*options++;
+    int64_t from_ms = clock_mono_ms();
+    s->pid = self_start(argv, &s->out);
+    if (s->pid > 0 &&
+        line_await(s->out, "relais: ready", line, sizeof line, from_ms + READY_MS_MAX) &&
+        value_of(line, " http=", s->http, sizeof s->http) &&
+        value_of(line, " native=", s->native, sizeof s->native)) {
+        s->ready_ms = clock_mono_ms() - from_ms;
+        return true;
+    }
+    fprintf(stderr, "relais bench: the server of its own did not get ready\n");
+    if (s->pid > 0) server_kill(s);
+    s->pid = 0;
+    return false;
+}
+
+bool server_start(struct server *s, const char *const *options) {
+    *s = (struct server){.out = -1};
+    if (!folder_make(s)) return false;
+    if (start(s, options)) return true;
+    server_close(s);
+    return false;
+}
+
+bool server_restart(struct server *s, const char *const *options) { return start(s, options); }
+
+static void gone(struct server *s) {
+    s->pid = 0;
+    if (s->out >= 0) close(s->out);
+    s->out = -1;
+}
+
+void server_stop(struct server *s) {
+    if (s->pid <= 0) return;
+    kill(s->pid, SIGTERM);
+    int64_t until_ms = clock_mono_ms() + STOP_MS_MAX;
+    while (waitpid(s->pid, NULL, WNOHANG) == 0) {
+        if (clock_mono_ms() > until_ms) {
+            server_kill(s);
+            return;
+        }
+        poll(NULL, 0, 5);
+    }
+    gone(s);
+}
+
+void server_kill(struct server *s) {
+    if (s->pid <= 0) return;
+    kill(s->pid, SIGKILL);
+    while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR) continue;
+    gone(s);
+}
+
+void server_close(struct server *s) {
+    server_stop(s);
+    enum { OPEN_MAX_HERE = 16 };
+    if (s->folder) nftw(s->folder, remove_one, OPEN_MAX_HERE, FTW_DEPTH | FTW_PHYS);
+    free(s->folder);
+    s->folder = NULL;
+}
+
+bool server_token(const struct server *s, char token[static SERVER_TOKEN_MAX]) {
+    char data[4200];
+    snprintf(data, sizeof data, "--data=%s/data", s->folder);
+    char *argv[] = {"relais", "token", data, "--role=user", "--user=bench", "--brand=1", NULL};
+    int out = -1;
+    pid_t pid = self_start(argv, &out);
+    bool got = pid > 0 && line_await(out, "", token, SERVER_TOKEN_MAX, clock_mono_ms() + 10000);
+    if (pid > 0) {
+        close(out);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+    }
+    if (!got) fprintf(stderr, "relais bench: relais token failed\n");
+    return got;
+}
+
+double process_cpu_s(pid_t pid) {
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = pid > 0 ? fopen(path, "re") : NULL;
+    if (!f) return 0;
+    size_t len = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[len] = 0;
+    unsigned long user = 0, system = 0;
+    const char *at = strrchr(text, ')');
+    if (at) sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+double process_rss_mb(pid_t pid) {
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = pid > 0 ? fopen(path, "re") : NULL;
+    if (!f) return 0;
+    unsigned long kb = 0;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "VmRSS: %lu", &kb) == 1) break;
+    fclose(f);
+    return (double)kb / 1024;
+}

@@ -1,0 +1,39 @@
+/* server.h - a relais server of the bench's own: this very binary, on a temporary folder.
+ *
+ * Started by fork and exec of /proc/self/exe, told apart by its process id, stopped by it, and
+ * killed by the kernel should the bench die first. The folder lies on a real disk (TMPDIR, else
+ * /var/tmp), for a figure from a memory disk says nothing about durability. */
+#ifndef RELAIS_WORKER_COMMAND_SERVER_H
+#define RELAIS_WORKER_COMMAND_SERVER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { SERVER_ENDPOINT_MAX = 256, SERVER_TOKEN_MAX = 4200, SERVER_OPTIONS_MAX = 8 };
+
+struct server {
+    pid_t pid;     /* 0 = not running */
+    char *folder;  /* owned; NULL = not ours */
+    int out;       /* its stdout; kept open and unread after the ready line */
+    int64_t ready_ms; /* from exec to the ready line */
+    bool curve;
+    char native[SERVER_ENDPOINT_MAX], http[SERVER_ENDPOINT_MAX];
+};
+
+/* Makes the folder and starts `relais serve` with options (NULL-ended, "--name=value" each) on
+ * free ports. False when it did not get ready; the cause has been said. */
+bool server_start(struct server *s, const char *const *options);
+/* Starts it again on the same folder and ports. */
+bool server_restart(struct server *s, const char *const *options);
+/* TERM, and wait; KILL after 20 s. */
+void server_stop(struct server *s);
+void server_kill(struct server *s);
+/* Stops it and removes the folder. */
+void server_close(struct server *s);
+
+/* A token of `relais token` for user bench of brand 1; false when that failed. */
+bool server_token(const struct server *s, char token[static SERVER_TOKEN_MAX]);
+/* CPU seconds used so far, and resident memory in MB; 0 when there is no such process. */
+double process_cpu_s(pid_t pid);
+double process_rss_mb(pid_t pid);
+#endif
