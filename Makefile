@@ -137,7 +137,7 @@ RUN_ENV = RELAIS=$(CURDIR)/$(B)/relais RELAIS_BUILD=$(CURDIR)/$(B) RELAIS_FLAVOU
 	UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp:ignore_noninstrumented_modules=1:second_deadlock_stack=1
 # ThreadSanitizer of clang 14 cannot place its shadow under the widest address randomisation
-RUN = $(RUN_ENV) $(if $(filter tsan,$(FLAVOUR)),setarch -R)
+RUN = $(RUN_ENV) $(if $(filter tsan,$(FLAVOUR)),$(shell setarch -R true 2> /dev/null && echo setarch -R))
 HAS_API := $(wildcard tests/api/test_*.py)
 HAS_CRASH := $(wildcard tests/crash/test_*.py)
 STORIES := $(wildcard tests/story/*.story)
@@ -232,20 +232,21 @@ cov: deps-test ## line coverage of the suites, per folder
 	        END { if (n) printf "%-14s %6.1f %% of %d lines\n", d, sum / n, n }'; done
 
 .PHONY: run bench
-run: deps deps-demo ## the demo: a recording in over HTTP, transcribed, one worker killed on the way
+run: deps-demo all ## the demo: a recording in over HTTP, transcribed, one worker killed on the way
 	@scripts/demo
 bench: all ## measures this machine and the peers that are installed; writes BENCHMARKS.md
 	@if [ -x scripts/bench ]; then scripts/bench $(B)/relais; else echo 'bench: scripts/bench is missing'; exit 1; fi
 
 .PHONY: deps deps-test deps-demo deps-proof
+# one after the other: two installations at once would lock each other out
 deps:
 	@scripts/deps build
-deps-test:
-	@scripts/deps build test
-deps-demo:
-	@scripts/deps build demo
-deps-proof:
-	@scripts/deps build proof
+deps-test: deps
+	@scripts/deps test
+deps-demo: deps-test
+	@scripts/deps demo
+deps-proof: deps-test
+	@scripts/deps proof
 
 .PHONY: clean help
 clean: ## removes build/
