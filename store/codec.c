@@ -80,8 +80,9 @@ static void head_get(struct reader *r, struct task_head *t) {
 static uint8_t *was_put(uint8_t *p, const struct was *w, uint64_t id) {
     assert(w->status < STATUS_COUNT && w->priority < PRIORITY_COUNT);
     uint8_t *first = p++;
-    *first = (uint8_t)(w->status | w->priority << 4);
+    *first = 0;
     if (!w->status) return p;
+    *first = (uint8_t)(w->status | w->priority << 4);
     p = put_varint(p, w->lane);
     if (w->order == id) *first |= WAS_ORDER_IS_ID;
     else p = put_u64(p, w->order);
@@ -93,7 +94,7 @@ static uint8_t *was_put(uint8_t *p, const struct was *w, uint64_t id) {
 static bool was_get(struct reader *r, struct was *w) {
     uint8_t first = get_u8(r);
     *w = (struct was){.status = first & 15, .priority = first >> 4 & 3};
-    if (w->status >= STATUS_COUNT) r->bad = true;
+    if (w->status >= STATUS_COUNT || (!w->status && first)) r->bad = true;
     if (!w->status) return false;
     w->lane = (uint32_t)get_max(r, UINT32_MAX);
     if (!(first & WAS_ORDER_IS_ID)) w->order = get_u64(r);

@@ -47,6 +47,7 @@ static inline uint64_t get_varint(struct reader *r) {
     for (unsigned shift = 0; shift < 64; shift += 7) {
         if (r->p == r->end) break;
         uint8_t byte = *r->p++;
+        if (shift == 63 && byte > 1) break;
         v |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80) return v;
     }
