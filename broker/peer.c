@@ -71,7 +71,7 @@ struct peer *peer_add(struct peer_table *t, uint8_t socket, enum endpoint_kind e
     struct peer *p = &t->peers[number];
     const uint32_t next_free = p->next_free;
     *p = (struct peer){.number = number, .socket = socket, .endpoint = (uint8_t)endpoint,
-                       .id_len = (uint8_t)len, .next_free = next_free};
+                       .id_len = (uint8_t)len, .next_free = next_free, .serial = ++t->serial};
     p->who.role = endpoint == ENDPOINT_GATEWAY ? ROLE_GATEWAY : ROLE_LOCAL;
     p->who.brand = p->who.role == ROLE_LOCAL ? 1 : 0;
     p->id = malloc(len > 0 ? len : 1);
@@ -121,15 +121,14 @@ char verb_direction(enum verb verb) {
     return (size_t)verb < sizeof directions ? directions[verb] : 0;
 }
 
-enum code peer_who(const struct peer *p, const struct frame *f, bool all_brands, struct who *who) {
+enum code peer_who(const struct peer *p, const struct frame *f, struct who *who) {
     const char direction = verb_direction(f->verb);
-    if (direction == 'B' || direction == 0) return CODE_UNKNOWN_VERB;
+    if (direction == 'B' || direction == 'F' || direction == 0) return CODE_UNKNOWN_VERB;
     const bool gateway = p->who.role == ROLE_GATEWAY;
     if (f->has_who && !gateway) return CODE_FORBIDDEN;
     *who = f->has_who ? f->who : p->who;
     if (p->who.role == ROLE_WORKER && direction == 'C') return CODE_FORBIDDEN;
     if (p->who.role == ROLE_CLIENT && direction == 'W') return CODE_FORBIDDEN;
-    if (p->who.role == ROLE_LOCAL && direction == 'W' && all_brands) who->brand = 0;
     return CODE_OK;
 }
 
@@ -150,14 +149,20 @@ static bool queues_granted(const struct grant *g, const struct serves *serves) {
     return true;
 }
 
+/* Said by a worker, as against a client. */
+static bool item_works(const struct message *m) {
+    if (m->verb == VERB_HELLO) return m->hello.kind == LINK_WORKER;
+    return verb_direction(m->verb) == 'W';
+}
+
 enum code peer_allow(const struct peer *p, const struct message *m, bool all_brands,
                      struct who *who) {
+    if (p->who.role == ROLE_LOCAL && all_brands && item_works(m)) who->brand = 0;
     if (m->verb == VERB_HELLO) {
         const uint8_t kind = m->hello.kind;
         if (kind == LINK_GATEWAY && p->who.role != ROLE_GATEWAY) return CODE_FORBIDDEN;
         if (kind == LINK_WORKER && p->who.role == ROLE_CLIENT) return CODE_FORBIDDEN;
         if (kind == LINK_CLIENT && p->who.role == ROLE_WORKER) return CODE_FORBIDDEN;
-        if (kind == LINK_WORKER && p->who.role == ROLE_LOCAL && all_brands) who->brand = 0;
     }
     if (p->grant == NULL || p->grant->queues[0] == 0) return CODE_OK;
     const struct grant *g = p->grant;

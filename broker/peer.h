@@ -41,13 +41,14 @@ struct peer {
     uint32_t number;       /* place in the table */
     uint32_t link;         /* from its newest WELCOME; 0 = none */
     uint32_t next_free;
+    uint32_t serial;       /* tells apart the peers that had this number */
     uint8_t socket;        /* index of its endpoint */
     uint8_t endpoint;      /* enum endpoint_kind */
     uint8_t kind;          /* enum link_kind of its newest HELLO; 0 = none yet */
     uint8_t id_len;
     bool used, gone;
+    bool known;            /* the core has made its link */
     bool in_now, in_filling, in_flying, in_blocked; /* stands in the router's lists */
-    bool answered;         /* the core sent WELCOME: a gateway's keyring has gone too */
     struct who who;        /* the principal of the connection */
     struct grant *grant;   /* owned; CURVE only */
     int64_t heard_ms, over_since_ms; /* monotonic; 0 = the outbox is within its bound */
@@ -57,7 +58,7 @@ struct peer {
 
 struct peer_table { /* owned by the thread that owns the socket */
     struct peer *peers;
-    uint32_t cap, count, first_free, top; /* top: numbers from here were never used */
+    uint32_t cap, count, first_free, serial, top; /* top: numbers from here were never used */
     struct map by_id;
 };
 
@@ -73,8 +74,8 @@ void peer_remove(struct peer_table *t, struct peer *p, struct parcel_pool *pool)
 /* True when the frame came over the connection that the peer stands for. */
 bool peer_same(const struct peer *p, zmq_msg_t *body);
 /* The principal for one frame; 0 or a refusal of the frame. */
-enum code peer_who(const struct peer *p, const struct frame *f, bool all_brands, struct who *who);
-/* What the principal may do with one item; may widen `who` for a worker's HELLO. */
+enum code peer_who(const struct peer *p, const struct frame *f, struct who *who);
+/* What the principal may do with one item. all_brands: what local workers say counts for all. */
 enum code peer_allow(const struct peer *p, const struct message *m, bool all_brands,
                      struct who *who);
 /* The direction column of verb.def: 'C' 'W' 'A' 'B' 'F', 0 for no verb. */

@@ -117,11 +117,9 @@ static bool body_receive(void *zmq, zmq_msg_t *body) {
     return true;
 }
 
-static struct peer *peer_of(struct router *r, uint32_t socket, zmq_msg_t *id, zmq_msg_t *body,
-                            bool *is_new) {
+static struct peer *peer_of(struct router *r, uint32_t socket, zmq_msg_t *id, zmq_msg_t *body) {
     const size_t len = zmq_msg_size(id);
     struct peer *p = peer_find(&r->peers, (uint8_t)socket, zmq_msg_data(id), len);
-    *is_new = p == NULL;
     if (p == NULL) {
         p = peer_add(&r->peers, (uint8_t)socket, r->sockets[socket].kind, zmq_msg_data(id), len,
                      body);
@@ -135,7 +133,7 @@ static struct peer *peer_of(struct router *r, uint32_t socket, zmq_msg_t *id, zm
 
 /* One frame of one socket. False when it has none; *ret_peer is NULL when the frame was dropped. */
 static bool socket_receive(struct router *r, uint32_t socket, zmq_msg_t *body, int64_t now_ms,
-                           struct peer **ret_peer, bool *is_new) {
+                           struct peer **ret_peer) {
     void *zmq = r->sockets[socket].zmq;
     zmq_msg_t id;
     zmq_msg_init(&id);
@@ -145,7 +143,7 @@ static bool socket_receive(struct router *r, uint32_t socket, zmq_msg_t *body, i
         return false;
     }
     const bool whole = zmq_msg_more(&id) != 0 && body_receive(zmq, body);
-    if (whole) *ret_peer = peer_of(r, socket, &id, body, is_new);
+    if (whole) *ret_peer = peer_of(r, socket, &id, body);
     if (*ret_peer != NULL)
         (*ret_peer)->heard_ms = now_ms;
     else if (whole)
@@ -154,12 +152,12 @@ static bool socket_receive(struct router *r, uint32_t socket, zmq_msg_t *body, i
     return true;
 }
 
-struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms, bool *is_new) {
+struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms) {
     for (uint32_t tried = 0; tried < r->socket_count;) {
         const uint32_t socket = r->turn;
         r->turn = r->turn + 1 == r->socket_count ? 0 : r->turn + 1;
         struct peer *p;
-        if (!socket_receive(r, socket, body, now_ms, &p, is_new))
+        if (!socket_receive(r, socket, body, now_ms, &p))
             tried++;
         else if (p != NULL)
             return p;
@@ -356,6 +354,10 @@ struct peer *router_peer(struct router *r, uint32_t number) {
     if (number >= r->peers.top) return NULL;
     struct peer *p = &r->peers.peers[number];
     return p->used && !p->gone ? p : NULL;
+}
+
+struct peer *router_entry(struct router *r, uint32_t number) {
+    return number < r->peers.top ? &r->peers.peers[number] : NULL;
 }
 
 uint32_t router_peer_count(const struct router *r) { return r->peers.count; }

@@ -52,9 +52,8 @@ enum endpoint_kind endpoint_kind_of(const char *endpoint, bool curve_always);
 /* Where a socket is bound, with the port that it got. */
 void socket_bound(void *socket, char *bound, size_t size);
 
-/* Takes one frame. Returns its peer with `body` filled (close it), or NULL when nothing is there.
- * *is_new: the first frame of this peer. */
-struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms, bool *is_new);
+/* Takes one frame. Returns its peer with `body` filled (close it), or NULL when nothing is there. */
+struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms);
 /* Adds the sockets to a poll set; true when one of them has something already. */
 bool router_poll(struct router *r, struct pollfd *fds, uint32_t *count);
 
@@ -81,6 +80,8 @@ void router_forget(struct router *r, struct peer *p);
 /* Goes through the peers; *at starts at 0. NULL at the end. */
 struct peer *router_next(struct router *r, uint32_t *at);
 struct peer *router_peer(struct router *r, uint32_t number);
+/* Any entry of the table, used or not; NULL from the first that never was. */
+struct peer *router_entry(struct router *r, uint32_t number);
 uint32_t router_peer_count(const struct router *r);
 size_t router_waiting_bytes(const struct router *r);
 #endif

@@ -3,7 +3,7 @@
  *   DATA/secret/jwt    two lines of 64 hex digits at most: the secret that signs tokens, then the
  *                      one before it, still accepted (rotation: put a new line on top)
  *   DATA/secret/id     32 hex digits: the key that public ids and file tickets are spelled with
- *   DATA/secret/curve  the server's CURVE certificate with its secret key
+ *   DATA/secret/curve  the server's CURVE certificate with its secret key, as ZeroMQ writes them
  *   DATA/server.key    the server's public key alone, Z85, for those who connect
  *
  * The folder is 0700, the files 0600. Making them holds a lock on the folder, so that a server
@@ -28,6 +28,8 @@ bool secret_open(struct secret *s, const char *data, char *why, size_t why_size)
 void secret_wipe(struct secret *s);
 /* Makes a folder with mode 0700 unless it is there. */
 bool folder_make(const char *path, char *why, size_t why_size);
+/* Writes a file of mode 0600 whole, under another name first, and syncs it. */
+bool file_put(const char *folder, const char *name, const char *text, char *why, size_t why_size);
 /* The ticket for reading a file: a keyed MAC over its id; never 0. */
 uint64_t ticket_of(const uint8_t id_key[ID_KEY_BYTES], uint64_t file);
 #endif

@@ -1,0 +1,40 @@
+/* filer.h - the file endpoint: a ROUTER of its own, served by a thread of its own.
+ *
+ * Bytes never pass through the task path. FILE_CREATE opens an upload at DATA/files/incoming/ID,
+ * FILE_WRITE appends to it (offset = what is there already), FILE_SEAL fsyncs and answers size and
+ * SHA-256. A task's SUBMIT or DONE then names the id; when the group that holds RECORD_FILE is
+ * durable the file is moved to its place (filer_place), and RECORD_FILE_GONE unlinks it.
+ *
+ * An upload's id is a random number below 2^53 that no file on disk has: it cannot be guessed.
+ *
+ * Reading: gateways, and whoever shows the ticket that the task's delivery or view carried.
+ *
+ * Limits: uploads_max at once, file_bytes_max a file, file_chunk_bytes_max a chunk; an upload
+ * without a chunk for upload_idle_ms is given up, sealed ones too when no task names them.
+ * Refusals: STORAGE_FULL at the disk watermark, LIMIT_REACHED, PAYLOAD_TOO_LARGE, NOT_FOUND,
+ * CONFLICT (wrong offset), FORBIDDEN (no ticket, someone else's upload). */
+#ifndef RELAIS_BROKER_FILER_H
+#define RELAIS_BROKER_FILER_H
+#include "broker/router.h"
+
+struct filer_setup {
+    void *context;            /* ZeroMQ; borrowed */
+    const char *data;
+    const struct router_limits *router_limits;
+    const struct secret *secret;
+    uint64_t file_bytes_max, free_bytes_min;
+    uint32_t chunk_bytes_max, uploads_max, upload_idle_ms;
+};
+
+struct filer;
+
+struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_size);
+bool filer_bind(struct filer *f, const char *endpoint, char *bound, size_t bound_size, char *why,
+                size_t why_size);
+/* After the binds. */
+bool filer_start(struct filer *f);
+void filer_destroy(struct filer **self);
+/* Any thread, after the group is durable. */
+void filer_place(struct filer *f, uint64_t file);
+void filer_remove(struct filer *f, uint64_t file);
+#endif

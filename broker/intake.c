@@ -1,0 +1,244 @@
+/* intake.c - frames in, answers out: the part of the turn that talks. See turn.h. */
+#include "broker/turn_state.h"
+#include "proto/encode.h"
+#include "proto/host/log.h"
+#include <assert.h>
+
+static uint64_t seed_next(struct turn *t) { /* splitmix64: good enough for jitter, and fresh */
+    uint64_t x = t->seed += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+struct event turn_event(struct turn *t, enum event_kind kind) {
+    return (struct event){.kind = kind, .mono_ms = t->mono_ms, .wall_ms = t->wall_ms};
+}
+
+/* ---- what the core says ---- */
+
+/* What the core leaves to the shell: the limits of the wire and the tickets of files. */
+static void message_complete(struct turn *t, uint32_t peer, struct message *m) {
+    const uint8_t *key = t->setup.secret->id_key;
+    switch ((int)m->verb) {
+    case VERB_WELCOME: {
+        struct peer *p = router_peer(t->setup.router, peer);
+        if (p != NULL) p->link = m->welcome.link;
+        m->welcome.batch_max = t->setup.router_limits->batch_max;
+        m->welcome.frame_max = t->setup.router_limits->frame_bytes_max;
+        break;
+    }
+    case VERB_TASK:
+        if (m->task.source_file != 0) m->task.ticket = ticket_of(key, m->task.source_file);
+        break;
+    case VERB_VIEW:
+        if (m->view.head.source_file != 0)
+            m->view.source_ticket = ticket_of(key, m->view.head.source_file);
+        if (m->view.head.result_file != 0)
+            m->view.result_ticket = ticket_of(key, m->view.head.result_file);
+        break;
+    default: break;
+    }
+}
+
+void turn_push_keyring(struct turn *t, uint32_t peer) {
+    const struct message m = {.verb = VERB_KEYRING,
+                              .answer = {.body = buffer_slice(&t->keys.body)}};
+    router_say(t->setup.router, peer, SAY_GROUP, &m);
+}
+
+void turn_route(struct turn *t) {
+    struct router *router = t->setup.router;
+    for (uint32_t i = 0; i < t->fx.say_count; i++) {
+        struct say *say = &t->fx.says[i];
+        message_complete(t, say->peer, &say->message);
+        router_say(router, say->peer, say->now ? SAY_NOW : SAY_GROUP, &say->message);
+        if (say->message.verb != VERB_WELCOME) continue;
+        const struct peer *p = router_peer(router, say->peer);
+        if (p != NULL && p->who.role == ROLE_GATEWAY) turn_push_keyring(t, say->peer);
+    }
+    for (uint32_t i = 0; i < t->fx.need_count; i++)
+        if (!loader_ask(t->loader, &t->fx.needs[i], t->opened, t->group - 1))
+            log_error("a read was not asked for: out of memory");
+    effects_clear(&t->fx);
+}
+
+void turn_step(struct turn *t, struct event *e) {
+    e->seed = seed_next(t);
+    core_step(t->core, e, &t->fx);
+    assert(t->fx.record_count == 0); /* records come from core_close alone */
+    if (t->fx.say_count > 0 || t->fx.need_count > 0) turn_route(t);
+}
+
+/* ---- what peers say ---- */
+
+static void item_refuse(struct turn *t, const struct peer *p, uint64_t number, enum code code,
+                        uint32_t retry_ms) {
+    const struct message m = {
+        .verb = VERB_REFUSED,
+        .refused = {.number = number, .code = code, .retry_ms = retry_ms,
+                    .text = slice_text(code_text(code))}};
+    t->stats.refused++;
+    router_say(t->setup.router, p->number, SAY_NOW, &m);
+}
+
+static void stat_put(struct buffer *b, const char *name, uint64_t value) {
+    encode_text(b, slice_text(name));
+    encode_uint(b, value);
+}
+
+/* STATS: a map of names and numbers. */
+static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
+    struct core_stats core = {0};
+    struct store_stats store = {0};
+    struct buffer b = {0};
+    core_stats(t->core, &core);
+    writer_stats(t->writer, &store);
+    const struct { const char *name; uint64_t value; } rows[] = {
+        {"tasks_scheduled", core.tasks[STATUS_SCHEDULED]},
+        {"tasks_queued", core.tasks[STATUS_QUEUED]},
+        {"tasks_delivered", core.tasks[STATUS_DELIVERED]},
+        {"tasks_running", core.tasks[STATUS_RUNNING]},
+        {"tasks_paused", core.tasks[STATUS_PAUSED]},
+        {"tasks_completed", core.tasks[STATUS_COMPLETED]},
+        {"tasks_failed", core.tasks[STATUS_FAILED]},
+        {"tasks_cancelled", core.tasks[STATUS_CANCELLED]},
+        {"submitted", core.submitted}, {"delivered", core.delivered},
+        {"completed", core.completed}, {"failed", core.failed}, {"cancelled", core.cancelled},
+        {"requeued", core.requeued}, {"superseded", core.superseded},
+        {"refused", core.refused + t->stats.refused}, {"parked", core.parked},
+        {"window_bytes", core.window_bytes}, {"body_bytes", core.body_bytes},
+        {"accepted_bytes", core.accepted_bytes}, {"links", core.links},
+        {"workers", core.workers}, {"lanes", core.lanes}, {"queues", core.queues},
+        {"peers", router_peer_count(t->setup.router)},
+        {"outbox_bytes", router_waiting_bytes(t->setup.router)},
+        {"frames", t->stats.frames}, {"items", t->stats.items},
+        {"groups", t->stats.groups}, {"group_bytes", t->stats.group_bytes},
+        {"store_restarts", t->stats.restarts}, {"incarnation", t->incarnation},
+        {"journal_groups", store.groups}, {"journal_bytes", store.bytes},
+        {"journal_segments", store.segments}, {"journal_cut_bytes", store.cut_bytes},
+        {"pending_records", store.pending_records}, {"pending_bytes", store.pending_bytes},
+        {"reached", store.reached}, {"table_batches", store.table_batches},
+        {"table_records", store.table_records}, {"sync_us_p50", store.sync_us_p50},
+        {"sync_us_p99", store.sync_us_p99}};
+    const uint32_t count = sizeof rows / sizeof rows[0];
+    encode_map(&b, count);
+    for (uint32_t i = 0; i < count; i++) stat_put(&b, rows[i].name, rows[i].value);
+    const struct message m = {.verb = VERB_ANSWER,
+                              .answer = {.number = number, .body = buffer_slice(&b)}};
+    if (!b.failed) router_say(t->setup.router, p->number, SAY_NOW, &m);
+    buffer_free(&b);
+}
+
+/* True when the shell itself took the item. */
+static bool item_take_here(struct turn *t, struct peer *p, const struct who *who) {
+    const struct message *m = &t->message;
+    enum code code = CODE_OK;
+    switch ((int)m->verb) {
+    case VERB_SUBMIT:
+        if (t->debt < 1 && t->open_bytes <= GROUP_BYTES_MAX) return false;
+        item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
+        return true;
+    case VERB_ASK:
+        code = ask_put(t->ask, p->number, p->serial, m, who, t->opened, t->durable);
+        if (code != CODE_OK) item_refuse(t, p, m->number, code, ASK_RETRY_MS);
+        return true;
+    case VERB_STATS:
+        if (who->role == ROLE_WORKER)
+            item_refuse(t, p, m->number, CODE_FORBIDDEN, 0);
+        else
+            stats_say(t, p, m->number);
+        return true;
+    case VERB_HELLO:
+        if (m->hello.kind != 0) p->kind = m->hello.kind;
+        return false;
+    default: return false;
+    }
+}
+
+static void frame_refuse(struct turn *t, const struct peer *p, struct frame *f, enum code code,
+                         uint32_t retry_ms) {
+    if (f->request == 0) return; /* nobody waits for an answer */
+    for (uint32_t i = 0; i < f->count; i++) item_refuse(t, p, f->request + i, code, retry_ms);
+}
+
+static void items_take(struct turn *t, struct peer *p, struct frame *f, const struct who *who) {
+    struct event e = turn_event(t, EVENT_MESSAGE);
+    e.peer = p->number;
+    e.link = f->link;
+    e.message = &t->message;
+    enum code code;
+    while (message_next(f, &t->message, &code)) {
+        t->stats.items++;
+        e.who = *who;
+        if (code == CODE_OK) code = peer_allow(p, &t->message, t->setup.all_brands, &e.who);
+        if (code != CODE_OK) {
+            item_refuse(t, p, t->message.number, code, 0);
+        } else if (!item_take_here(t, p, &e.who)) {
+            turn_step(t, &e);
+        }
+        if (p->gone) break;
+    }
+    frame_free(f);
+}
+
+static void frame_take(struct turn *t, struct peer *p, zmq_msg_t *body) {
+    struct frame f = {0};
+    struct who who;
+    const size_t len = zmq_msg_size(body);
+    enum code code = frame_read(&f, zmq_msg_data(body), len, t->setup.router_limits->batch_max);
+    t->stats.frames++;
+    t->open_bytes += len;
+    if (code != CODE_OK) {
+        item_refuse(t, p, f.request, code, 0);
+        return;
+    }
+    code = peer_who(p, &f, &who);
+    if (code == CODE_OK && t->life != LIFE_UP) code = CODE_UNAVAILABLE;
+    if (code == CODE_OK)
+        items_take(t, p, &f, &who);
+    else
+        frame_refuse(t, p, &f, code, code == CODE_UNAVAILABLE ? UNAVAILABLE_RETRY_MS : 0);
+}
+
+static void peer_introduce(struct turn *t, struct peer *p) {
+    struct event e = turn_event(t, EVENT_OPEN);
+    e.peer = p->number;
+    e.who = p->who;
+    p->known = true;
+    turn_step(t, &e);
+}
+
+bool turn_take_frames(struct turn *t) {
+    for (int i = 0; i < TURN_FRAMES_MAX; i++) {
+        zmq_msg_t body;
+        struct peer *p = router_receive(t->setup.router, &body, t->mono_ms);
+        if (p == NULL) return false;
+        if (!p->known && t->life == LIFE_UP) peer_introduce(t, p);
+        frame_take(t, p, &body);
+        zmq_msg_close(&body);
+    }
+    return true;
+}
+
+void turn_take_answers(struct turn *t) {
+    for (struct letter *l = post_take_all(&t->answered), *next; l != NULL; l = next) {
+        next = l->next;
+        struct ask_answer *answer = (struct ask_answer *)(void *)l;
+        const struct peer *p = router_peer(t->setup.router, answer->peer);
+        if (p != NULL && p->serial == answer->serial)
+            router_say(t->setup.router, answer->peer, SAY_NOW, &answer->message);
+        ask_answer_free(answer);
+    }
+}
+
+void turn_bury_peers(struct turn *t) {
+    for (struct peer *p; (p = router_gone(t->setup.router)) != NULL;) {
+        if (p->known) {
+            struct event e = turn_event(t, EVENT_LINK_GONE);
+            e.peer = p->number;
+            turn_step(t, &e);
+        }
+        router_forget(t->setup.router, p);
+    }
+}

@@ -1,0 +1,194 @@
+/* turn.c - see turn.h. */
+#include "broker/turn_state.h"
+#include "proto/host/clock.h"
+#include "proto/host/log.h"
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct turn *turn_new(const struct turn_setup *setup, char *why, size_t why_size) {
+    struct turn *t = calloc(1, sizeof *t);
+    snprintf(why, why_size, "out of memory or threads");
+    if (t == NULL) return NULL;
+    t->setup = *setup;
+    t->wake.fd = -1;
+    atomic_init(&t->stopping, false);
+    post_open(&t->loaded, &t->wake);
+    post_open(&t->answered, &t->wake);
+    randombytes_buf(&t->seed, sizeof t->seed);
+    t->mono_ms = clock_mono_ms();
+    t->wall_ms = clock_wall_ms();
+    if (wake_open(&t->wake)) t->writer = writer_start(setup->store, &t->wake);
+    if (t->writer != NULL) t->loader = loader_start(t->writer, &t->loaded);
+    if (t->loader != NULL)
+        t->ask = ask_start(t->writer, &t->answered, setup->ask_rows_max, setup->ask_ms_max);
+    if (t->ask == NULL || !keys_open(&t->keys, setup->data, setup->secret, why, why_size))
+        turn_destroy(&t);
+    return t;
+}
+
+void turn_destroy(struct turn **self) {
+    struct turn *t = *self;
+    if (t == NULL) return;
+    core_destroy(&t->core);
+    if (t->writer != NULL) writer_stop(t->writer);
+    ask_stop(&t->ask);
+    turn_take_answers(t);
+    for (struct letter *l = post_take_all(&t->loaded), *next; l != NULL; l = next) {
+        next = l->next;
+        loader_give_back(t->loader, (struct chunk *)(void *)l);
+    }
+    loader_stop(&t->loader);
+    writer_free(&t->writer);
+    effects_free(&t->fx);
+    buffer_free(&t->records);
+    free(t->filling.at);
+    free(t->in_flight.at);
+    keys_free(&t->keys);
+    post_free(&t->loaded);
+    post_free(&t->answered);
+    wake_close(&t->wake);
+    free(t);
+    *self = NULL;
+}
+
+/* ---- time ---- */
+
+/* Reads the clock; time that was neither worked nor meant to be slept is told to the core first. */
+static void clock_take(struct turn *t) {
+    const int64_t mono_ms = clock_mono_ms();
+    const int64_t stall_ms = mono_ms - t->mono_ms - t->slept_ms;
+    assert(mono_ms >= t->mono_ms);
+    t->mono_ms = mono_ms;
+    t->wall_ms = clock_wall_ms();
+    t->slept_ms = 0;
+    if (stall_ms < STALL_MS_MIN || t->core == NULL) return;
+    log_warn("this process stood still; leases are extended", field_signed("ms", stall_ms));
+    struct event e = turn_event(t, EVENT_STALL);
+    e.stall_ms = stall_ms;
+    turn_step(t, &e);
+}
+
+static void timers_step(struct turn *t) {
+    if (t->life != LIFE_UP) return;
+    for (int i = 0; i < TURN_TIMERS_MAX && core_wake_ms(t->core) <= t->mono_ms; i++) {
+        struct event e = turn_event(t, EVENT_TIME);
+        turn_step(t, &e);
+    }
+}
+
+static void admission_look(struct turn *t) {
+    if (t->life != LIFE_UP) return;
+    t->debt = writer_debt(t->writer);
+    const bool full = writer_disk_full(t->writer);
+    if (full == t->disk_full) return;
+    t->disk_full = full;
+    if (full)
+        log_error("the disk watermark is reached: new tasks are refused");
+    else
+        log_info("there is room on the disk again");
+    struct event e = turn_event(t, EVENT_DISK);
+    e.disk_full = full;
+    turn_step(t, &e);
+}
+
+/* What is done once a second. */
+static void chores(struct turn *t) {
+    if (t->mono_ms < t->sweep_at_ms) return;
+    t->sweep_at_ms = t->mono_ms + SWEEP_MS;
+    router_sweep(t->setup.router, t->mono_ms);
+    if (!keys_look(&t->keys, t->mono_ms)) return;
+    uint32_t at = 0;
+    for (struct peer *p; (p = router_next(t->setup.router, &at)) != NULL;)
+        if (p->who.role == ROLE_GATEWAY && p->link != 0) turn_push_keyring(t, p->number);
+}
+
+/* ---- the loop ---- */
+
+/* One turn; true when there is more to do at once. */
+static bool turn_once(struct turn *t) {
+    clock_take(t);
+    turn_tend_store(t);
+    turn_take_loaded(t);
+    admission_look(t);
+    const bool more = !t->draining && turn_take_frames(t);
+    turn_take_answers(t);
+    timers_step(t);
+    chores(t);
+    turn_bury_peers(t);
+    router_flush(t->setup.router, t->mono_ms);
+    turn_close_group(t);
+    t->send_blocked = router_retry(t->setup.router, t->mono_ms);
+    return more || router_gone(t->setup.router) != NULL;
+}
+
+static int64_t sleep_ms(const struct turn *t) {
+    int64_t ms = SLEEP_MS_MAX;
+    if (t->life == LIFE_UP && core_wake_ms(t->core) - t->mono_ms < ms)
+        ms = core_wake_ms(t->core) - t->mono_ms;
+    if (t->life == LIFE_DOWN && t->reopen_at_ms - t->mono_ms < ms)
+        ms = t->reopen_at_ms - t->mono_ms;
+    if (t->send_blocked && ms > RETRY_SEND_MS) ms = RETRY_SEND_MS;
+    return ms < 0 ? 0 : ms;
+}
+
+static bool something_waits(struct turn *t) {
+    return writer_news(t->writer) || !post_empty(&t->loaded) || !post_empty(&t->answered)
+        || atomic_load(&t->stopping);
+}
+
+/* Sleeps until there is something to do; true when stop_fd is readable. */
+static bool turn_sleep(struct turn *t, int stop_fd) {
+    struct pollfd fds[SOCKETS_MAX + 2] = {{.fd = t->wake.fd, .events = POLLIN},
+                                          {.fd = stop_fd, .events = POLLIN}};
+    uint32_t count = 2;
+    const int64_t before_ms = clock_mono_ms(), ms = sleep_ms(t);
+    wake_sleep(&t->wake);
+    if (!router_poll(t->setup.router, fds, &count) && !something_waits(t))
+        poll(fds, count, (int)ms);
+    wake_up(&t->wake, (fds[0].revents & POLLIN) != 0);
+    const int64_t slept_ms = clock_mono_ms() - before_ms;
+    t->slept_ms = slept_ms < ms ? slept_ms : ms;
+    return stop_fd >= 0 && (fds[1].revents & POLLIN) != 0;
+}
+
+bool turn_open(struct turn *t, int stop_fd, char *why, size_t why_size) {
+    while (t->life != LIFE_UP) {
+        turn_once(t);
+        if (t->life == LIFE_DOWN && t->stats.restarts > 0) { /* the first try decides */
+            snprintf(why, why_size, "%s", t->why);
+            return false;
+        }
+        if (t->life != LIFE_UP && turn_sleep(t, stop_fd)) {
+            snprintf(why, why_size, "stopped while it was starting");
+            return false;
+        }
+    }
+    return true;
+}
+
+void turn_run(struct turn *t, int stop_fd) {
+    while (!atomic_load(&t->stopping)) {
+        if (turn_once(t)) continue;
+        if (turn_sleep(t, stop_fd)) break;
+    }
+}
+
+void turn_stop(struct turn *t) {
+    atomic_store(&t->stopping, true);
+    wake_ring(&t->wake);
+}
+
+void turn_drain(struct turn *t, uint32_t drain_ms) {
+    const int64_t end_ms = clock_mono_ms() + drain_ms;
+    atomic_store(&t->stopping, false);
+    t->draining = true; /* what is not read now is read by the next broker, or sent again */
+    do {
+        turn_once(t);
+        const bool quiet = t->life != LIFE_UP || (!t->flying && !core_dirty(t->core));
+        if (quiet && router_waiting_bytes(t->setup.router) == 0) break;
+        turn_sleep(t, -1);
+    } while (t->mono_ms < end_ms);
+    turn_once(t);
+}

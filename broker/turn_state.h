@@ -1,0 +1,66 @@
+/* turn_state.h - what the loop holds, on one page. Internal to turn.c, intake.c and group.c. */
+#ifndef RELAIS_BROKER_TURN_STATE_H
+#define RELAIS_BROKER_TURN_STATE_H
+#include "broker/keys.h"
+#include "broker/loader.h"
+#include "broker/turn.h"
+
+enum store_life { LIFE_DOWN, LIFE_OPENING, LIFE_RESTORING, LIFE_SETTLING, LIFE_UP };
+
+struct file_job { uint64_t file; bool gone; }; /* follows a group: place or unlink */
+struct file_jobs { struct file_job *at; uint32_t count, cap; };
+
+struct turn {
+    struct turn_setup setup;
+    struct wake wake;
+    struct post loaded, answered; /* from the loader, from ask */
+    struct writer *writer;
+    struct loader *loader;
+    struct ask *ask;
+    struct keys keys;
+    atomic_bool stopping;
+    /* the core, and the store behind it */
+    struct core *core;         /* NULL while down or opening */
+    struct effects fx;
+    enum store_life life;
+    uint32_t opened;           /* the opening of the store that the core belongs to */
+    uint64_t incarnation, group /* the next to close */, durable;
+    bool flying;               /* a group is with the store thread */
+    struct buffer records;     /* of the group that is being closed */
+    struct file_jobs filling, in_flight;
+    int64_t reopen_at_ms, reopen_wait_ms;
+    bool was_up;               /* since the start: links must hear RESYNC */
+    char why[WHY_MAX];         /* why the store could not be opened */
+    /* admission */
+    double debt;
+    bool disk_full;
+    size_t open_bytes;         /* frames stepped since the last close */
+    /* time */
+    int64_t mono_ms, wall_ms, slept_ms /* of the last sleep, as it was meant */;
+    int64_t sweep_at_ms;
+    uint64_t seed;
+    bool send_blocked, draining;
+    struct message message;    /* the item being stepped */
+    struct { uint64_t frames, items, refused, groups, group_bytes, restarts; } stats;
+};
+
+/* intake.c: frames and answers */
+/* Takes up to TURN_FRAMES_MAX frames; true when there may be more. */
+bool turn_take_frames(struct turn *t);
+/* Steps the core and routes its effects. */
+void turn_step(struct turn *t, struct event *e);
+struct event turn_event(struct turn *t, enum event_kind kind);
+/* Encodes the core's says and asks its needs. */
+void turn_route(struct turn *t);
+void turn_take_answers(struct turn *t);
+void turn_bury_peers(struct turn *t);
+void turn_push_keyring(struct turn *t, uint32_t peer);
+
+/* group.c: the store's life and the groups */
+/* Brings the store up, step by step; call once a turn. */
+void turn_tend_store(struct turn *t);
+void turn_take_loaded(struct turn *t);
+/* Hands the open group over when the store thread is idle. */
+void turn_close_group(struct turn *t);
+
+#endif
