@@ -153,6 +153,7 @@ struct worker_record { /* a worker incarnation that was given work */
     uint64_t boot;
     bool http;
     struct slice name;
+    struct slice principal; /* name of the key or token it came with; may be empty */
 };
 
 struct dedup_record { /* an idempotent submit, for dedup_ms */

@@ -43,6 +43,8 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     uint32_t freeze_ms_max;      /* mass expiry: at most so long */
     uint32_t backoff_ms, backoff_ms_max, dedup_ms, aging_ms;
     uint32_t crashes_max;        /* poison */
+    uint32_t retries;            /* automatic ones of a task that names none */
+    int64_t failed_keep_ms;      /* KEEP_FAILED: failed and cancelled tasks stay so long */
     uint32_t default_timeout_ms;
     int64_t keep_ms;             /* of tasks that name none: KEEP_FAILED for native */
     uint32_t bugs;               /* enum core_bug: only the simulator sets it */

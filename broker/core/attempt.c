@@ -1,0 +1,150 @@
+#include "broker/core/attempt.h"
+#include "broker/core/crew.h"
+#include "broker/core/effect.h"
+#include "broker/core/lease.h"
+#include "broker/core/task.h"
+#include "broker/core/watch.h"
+
+void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum code code) {
+    c->settled[epoch % SETTLED_SLOTS] =
+        (struct settled_slot){.id = id, .epoch = epoch, .code = (uint8_t)code};
+}
+
+bool settled_get(const struct core *c, uint64_t id, uint64_t epoch, enum code *code) {
+    const struct settled_slot *s = &c->settled[epoch % SETTLED_SLOTS];
+    if (s->id != id || s->epoch != epoch) return false;
+    *code = (enum code)s->code;
+    return true;
+}
+
+static void ledger_put(struct core *c, const struct lease *l, enum reason reason,
+                       struct slice text) {
+    struct task *t = l->task;
+    if (task_accepted(t)) return;
+    struct record *r = note(c, RECORD_ATTEMPT);
+    r->attempt = (struct attempt_record){
+        .id = t->head.id, .epoch = l->epoch, .started_ms = t->head.started_ms,
+        .ended_ms = c->wall, .run = t->head.run, .attempt = t->head.attempt,
+        .reason = (uint8_t)reason, .worker = note_keep(c, l->worker->record.name),
+        .message = note_keep(c, text)};
+    task_change(c, t, CHANGE_NOTES);
+}
+
+/* The delay before the next try: doubles with each failure, with a quarter of jitter. */
+static int64_t backoff(struct core *c, const struct task *t) {
+    uint64_t delay = t->head.backoff_ms ? t->head.backoff_ms : c->limits.backoff_ms;
+    for (int i = 1; i < t->head.failures && delay < c->limits.backoff_ms_max; i++) delay *= 2;
+    if (delay > c->limits.backoff_ms_max) delay = c->limits.backoff_ms_max;
+    c->random = hash_number(c->random + 1);
+    return (int64_t)(delay * 3 / 4 + c->random % (delay / 2 + 1));
+}
+
+static void task_back(struct core *c, struct task *t, bool handed_back) {
+    enum code code = task_move(c, t, MOVE_BACK);
+    assert(code == CODE_OK);
+    if (!handed_back) {
+        t->regrant = true;
+        if (!core_bug(c, BUG_NO_FENCE)) t->head.epoch = number_next(c);
+    }
+    t->head.worker = 0;
+    c->stats.requeued++;
+    if (core_bug(c, BUG_NO_REQUEUE)) return;
+    task_place(c, t);
+    crew_dispatch_lane(c, t->lane);
+}
+
+static void task_again(struct core *c, struct task *t, bool handed_back) {
+    enum code code = task_move(c, t, MOVE_AGAIN);
+    assert(code == CODE_OK);
+    if (!handed_back) {
+        t->regrant = true;
+        t->head.epoch = number_next(c);
+    }
+    t->head.due_ms = c->wall + backoff(c, t);
+    t->head.progress = 0;
+    c->stats.requeued++;
+    task_place(c, t);
+}
+
+static void task_fail(struct core *c, struct task *t, struct lease *l, enum reason reason,
+                      struct slice text, bool answered) {
+    struct task_result result = {.message = note_keep(c, text),
+                                 .worker = note_keep(c, l->worker->record.name)};
+    if (answered) lease_end(c, l);
+    else lease_stop(c, l, reason);
+    task_settle(c, t, MOVE_FAIL, reason, &result);
+}
+
+void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
+                 bool retryable) {
+    struct task *t = l->task;
+    bool answered = reason == REASON_FAILED || reason == REASON_PERMANENT ||
+                    reason == REASON_RELEASED;
+    bool told = answered || reason == REASON_CRASHED || reason == REASON_LEASE_LOST ||
+                reason == REASON_BROKER_RESTART;
+    if (reason == REASON_FAILED || reason == REASON_PERMANENT) lease_start(c, l);
+    bool started = l->started;
+    if (started) ledger_put(c, l, reason, text);
+    t->head.reason = (uint8_t)reason;
+    if (reason == REASON_FAILED || reason == REASON_TIMEOUT) t->head.failures++;
+    if (started && reason == REASON_CRASHED) t->head.crashes++;
+    if (started && (reason == REASON_LEASE_LOST || reason == REASON_BROKER_RESTART))
+        t->head.losses++;
+    if (reason == REASON_PERMANENT || t->head.losses > LOSSES_MAX ||
+        ((reason == REASON_FAILED || reason == REASON_TIMEOUT) &&
+         (!retryable || t->head.failures > t->head.max_retries))) {
+        task_fail(c, t, l, reason, text, told);
+        return;
+    }
+    if (reason == REASON_CRASHED && t->head.crashes >= c->limits.crashes_max) {
+        task_fail(c, t, l, REASON_POISON, text, true);
+        return;
+    }
+    if (told) lease_end(c, l);
+    else lease_stop(c, l, reason);
+    if (reason == REASON_FAILED || reason == REASON_TIMEOUT) task_again(c, t, answered);
+    else task_back(c, t, answered);
+}
+
+void task_settle(struct core *c, struct task *t, enum move move, enum reason reason,
+                 const struct task_result *result) {
+    enum code code = task_move(c, t, move);
+    assert(code == CODE_OK);
+    enum status end = (enum status)t->head.status;
+    t->head.finished_ms = c->wall;
+    t->head.reason = (uint8_t)reason;
+    if (end == STATUS_COMPLETED) t->head.progress = 100;
+    if (end == STATUS_COMPLETED) c->stats.completed++;
+    else if (end == STATUS_FAILED) c->stats.failed++;
+    else c->stats.cancelled++;
+    t->head.result_len = result->result.len;
+    t->head.result_file = result->result_file;
+    bool kept = task_kept(t, end);
+    if (kept || t->watched) {
+        task_set_result(t, result);
+        if (kept) task_change(c, t, CHANGE_RESULT);
+    }
+    if (t->watched) watch_outcome(c, t);
+    if (!kept) task_remove(c, t);
+}
+
+void task_revive(struct core *c, struct task *t) {
+    bool had_result = t->head.finished_ms != 0;
+    enum code code = task_move(c, t, MOVE_REVIVE);
+    assert(code == CODE_OK);
+    t->head.run++;
+    t->head.attempt = t->head.failures = 0;
+    t->head.losses = t->head.crashes = t->head.reason = 0;
+    t->head.started_ms = t->head.finished_ms = t->head.due_ms = 0;
+    t->head.result_len = 0;
+    t->head.worker = 0;
+    t->head.epoch = number_next(c);
+    t->head.order = number_next(c);
+    t->regrant = true;
+    if (t->head.result_file) note(c, RECORD_FILE_GONE)->file.file = t->head.result_file;
+    t->head.result_file = 0;
+    t->change &= (uint8_t)~CHANGE_RESULT;
+    if (had_result) task_change(c, t, CHANGE_RESULT_GONE);
+    task_place(c, t);
+    crew_dispatch_lane(c, t->lane);
+}

@@ -1,0 +1,26 @@
+/* attempt.h - how an attempt ends and what follows for the task.
+ *
+ *   failed, timeout   counts against max_retries; next try after a back-off that doubles, +-25 %
+ *   permanent         the run fails
+ *   crashed           back to the queue; the crashes_max-th time the task is poison and fails
+ *   lease lost, restart  back to the queue, no fault of the task; LOSSES_MAX a run
+ *   released          back to the queue, nothing counts
+ * An attempt that never STARTED counts nowhere. Unless its holder itself gave it back, the old
+ * epoch is fenced off by a new number before the task waits again. */
+#ifndef RELAIS_CORE_ATTEMPT_H
+#define RELAIS_CORE_ATTEMPT_H
+#include "broker/core/life.h"
+#include "broker/core/state.h"
+
+/* Ends the lease's attempt without success. text: why, for the ledger and a failed run's message. */
+void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
+                 bool retryable);
+/* Ends the run: COMPLETE, FAIL or CANCEL. The task has no lease any more. result.id is ignored. */
+void task_settle(struct core *c, struct task *t, enum move move, enum reason reason,
+                 const struct task_result *result);
+/* Opens the next run of an ended or paused task. */
+void task_revive(struct core *c, struct task *t);
+/* Remembers how (id, epoch) was settled, so that a repeated report gets the same answer. */
+void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum code code);
+bool settled_get(const struct core *c, uint64_t id, uint64_t epoch, enum code *code);
+#endif

@@ -1,0 +1,164 @@
+#include "broker/core/client.h"
+#include "broker/core/attempt.h"
+#include "broker/core/claim.h"
+#include "broker/core/crew.h"
+#include "broker/core/effect.h"
+#include "broker/core/explain.h"
+#include "broker/core/lane.h"
+#include "broker/core/lease.h"
+#include "broker/core/park.h"
+#include "broker/core/task.h"
+#include "broker/core/watch.h"
+#include "broker/core/who.h"
+#include "broker/core/words.h"
+
+static void client_get(struct core *c, const struct event *e, struct task *t) {
+    const struct task_ref *r = &e->message->ref;
+    if (!view_whole(c, e, t, r->want)) {
+        struct need need = {.kind = NEED_TASK, .id = t->head.id};
+        park(c, e, &need);
+        return;
+    }
+    view_say(c, e->peer, e->message->number, t, r->want);
+}
+
+static void client_watch(struct core *c, const struct event *e, struct task *t) {
+    const struct task_ref *r = &e->message->ref;
+    uint32_t wait = r->wait_ms < c->limits.wait_ms_max ? r->wait_ms : c->limits.wait_ms_max;
+    if (t->head.version > r->version || wait == 0 || status_ended((enum status)t->head.status)) {
+        client_get(c, e, t);
+        return;
+    }
+    if (!watch_put(c, e, t, wait)) say_code(c, e, CODE_BUSY, (struct slice){0});
+}
+
+static void client_cancel(struct core *c, const struct event *e, struct task *t) {
+    enum code code;
+    if (life_next((enum status)t->head.status, MOVE_CANCEL, &code) == STATUS_NONE) {
+        say_code(c, e, code, (struct slice){0});
+        return;
+    }
+    if (t->lease) lease_stop(c, t->lease, REASON_CANCELLED);
+    struct slice why = e->message->ref.text;
+    if (why.len > c->limits.message_max) why.len = c->limits.message_max;
+    struct task_result result = {.message = why.len ? why : slice_text("cancelled")};
+    t->head.epoch = number_next(c);
+    t->regrant = true;
+    task_settle(c, t, MOVE_CANCEL, REASON_CANCELLED, &result);
+    view_say(c, e->peer, e->message->number, t, 0);
+}
+
+static void client_retry(struct core *c, const struct event *e, struct task *t) {
+    const struct options *o = &e->message->ref.options;
+    enum code code;
+    if (life_next((enum status)t->head.status, MOVE_REVIVE, &code) == STATUS_NONE) {
+        say_code(c, e, code, (struct slice){0});
+        return;
+    }
+    if (c->disk_full || (o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT)) {
+        say_code(c, e, c->disk_full ? CODE_STORAGE_FULL : CODE_VALIDATION_ERROR,
+                 (struct slice){0});
+        return;
+    }
+    if (o->set & SET_RETRIES && t->head.retry_count >= o->retries) {
+        say_code(c, e, CODE_MAX_RETRIES, (struct slice){0});
+        return;
+    }
+    if (o->set & SET_RESUME && o->resume > t->head.checkpoint) {
+        say_code(c, e, CODE_NOT_FOUND, slice_text("no such checkpoint"));
+        return;
+    }
+    t->head.retry_count++;
+    if (o->set & SET_PRIORITY) task_prioritise(c, t, o->priority);
+    if (o->set & SET_RESUME) t->head.resume = o->resume;
+    if (o->reset_progress) t->head.progress = 0;
+    task_revive(c, t);
+    view_say(c, e->peer, e->message->number, t, 0);
+}
+
+static void client_update(struct core *c, const struct event *e, struct task *t) {
+    const struct options *o = &e->message->ref.options;
+    bool waits = t->head.status == STATUS_QUEUED || t->head.status == STATUS_SCHEDULED;
+    enum code code = o->set & ~(unsigned)(SET_PRIORITY | SET_DUE) ? CODE_VALIDATION_ERROR
+                     : o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT
+                         ? CODE_VALIDATION_ERROR
+                     : o->set & SET_DUE && !waits ? CODE_INVALID_STATE
+                     : status_ended((enum status)t->head.status) ? CODE_ALREADY_SETTLED : CODE_OK;
+    if (code != CODE_OK) {
+        say_code(c, e, code, (struct slice){0});
+        return;
+    }
+    if (o->set & SET_PRIORITY) task_prioritise(c, t, o->priority);
+    if (o->set & SET_DUE) {
+        code = task_move(c, t, MOVE_DELAY);
+        assert(code == CODE_OK);
+        t->head.due_ms = o->delay ? c->wall + o->due_ms : o->due_ms;
+        task_place(c, t);
+    }
+    crew_dispatch_lane(c, t->lane);
+    view_say(c, e->peer, e->message->number, t, 0);
+}
+
+static void client_remove(struct core *c, const struct event *e, struct task *t) {
+    if (t->lease) {
+        say_code(c, e, CODE_INVALID_STATE, slice_text("cancel it first"));
+        return;
+    }
+    view_say(c, e->peer, e->message->number, t, 0);
+    task_remove(c, t);
+}
+
+void client_step(struct core *c, const struct event *e) {
+    enum verb verb = e->message->verb;
+    struct task *t;
+    enum found found = task_find(c, e, e->message->ref.id, &t);
+    if (found == ASKED) return;
+    if (found == ABSENT || !who_reads(&e->who, &t->head)) {
+        say_code(c, e, CODE_UNKNOWN_TASK, (struct slice){0});
+        return;
+    }
+    bool reads = verb == VERB_GET || verb == VERB_WATCH || verb == VERB_EXPLAIN;
+    if (!reads && !who_writes(&e->who)) {
+        say_code(c, e, CODE_FORBIDDEN, (struct slice){0});
+        return;
+    }
+    switch ((int)verb) {
+    case VERB_GET: client_get(c, e, t); return;
+    case VERB_WATCH: client_watch(c, e, t); return;
+    case VERB_CANCEL: client_cancel(c, e, t); return;
+    case VERB_RETRY: client_retry(c, e, t); return;
+    case VERB_UPDATE: client_update(c, e, t); return;
+    case VERB_REMOVE: client_remove(c, e, t); return;
+    default: explain_say(c, e, t); return;
+    }
+}
+
+void client_unwatch(struct core *c, const struct event *e) {
+    struct link *link = &c->links[e->peer];
+    uint64_t number = e->message->unwatch.number;
+    if (!watch_cancel(c, link, number)) claim_cancel(c, link, number);
+}
+
+void client_stats(struct core *c, const struct event *e) {
+    if (!who_writes(&e->who)) {
+        say_code(c, e, CODE_FORBIDDEN, (struct slice){0});
+        return;
+    }
+    struct core_stats s;
+    core_stats(c, &s);
+    struct words w = {0};
+    for (int i = STATUS_SCHEDULED; i < STATUS_COUNT; i++) {
+        words_put(&w, "tasks_");
+        words_number(&w, status_name((enum status)i), (int64_t)s.tasks[i]);
+    }
+    const struct { const char *name; uint64_t value; } rows[] = {
+        {"submitted", s.submitted}, {"delivered", s.delivered}, {"done", s.completed},
+        {"failed", s.failed}, {"cancelled", s.cancelled}, {"requeued", s.requeued},
+        {"superseded", s.superseded}, {"refused", s.refused}, {"parked", s.parked},
+        {"window_bytes", s.window_bytes}, {"body_bytes", s.body_bytes},
+        {"accepted_bytes", s.accepted_bytes}, {"links", s.links}, {"workers", s.workers},
+        {"lanes", s.lanes}, {"queues", s.queues}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        words_number(&w, rows[i].name, (int64_t)rows[i].value);
+    say_answer(c, e, CODE_OK, note_keep(c, words_done(&w)));
+}

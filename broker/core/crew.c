@@ -1,0 +1,275 @@
+#include "broker/core/crew.h"
+#include "broker/core/lane.h"
+#include "broker/core/lease.h"
+#include <stdlib.h>
+
+static uint64_t crew_hash(uint32_t brand, const struct serves *s) {
+    uint64_t h = hash_bytes(brand + 1u, s->queues.data, s->queues.len);
+    h = hash_bytes(h, s->types.data, s->types.len);
+    return hash_bytes(h, s->labels.data, s->labels.len);
+}
+
+static bool list_has(struct slice list, struct slice text) {
+    uint32_t at = 0;
+    for (struct slice item; text_next(list, &at, &item);)
+        if (slice_equal(item, text)) return true;
+    return false;
+}
+
+static struct slice label_key(struct slice label) {
+    const uint8_t *eq = label.len ? memchr(label.data, '=', label.len) : NULL;
+    return slice_of(label.data, eq ? (size_t)(eq - label.data) : label.len);
+}
+
+/* A worker that names no label of a key serves every value of it. */
+static bool label_serves(struct slice labels, struct slice label) {
+    bool named = false;
+    uint32_t at = 0;
+    for (struct slice item; text_next(labels, &at, &item);) {
+        if (slice_equal(item, label)) return true;
+        if (slice_equal(label_key(item), label_key(label))) named = true;
+    }
+    return !named;
+}
+
+static bool labels_serve(struct slice served, struct slice lane) {
+    while (lane.len) {
+        const uint8_t *comma = memchr(lane.data, ',', lane.len);
+        size_t len = comma ? (size_t)(comma - lane.data) : lane.len;
+        if (!label_serves(served, slice_of(lane.data, len))) return false;
+        size_t skip = comma ? len + 1 : len;
+        lane = slice_of(lane.data + skip, lane.len - skip);
+    }
+    return true;
+}
+
+bool crew_serves(const struct crew *crew, const struct lane *l, bool *labels) {
+    const struct serves *s = &crew->serves;
+    *labels = labels_serve(s->labels, l->labels);
+    if (crew->brand && crew->brand != l->queue->set.brand) return false;
+    if (!list_has(s->queues, l->queue->set.name)) return false;
+    return s->type_count == 0 || l->type.len == 0 || list_has(s->types, l->type);
+}
+
+static struct crew_brand *crew_brand_get(struct crew *crew, uint32_t brand) {
+    for (struct node *n = crew->brands.next; n != &crew->brands; n = n->next) {
+        struct crew_brand *b = owner_of(n, struct crew_brand, in_crew);
+        if (b->brand == brand) return b;
+    }
+    struct crew_brand *b = calloc(1, sizeof *b);
+    assert(b != NULL);
+    b->brand = brand;
+    list_init(&b->ring);
+    list_init(&b->queues);
+    list_push(&crew->brands, &b->in_crew);
+    return b;
+}
+
+static struct crew_queue *crew_queue_get(struct crew *crew, struct queue *queue) {
+    for (struct node *n = crew->queues.next; n != &crew->queues; n = n->next) {
+        struct crew_queue *q = owner_of(n, struct crew_queue, in_crew);
+        if (q->queue == queue) return q;
+    }
+    struct crew_queue *q = calloc(1, sizeof *q);
+    assert(q != NULL);
+    q->queue = queue;
+    q->brand = crew_brand_get(crew, queue->set.brand);
+    list_init(&q->ring);
+    list_init(&q->lanes);
+    list_push(&crew->queues, &q->in_crew);
+    return q;
+}
+
+static void ring_join(struct crew_lane *cl) {
+    struct crew_queue *q = cl->queue;
+    if (!list_empty(&cl->ring)) return;
+    list_push(&q->lanes, &cl->ring);
+    if (!list_empty(&q->ring)) return;
+    list_push(&q->brand->queues, &q->ring);
+    if (list_empty(&q->brand->ring)) list_push(&cl->crew->ring, &q->brand->ring);
+}
+
+static void ring_leave(struct crew_lane *cl) {
+    struct crew_queue *q = cl->queue;
+    list_unlink(&cl->ring);
+    if (!list_empty(&q->lanes)) return;
+    list_unlink(&q->ring);
+    q->spent = 0;
+    if (list_empty(&q->brand->queues)) list_unlink(&q->brand->ring);
+}
+
+static void crew_join(struct crew *crew, struct lane *l) {
+    struct crew_lane *cl = calloc(1, sizeof *cl);
+    assert(cl != NULL);
+    cl->crew = crew;
+    cl->lane = l;
+    cl->queue = crew_queue_get(crew, l->queue);
+    list_init(&cl->ring);
+    list_push(&crew->lanes, &cl->in_crew);
+    list_push(&l->crews, &cl->in_lane);
+    if (l->ready) ring_join(cl);
+}
+
+void crew_meet(struct core *c, struct lane *l) {
+    for (size_t i = 0; i <= c->crew_keys.mask; i++)
+        for (struct map_node *n = c->crew_keys.buckets[i]; n; n = n->next) {
+            bool labels;
+            struct crew *crew = owner_of(n, struct crew, by_key);
+            if (crew_serves(crew, l, &labels) && labels) crew_join(crew, l);
+        }
+}
+
+static struct crew *crew_new(struct core *c, uint32_t brand, const struct serves *s) {
+    size_t bytes = (size_t)s->queues.len + s->types.len + s->labels.len;
+    struct crew *crew = calloc(1, sizeof *crew + bytes);
+    assert(crew != NULL);
+    struct node *lists[] = {&crew->ring, &crew->lanes, &crew->queues, &crew->brands, &crew->idle,
+                            &crew->pending};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
+    crew->brand = brand;
+    crew->serves = *s;
+    struct slice *parts[] = {&crew->serves.queues, &crew->serves.types, &crew->serves.labels};
+    uint8_t *at = crew->bytes;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i]->len) memcpy(at, parts[i]->data, parts[i]->len);
+        parts[i]->data = at;
+        at += parts[i]->len;
+    }
+    map_put(&c->crew_keys, &crew->by_key, crew_hash(brand, &crew->serves));
+    for (uint32_t i = 1; i <= c->lane_count; i++) {
+        bool labels;
+        if (!c->lanes[i] || !crew_serves(crew, c->lanes[i], &labels) || !labels) continue;
+        crew_join(crew, c->lanes[i]);
+        lane_update(c, c->lanes[i]);
+    }
+    return crew;
+}
+
+struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *s) {
+    struct crew *crew = NULL;
+    for (struct map_node *n = map_first(&c->crew_keys, crew_hash(brand, s)); n; n = map_next(n)) {
+        struct crew *other = owner_of(n, struct crew, by_key);
+        if (other->brand == brand && slice_equal(other->serves.queues, s->queues) &&
+            slice_equal(other->serves.types, s->types) &&
+            slice_equal(other->serves.labels, s->labels))
+            crew = other;
+    }
+    if (!crew && c->crew_keys.count >= CREWS_MAX) return NULL;
+    if (!crew) crew = crew_new(c, brand, s);
+    crew->users++;
+    return crew;
+}
+
+static void crew_drop(struct core *c, struct crew *crew) {
+    for (struct node *n; (n = list_first(&crew->lanes));) {
+        struct crew_lane *cl = owner_of(n, struct crew_lane, in_crew);
+        list_unlink(&cl->ring);
+        list_unlink(&cl->in_lane);
+        list_unlink(n);
+        free(cl);
+    }
+    for (struct node *n; (n = list_first(&crew->queues));) {
+        list_unlink(n);
+        free(owner_of(n, struct crew_queue, in_crew));
+    }
+    for (struct node *n; (n = list_first(&crew->brands));) {
+        list_unlink(n);
+        free(owner_of(n, struct crew_brand, in_crew));
+    }
+    list_unlink(&crew->pending);
+    map_remove(&c->crew_keys, &crew->by_key);
+    free(crew);
+}
+
+void crew_leave(struct core *c, struct crew *crew) {
+    assert(crew->users > 0);
+    if (--crew->users == 0) crew_drop(c, crew);
+}
+
+void crew_ready(struct lane *l) {
+    for (struct node *n = l->crews.next; n != &l->crews; n = n->next) {
+        struct crew_lane *cl = owner_of(n, struct crew_lane, in_lane);
+        if (l->ready) ring_join(cl);
+        else ring_leave(cl);
+    }
+}
+
+void crew_idle(struct core *c, struct taker *taker) {
+    struct crew *crew = taker->crew;
+    if (list_empty(&taker->idle)) list_push(&crew->idle, &taker->idle);
+    if (list_empty(&crew->pending)) list_push(&c->crews_pending, &crew->pending);
+}
+
+void crew_busy(struct taker *taker) { list_unlink(&taker->idle); }
+
+static void ring_turn(struct node *ring, struct node *n) {
+    list_unlink(n);
+    list_push(ring, n);
+}
+
+/* The lane whose turn it is; the rings move on. */
+static struct lane *crew_next(struct crew *crew) {
+    struct node *n = list_first(&crew->ring);
+    if (!n) return NULL;
+    struct crew_brand *b = owner_of(n, struct crew_brand, ring);
+    struct crew_queue *q = owner_of(list_first(&b->queues), struct crew_queue, ring);
+    struct crew_lane *cl = owner_of(list_first(&q->lanes), struct crew_lane, ring);
+    ring_turn(&crew->ring, &b->ring);
+    ring_turn(&q->lanes, &cl->ring);
+    if (++q->spent >= q->queue->set.weight) {
+        q->spent = 0;
+        ring_turn(&b->queues, &q->ring);
+    }
+    return cl->lane;
+}
+
+/* One task of the lane to whoever of the crew is idle longest. False when the lane gave none. */
+static bool crew_give(struct core *c, struct crew *crew, struct lane *l) {
+    struct taker *taker = owner_of(list_first(&crew->idle), struct taker, idle);
+    struct task *t = lane_head(c, l);
+    assert(t != NULL);
+    if (!t->body || (t->head.checkpoint && !t->carry)) {
+        lane_fetch(c, t);
+        return false;
+    }
+    lease_deliver(c, taker, t);
+    return true;
+}
+
+void crew_dispatch(struct core *c, struct crew *crew) {
+    if (c->leased >= c->limits.running_max) return;
+    while (!list_empty(&crew->idle)) {
+        struct lane *l = crew_next(crew);
+        if (!l) return;
+        crew_give(c, crew, l);
+        if (c->leased >= c->limits.running_max) return;
+    }
+}
+
+void crew_dispatch_pending(struct core *c) {
+    for (struct node *n; (n = list_first(&c->crews_pending));) {
+        list_unlink(n);
+        crew_dispatch(c, owner_of(n, struct crew, pending));
+    }
+}
+
+void crew_dispatch_lane(struct core *c, struct lane *l) {
+    bool found = true;
+    while (l->ready && found && c->leased < c->limits.running_max) {
+        found = false;
+        for (struct node *n = l->crews.next; n != &l->crews && l->ready && !found; n = n->next) {
+            struct crew *crew = owner_of(n, struct crew_lane, in_lane)->crew;
+            if (list_empty(&crew->idle)) continue;
+            found = true;
+            crew_give(c, crew, l);
+            ring_turn(&l->crews, n);
+            break;
+        }
+    }
+}
+
+void crew_free(struct core *c) {
+    for (size_t i = 0; c->crew_keys.buckets && i <= c->crew_keys.mask; i++)
+        while (c->crew_keys.buckets[i])
+            crew_drop(c, owner_of(c->crew_keys.buckets[i], struct crew, by_key));
+}

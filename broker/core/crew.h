@@ -1,0 +1,30 @@
+/* crew.h - who may serve which lanes, and who is next.
+ *
+ * Fair share: a crew takes one task of a brand, then of the next brand; within a brand a queue
+ * has `weight` tasks before the next queue's turn; within a queue its lanes take turns. Nothing
+ * idles while something it may run is ready. */
+#ifndef RELAIS_CORE_CREW_H
+#define RELAIS_CORE_CREW_H
+#include "broker/core/state.h"
+
+/* The crew of this brand (0 = all) and service, made when new; one more user. NULL at CREWS_MAX. */
+struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *serves);
+/* One user less; the last one frees it. */
+void crew_leave(struct core *c, struct crew *crew);
+/* A new lane finds the crews that serve it. */
+void crew_meet(struct core *c, struct lane *lane);
+/* lane->ready has changed. */
+void crew_ready(struct lane *lane);
+/* The taker has room (it is served at the end of the step at the latest), or none any more. */
+void crew_idle(struct core *c, struct taker *taker);
+void crew_busy(struct taker *taker);
+/* Delivers while the lane is ready and somebody idle serves it. */
+void crew_dispatch_lane(struct core *c, struct lane *lane);
+/* Delivers while somebody of the crew is idle and a lane of it is ready. */
+void crew_dispatch(struct core *c, struct crew *crew);
+/* The same for every crew that got idle takers in this step. */
+void crew_dispatch_pending(struct core *c);
+/* True when the crew serves the lane but for its labels; *labels says whether those fit too. */
+bool crew_serves(const struct crew *crew, const struct lane *lane, bool *labels);
+void crew_free(struct core *c);
+#endif

@@ -1,0 +1,311 @@
+#include "broker/core/lane.h"
+#include "broker/core/crew.h"
+#include "broker/core/effect.h"
+#include "broker/core/park.h"
+#include "broker/core/queue.h"
+#include "broker/core/task.h"
+#include <stdlib.h>
+
+static uint64_t lane_hash(uint32_t brand, struct slice queue, struct slice type,
+                          struct slice labels) {
+    uint64_t h = hash_bytes(brand + 1u, queue.data, queue.len);
+    return hash_bytes(hash_bytes(h, type.data, type.len), labels.data, labels.len);
+}
+
+static struct lane *lane_find(const struct core *c, uint64_t hash, uint32_t brand,
+                              struct slice queue, struct slice type, struct slice labels) {
+    for (struct map_node *n = map_first(&c->lane_keys, hash); n; n = map_next(n)) {
+        struct lane *l = owner_of(n, struct lane, by_key);
+        if (l->queue->set.brand == brand && slice_equal(l->queue->set.name, queue) &&
+            slice_equal(l->type, type) && slice_equal(l->labels, labels))
+            return l;
+    }
+    return NULL;
+}
+
+static void lane_enter(struct core *c, struct lane *l, uint32_t number) {
+    if (number >= c->lane_cap) {
+        uint32_t cap = c->lane_cap ? c->lane_cap * 2 : 64;
+        while (cap <= number) cap *= 2;
+        struct lane **lanes = realloc(c->lanes, cap * sizeof *lanes);
+        assert(lanes != NULL);
+        memset(lanes + c->lane_cap, 0, (cap - c->lane_cap) * sizeof *lanes);
+        c->lanes = lanes;
+        c->lane_cap = cap;
+    }
+    c->lanes[number] = l;
+    l->number = number;
+    if (number > c->lane_count) c->lane_count = number;
+}
+
+static struct lane *lane_new(struct core *c, struct queue *queue, struct slice type,
+                             struct slice labels, uint32_t number) {
+    struct lane *l = calloc(1, sizeof *l + type.len + labels.len);
+    assert(l != NULL);
+    if (type.len) memcpy(l->bytes, type.data, type.len);
+    if (labels.len) memcpy(l->bytes + type.len, labels.data, labels.len);
+    l->type = slice_of(l->bytes, type.len);
+    l->labels = slice_of(l->bytes + type.len, labels.len);
+    l->queue = queue;
+    list_init(&l->crews);
+    list_init(&l->dirty);
+    list_push(&queue->lanes, &l->in_queue);
+    for (int p = 0; p < PRIORITY_COUNT; p++) list_init(&l->shelves[p].window);
+    lane_enter(c, l, number);
+    map_put(&c->lane_keys, &l->by_key,
+            lane_hash(queue->set.brand, queue->set.name, l->type, l->labels));
+    crew_meet(c, l);
+    return l;
+}
+
+struct lane *lane_get(struct core *c, uint32_t brand, struct slice queue, struct slice type,
+                      struct slice labels) {
+    uint64_t hash = lane_hash(brand, queue, type, labels);
+    struct lane *l = lane_find(c, hash, brand, queue, type, labels);
+    if (l) return l;
+    if (c->lane_count >= c->limits.lanes_max) return NULL;
+    struct queue *q = queue_get(c, brand, queue);
+    if (!q) return NULL;
+    l = lane_new(c, q, type, labels, c->lane_count + 1);
+    lane_dirty(c, l);
+    return l;
+}
+
+void lane_restore(struct core *c, const struct lane_record *r) {
+    struct queue *q = queue_get(c, r->brand, r->queue);
+    assert(q != NULL);
+    struct lane *l = lane_new(c, q, r->type, r->labels, r->lane);
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        for (int s = 0; s < STATUS_COUNT; s++) {
+            l->count[s][p] = r->count[s][p];
+            c->stats.tasks[s] += r->count[s][p];
+        }
+        l->shelves[p].disk = r->count[STATUS_QUEUED][p];
+        l->shelves[p].from = r->cursor[p];
+    }
+}
+
+void lane_dirty(struct core *c, struct lane *l) {
+    if (list_empty(&l->dirty)) list_push(&c->dirty_lanes, &l->dirty);
+}
+
+static void lane_record(struct core *c, const struct lane *l) {
+    struct lane_record *r = &record_put(c, RECORD_LANE)->lane;
+    *r = (struct lane_record){.lane = l->number, .brand = l->queue->set.brand,
+                              .queue = l->queue->set.name, .type = l->type, .labels = l->labels};
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        const struct shelf *s = &l->shelves[p];
+        for (int status = 0; status < STATUS_COUNT; status++)
+            r->count[status][p] = l->count[status][p];
+        struct node *first = list_first(&s->window);
+        uint64_t cursor = s->disk ? s->from : c->next;
+        if (first && owner_of(first, struct task, place)->head.order < cursor)
+            cursor = owner_of(first, struct task, place)->head.order;
+        r->cursor[p] = cursor;
+    }
+}
+
+void lane_close(struct core *c) {
+    for (struct node *n; (n = list_first(&c->dirty_lanes));) {
+        list_unlink(n);
+        lane_record(c, owner_of(n, struct lane, dirty));
+    }
+}
+
+void lane_free(struct core *c) {
+    for (uint32_t i = 1; i <= c->lane_count; i++) free(c->lanes[i]);
+    free(c->lanes);
+}
+
+static struct shelf *shelf_of(const struct task *t) {
+    return &t->lane->shelves[t->head.priority];
+}
+
+/* Into the window in order; new tasks are at its end, tasks put back near its front. */
+static void window_put(struct core *c, struct task *t) {
+    struct shelf *s = shelf_of(t);
+    struct node *at = &s->window;
+    struct node *last = list_last(at);
+    if (last && owner_of(last, struct task, place)->head.order > t->head.order) {
+        at = s->window.next;
+        while (at != &s->window && owner_of(at, struct task, place)->head.order < t->head.order)
+            at = at->next;
+    }
+    if (core_bug(c, BUG_LIFO)) at = s->window.next;
+    list_unlink(&t->place);
+    list_insert(at, &t->place);
+    t->where = WHERE_WINDOW;
+    s->held++;
+    c->window_bytes += sizeof *t;
+}
+
+/* The newest task of a window that has grown too large goes to disk. */
+static void window_trim(struct core *c, struct shelf *s) {
+    bool full = c->window_bytes > c->limits.window_bytes_max ||
+                c->body_bytes > c->limits.body_bytes_max;
+    if (!full || s->held <= SHELF_WINDOW_MIN) return;
+    struct task *t = owner_of(list_last(&s->window), struct task, place);
+    if (task_accepted(t)) return;
+    list_unlink(&t->place);
+    s->held--;
+    c->window_bytes -= sizeof *t;
+    t->where = WHERE_DISK;
+    s->disk++;
+    s->from = t->head.order;
+    task_rest(c, t);
+}
+
+void lane_put(struct core *c, struct task *t) {
+    struct shelf *s = shelf_of(t);
+    if (s->disk == 0) s->from = UINT64_MAX;
+    if (t->head.order < s->from || task_accepted(t)) {
+        window_put(c, t);
+        window_trim(c, s);
+    } else {
+        t->where = WHERE_DISK;
+        if (!core_bug(c, BUG_LOST_WINDOW)) s->disk++;
+    }
+    lane_update(c, t->lane);
+}
+
+void lane_take(struct core *c, struct task *t) {
+    struct shelf *s = shelf_of(t);
+    if (t->where == WHERE_WINDOW) {
+        assert(s->held > 0);
+        s->held--;
+        c->window_bytes -= sizeof *t;
+        list_unlink(&t->place);
+    } else if (t->where == WHERE_DISK) {
+        assert(s->disk > 0 || core_bug(c, BUG_LOST_WINDOW));
+        if (s->disk) s->disk--;
+        list_unlink(&t->place);
+    }
+    t->where = WHERE_NONE;
+    lane_update(c, t->lane);
+}
+
+/* The oldest head wins once each step of priority counts as aging_ms of waiting. */
+struct task *lane_head(const struct core *c, const struct lane *l) {
+    struct task *best = NULL;
+    int64_t best_score = 0;
+    for (int p = PRIORITY_COUNT - 1; p >= 0; p--) {
+        struct node *n = list_first(&l->shelves[p].window);
+        if (!n) continue;
+        struct task *t = owner_of(n, struct task, place);
+        int64_t score = t->head.created_ms - (int64_t)p * c->limits.aging_ms;
+        if (!best || score < best_score) {
+            best = t;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+void lane_fetch(struct core *c, struct task *t) {
+    assert(t->where == WHERE_WINDOW);
+    struct lane *l = t->lane;
+    lane_take(c, t);
+    t->where = WHERE_FETCH;
+    struct need need = {.kind = NEED_BODY, .id = t->head.id, .seq = t->head.resume};
+    want(c, &need);
+    lane_update(c, l);
+}
+
+static void shelf_refill(struct core *c, struct lane *l, uint8_t priority) {
+    struct shelf *s = &l->shelves[priority];
+    if (s->disk == 0 || s->loading || s->held >= SHELF_LOW || !c->ready) return;
+    bool full = c->window_bytes > c->limits.window_bytes_max ||
+                c->body_bytes > c->limits.body_bytes_max;
+    if ((full || list_empty(&l->crews)) && s->held > 0) return;
+    s->loading = true;
+    s->load_from = s->from;
+    struct need need = {.kind = NEED_LANE, .lane = l->number, .priority = priority,
+                        .order = s->from, .count = full ? SHELF_WINDOW_MIN : LOAD_COUNT};
+    want(c, &need);
+}
+
+void lane_update(struct core *c, struct lane *l) {
+    bool any = false;
+    for (uint8_t p = 0; p < PRIORITY_COUNT; p++) {
+        if (l->shelves[p].held) any = true;
+        if (l->shelves[p].disk) shelf_refill(c, l, p);
+    }
+    bool ready = any && c->ready && queue_open(c, l->queue);
+    if (ready == l->ready) return;
+    l->ready = ready;
+    crew_ready(l);
+}
+
+static void lane_admit(struct core *c, struct lane *l, struct shelf *s, const struct record *r,
+                       const struct record *body) {
+    struct task *t = task_held(c, r->task.id);
+    if (t) {
+        if (t->where != WHERE_DISK || t->head.status != STATUS_QUEUED || t->lane != l ||
+            shelf_of(t) != s)
+            return;
+        list_unlink(&t->place);
+    } else {
+        t = task_adopt(c, &r->task);
+    }
+    if (!t->body && body && body->kind == RECORD_BODY && body->body.id == t->head.id)
+        task_set_body(c, t, &body->body);
+    assert(s->disk > 0);
+    s->disk--;
+    window_put(c, t);
+}
+
+void lane_loaded(struct core *c, const struct event *e) {
+    struct lane *l = c->lanes[e->need.lane];
+    struct shelf *s = &l->shelves[e->need.priority];
+    for (uint32_t i = 0; i < e->record_count; i++) {
+        const struct record *r = &e->records[i];
+        if (r->kind != RECORD_TASK) continue;
+        if (s->from != s->load_from) break; /* something went to disk before it: load anew */
+        s->from = s->load_from = r->task.order + 1;
+        lane_admit(c, l, s, r, i + 1 < e->record_count ? r + 1 : NULL);
+    }
+    if (e->more) return;
+    s->loading = false;
+    lane_update(c, l);
+}
+
+void lane_fetched(struct core *c, const struct event *e) {
+    struct task *t = task_held(c, e->need.id);
+    if (!t || t->where != WHERE_FETCH) return;
+    for (uint32_t i = 0; i < e->record_count; i++) {
+        const struct record *r = &e->records[i];
+        if (r->kind == RECORD_BODY) task_set_body(c, t, &r->body);
+        else if (r->kind == RECORD_CHECKPOINT) task_set_carry(t, &r->checkpoint);
+    }
+    if (!t->body) task_set_body(c, t, &(struct task_body){.id = t->head.id});
+    t->where = WHERE_NONE;
+    window_put(c, t);
+    lane_update(c, t->lane);
+}
+
+uint64_t lane_place(const struct core *c, const struct task *t) {
+    const struct lane *l = t->lane;
+    const struct shelf *s = &l->shelves[t->head.priority];
+    uint64_t ahead = 0;
+    for (int p = t->head.priority + 1; p < PRIORITY_COUNT; p++)
+        ahead += l->count[STATUS_QUEUED][p];
+    if (t->where == WHERE_DISK) { /* estimated: orders are about evenly spread */
+        double share = (double)(t->head.order - s->from) / (double)(c->next - s->from);
+        return ahead + s->held + (uint64_t)(share * (double)s->disk) + 1;
+    }
+    if (t->where != WHERE_WINDOW) return 0;
+    const struct node *front = &t->place, *back = &t->place;
+    for (uint32_t steps = 0; steps < PLACE_STEPS; steps++) {
+        front = front->prev;
+        back = back->next;
+        if (front == &s->window) return ahead + steps + 1;
+        if (back == &s->window) return ahead + s->held - steps;
+    }
+    return ahead + s->held / 2;
+}
+
+uint64_t lane_queued(const struct lane *l) {
+    uint64_t queued = 0;
+    for (int p = 0; p < PRIORITY_COUNT; p++) queued += l->count[STATUS_QUEUED][p];
+    return queued;
+}

@@ -1,0 +1,225 @@
+#include "broker/core/report.h"
+#include "broker/core/attempt.h"
+#include "broker/core/effect.h"
+#include "broker/core/lease.h"
+#include "broker/core/park.h"
+#include "broker/core/task.h"
+#include "broker/core/who.h"
+#include "broker/core/worker.h"
+#include <stdlib.h>
+
+enum { LEVEL_MAX = 9 };
+
+/* True when the lease's worker is the one that speaks. */
+static bool is_holder(const struct core *c, const struct event *e, const struct lease *l) {
+    const struct link *link = &c->links[e->peer];
+    if (!l->worker->record.http) return l->worker->link == link;
+    if (link->kind != LINK_GATEWAY) return false;
+    if (e->who.boot && e->who.boot != l->worker->record.boot) return false;
+    return slice_equal(l->worker->principal, slice_text(e->who.name)) ||
+           e->who.role == ROLE_LOCAL;
+}
+
+/* Why a report that matches no lease is refused. */
+static enum code stale_code(const struct core *c, const struct event *e, const struct task *t) {
+    const struct report *r = &e->message->report;
+    enum code code;
+    if (settled_get(c, r->task, r->epoch, &code)) return code;
+    if (!t) return CODE_UNKNOWN_TASK;
+    if (r->epoch) return CODE_ATTEMPT_SUPERSEDED;
+    const struct worker *w = worker_numbered(c, t->head.worker);
+    bool was_mine = w && slice_equal(w->principal, slice_text(e->who.name));
+    return was_mine || status_ended((enum status)t->head.status) ? CODE_ATTEMPT_SUPERSEDED
+                                                                 : CODE_FORBIDDEN;
+}
+
+static bool is_end(enum verb verb) {
+    return verb == VERB_DONE || verb == VERB_FAIL || verb == VERB_RELEASE || verb == VERB_STOPPED;
+}
+
+/* A stale START, PROGRESS or LOG that wants no answer is told to stop instead. */
+static void refuse(struct core *c, const struct event *e, enum code code) {
+    const struct report *r = &e->message->report;
+    if (code == CODE_ATTEMPT_SUPERSEDED) c->stats.superseded++;
+    bool silent = !is_end(e->message->verb) && e->message->verb != VERB_CHECKPOINT;
+    if (!silent || e->message->number) {
+        say_code(c, e, code, (struct slice){0});
+        return;
+    }
+    if (code != CODE_ATTEMPT_SUPERSEDED && code != CODE_UNKNOWN_TASK) return;
+    struct message *m = say(c, e->peer, VERB_STOP, 0);
+    m->stop = (struct stop){.task = r->task, .epoch = r->epoch, .reason = REASON_LEASE_LOST};
+}
+
+static void accept(struct core *c, const struct event *e) {
+    if (is_end(e->message->verb)) {
+        const struct report *r = &e->message->report;
+        settled_put(c, r->task, r->epoch, CODE_OK);
+        say_code(c, e, CODE_OK, (struct slice){0});
+    } else if (e->message->number) {
+        say_code(c, e, CODE_OK, (struct slice){0});
+    }
+}
+
+static void report_progress(struct core *c, const struct event *e, struct lease *l) {
+    const struct report *r = &e->message->report;
+    struct task *t = l->task;
+    lease_renew(c, l);
+    if (r->percent >= 0 && r->percent <= 100) t->head.progress = (uint8_t)r->percent;
+    if (r->text.len) {
+        buffer_clear(&l->text);
+        buffer_append(&l->text, r->text.data, r->text.len);
+    }
+    if (r->percent >= 0 || r->text.len) task_touch(c, t);
+    accept(c, e);
+}
+
+static void report_log(struct core *c, const struct event *e, struct lease *l) {
+    const struct report *r = &e->message->report;
+    struct task *t = l->task;
+    lease_renew(c, l);
+    if (t->head.log_lines >= c->limits.log_lines_max) {
+        refuse(c, e, CODE_LIMIT_REACHED);
+        return;
+    }
+    t->head.log_lines++;
+    if (!task_accepted(t)) {
+        struct record *n = note(c, RECORD_LOG);
+        n->log = (struct log_record){.id = t->head.id, .line = t->head.log_lines,
+            .level = r->level > LEVEL_MAX ? LEVEL_MAX : r->level, .time_ms = c->wall,
+            .text = note_keep(c, r->text)};
+    }
+    task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
+    accept(c, e);
+}
+
+static void report_checkpoint(struct core *c, const struct event *e, struct lease *l) {
+    const struct report *r = &e->message->report;
+    struct task *t = l->task;
+    bool backward = r->seq && r->seq <= t->head.checkpoint;
+    if (core_bug(c, BUG_CHECKPOINT_BACKWARD)) backward = false;
+    enum code code = backward ? CODE_CONFLICT
+                     : r->data.len > c->limits.checkpoint_max ? CODE_PAYLOAD_TOO_LARGE
+                     : task_accepted(t) ? CODE_INVALID_STATE
+                     : !name_fits(c, r->name) ? CODE_VALIDATION_ERROR
+                     : c->disk_full ? CODE_STORAGE_FULL : CODE_OK;
+    uint32_t seq = r->seq ? r->seq : t->head.checkpoint + 1;
+    struct message *m = say(c, e->peer, VERB_CHECKPOINT_OK, e->message->number);
+    m->checkpoint_ok = (struct checkpoint_ok){.task = r->task, .epoch = l->epoch, .seq = seq,
+                                              .number = e->message->number, .code = code};
+    lease_renew(c, l);
+    if (code != CODE_OK) return;
+    struct record *n = note(c, RECORD_CHECKPOINT);
+    n->checkpoint = (struct checkpoint_record){
+        .id = t->head.id, .epoch = l->epoch, .seq = seq, .time_ms = c->wall,
+        .name = note_keep(c, r->name), .data = note_keep(c, r->data)};
+    if (seq > c->limits.checkpoints_max) {
+        n = note(c, RECORD_CHECKPOINT_GONE);
+        n->checkpoint.id = t->head.id;
+        n->checkpoint.seq = seq - c->limits.checkpoints_max;
+    }
+    t->head.checkpoint = seq;
+    free(t->carry);
+    t->carry = NULL;
+    task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
+}
+
+static void report_done(struct core *c, const struct event *e, struct lease *l) {
+    const struct report *r = &e->message->report;
+    struct task *t = l->task;
+    if (r->data.len > c->limits.result_max || r->metrics.len > c->limits.extra_max) {
+        refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
+        return;
+    }
+    lease_start(c, l);
+    struct task_result result = {.result_file = r->file, .result = r->data, .message = r->text,
+                                 .metrics = r->metrics,
+                                 .worker = note_keep(c, l->worker->record.name)};
+    if (r->file && task_kept(t, STATUS_COMPLETED)) {
+        struct record *n = note(c, RECORD_FILE);
+        n->file = (struct file_record){.file = r->file, .task = t->head.id, .size = r->file_size,
+            .brand = t->head.brand, .created_ms = c->wall, .name = note_keep(c, r->file_name),
+            .mime = note_keep(c, r->file_mime)};
+        if (r->file_hash.len == sizeof n->file.hash)
+            memcpy(n->file.hash, r->file_hash.data, sizeof n->file.hash);
+    }
+    uint64_t epoch = l->epoch;
+    lease_end(c, l);
+    task_settle(c, t, MOVE_COMPLETE, REASON_DONE, &result);
+    settled_put(c, r->task, epoch, CODE_OK);
+    accept(c, e);
+}
+
+static void report_end(struct core *c, const struct event *e, struct lease *l) {
+    const struct report *r = &e->message->report;
+    uint64_t epoch = l->epoch;
+    if (e->message->verb == VERB_FAIL) {
+        enum reason reason = r->reason == REASON_PERMANENT || r->reason == REASON_CRASHED ||
+                             r->reason == REASON_TIMEOUT ? (enum reason)r->reason : REASON_FAILED;
+        if (r->text.len > c->limits.message_max) {
+            refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
+            return;
+        }
+        if (reason == REASON_TIMEOUT) reason = REASON_FAILED;
+        lease_start(c, l);
+        attempt_end(c, l, reason, r->text, r->retryable);
+    } else {
+        attempt_end(c, l, REASON_RELEASED, r->text, true);
+    }
+    settled_put(c, r->task, epoch, CODE_OK);
+    accept(c, e);
+}
+
+static void report_lease(struct core *c, const struct event *e, struct lease *l) {
+    switch ((int)e->message->verb) {
+    case VERB_START:
+        lease_start(c, l);
+        accept(c, e);
+        return;
+    case VERB_PROGRESS: report_progress(c, e, l); return;
+    case VERB_LOG: report_log(c, e, l); return;
+    case VERB_CHECKPOINT: report_checkpoint(c, e, l); return;
+    case VERB_DONE: report_done(c, e, l); return;
+    default: report_end(c, e, l); return;
+    }
+}
+
+/* STOPPED, or any end, frees the slot of an attempt that was told to stop. */
+static bool report_stopped(struct core *c, const struct event *e) {
+    const struct report *r = &e->message->report;
+    struct worker *w = c->links[e->peer].worker;
+    struct lease *l = w && is_end(e->message->verb) ? lease_stopping(w, r->task, r->epoch) : NULL;
+    if (!l) return false;
+    lease_forget(c, l);
+    enum code code = e->message->verb == VERB_STOPPED ? CODE_OK : CODE_ATTEMPT_SUPERSEDED;
+    if (code != CODE_OK) c->stats.superseded++;
+    say_code(c, e, code, (struct slice){0});
+    return true;
+}
+
+void report_step(struct core *c, const struct event *e) {
+    const struct report *r = &e->message->report;
+    struct task *t;
+    if (!who_works(&e->who)) {
+        refuse(c, e, CODE_FORBIDDEN);
+        return;
+    }
+    if (report_stopped(c, e)) return;
+    enum found found = task_find(c, e, r->task, &t);
+    if (found == ASKED) return;
+    struct lease *l = found == HELD ? t->lease : NULL;
+    bool fenced = l && r->epoch && r->epoch != l->epoch && !core_bug(c, BUG_NO_FENCE);
+    if (!l || fenced || (!is_holder(c, e, l) && !core_bug(c, BUG_NO_FENCE))) {
+        if (found == HELD && core_bug(c, BUG_DOUBLE_DONE) && e->message->verb == VERB_DONE) {
+            accept(c, e);
+            return;
+        }
+        refuse(c, e, stale_code(c, e, found == HELD ? t : NULL));
+        return;
+    }
+    if (r->text.len > c->limits.message_max) {
+        refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
+        return;
+    }
+    report_lease(c, e, l);
+}

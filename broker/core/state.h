@@ -1,0 +1,229 @@
+/* state.h - everything the core holds, on one page. Internal to broker/core.
+ *
+ * Tasks. A task is in memory when it has something to wait for there: a place in its lane's
+ * window, a near due time, a lease, an unwritten change, a load that may still show an older
+ * version of it ("limbo"). All others are on disk only, and `where` says which of these it is.
+ *
+ * Lanes. A lane has one shelf per priority. A shelf's window holds its oldest tasks in order; all
+ * its tasks that are on disk only come after the window, from order `from` on. Tasks put back with
+ * an old order go into the window; new ones go to disk while anything of the shelf is there.
+ *
+ * Crews. Workers that serve the same brand, queues, types and labels are one crew. A crew knows
+ * the lanes it may serve and keeps the ready ones in three nested rings: brand, queue, lane.
+ * No crew ever has both a ready lane and an idle taker: every event ends with dispatch.
+ *
+ * Time. `now` is the monotonic clock without the broker's own stalls; `wall` the wall clock. */
+#ifndef RELAIS_CORE_STATE_H
+#define RELAIS_CORE_STATE_H
+#include "broker/core/core.h"
+#include "proto/base/heap.h"
+#include "proto/base/list.h"
+#include "proto/base/map.h"
+#include <assert.h>
+
+enum where { WHERE_NONE, WHERE_DISK, WHERE_WINDOW, WHERE_FETCH, WHERE_DUE, WHERE_FAR, WHERE_LEASED };
+enum change { CHANGE_HEAD = 1, CHANGE_BODY = 2, CHANGE_RESULT = 4, CHANGE_RESULT_GONE = 8,
+              CHANGE_GONE = 16, CHANGE_NOTES = 32 /* records of its own are in this group */ };
+enum timer_kind { TIMER_LEASE, TIMER_LINK, TIMER_WORKER, TIMER_WATCH, TIMER_CLAIM, TIMER_QUEUE,
+                  TIMER_SWEEP, TIMER_DUE };
+enum { SHELF_WINDOW_MIN = 16, SHELF_LOW = 64, LOAD_COUNT = 256, DUE_HELD_MAX = 65536,
+       DUE_AHEAD_MS = 60000, SWEEP_COUNT = 1000, SWEEP_STEP_MS = 100, SWEEP_REST_MS = 60000,
+       NUMBER_BLOCK = 1 << 20, SETTLED_SLOTS = 1 << 15, CREWS_MAX = 1024, LOSSES_MAX = 32,
+       LEDGER_MAX = 32, PLACE_STEPS = 4096, DUE_LOAD_COUNT = 4096, FREEZE_WORKERS_MIN = 10, FREEZE_PERCENT = 30 };
+
+struct body { size_t size; struct task_body body; uint8_t bytes[]; };       /* one block */
+struct result { size_t size; struct task_result result; uint8_t bytes[]; }; /* one block */
+struct carry { struct checkpoint_record checkpoint; uint8_t bytes[]; };     /* one block */
+
+struct lease;
+struct lane;
+
+struct task {
+    struct map_node by_id;
+    struct node place;    /* window, limbo or released */
+    struct node dirty;    /* core.dirty */
+    struct task_head head;
+    struct was was;       /* what the newest record says */
+    struct timer due;     /* on core.due while WHERE_DUE */
+    struct lane *lane;
+    struct body *body;    /* owned; NULL = on disk */
+    struct result *result; /* owned; until written */
+    struct carry *carry;  /* owned; the checkpoint its next delivery takes along */
+    struct lease *lease;
+    uint64_t free_after;  /* limbo: newest load that may still show an older version */
+    uint8_t where, change;
+    bool regrant;         /* an earlier grant was not handed back: the next must be recorded first */
+    bool watched;         /* core.watches has entries for it */
+    bool touched;         /* in core.touched: watchers are told at the end of the step */
+    struct node touch;
+};
+
+struct shelf { struct node window; uint32_t held; uint64_t disk, from, load_from; bool loading; };
+
+struct lane {
+    struct map_node by_key;
+    struct node crews;    /* crew_lane.in_lane */
+    struct node in_queue;
+    struct node dirty;
+    struct queue *queue;
+    uint32_t number;
+    struct slice type, labels; /* owned, behind the struct */
+    struct shelf shelves[PRIORITY_COUNT];
+    uint64_t count[STATUS_COUNT][PRIORITY_COUNT];
+    bool ready;           /* in its crews' rings */
+    uint8_t bytes[];
+};
+
+struct queue {
+    struct map_node by_key;
+    struct node lanes, dirty;
+    struct queue_record set; /* name owned, behind the struct */
+    uint32_t leased;      /* delivered and running tasks */
+    int64_t tokens_at;    /* rate limit: when the bucket was last filled */
+    double tokens;
+    struct timer timer;   /* rate limit: next token */
+    uint8_t bytes[];
+};
+
+struct crew_brand { struct node ring, queues; uint32_t brand; struct node in_crew; };
+struct crew_queue { struct node ring, lanes, in_crew; struct crew_brand *brand; struct queue *queue; uint32_t spent; };
+struct crew_lane { struct node ring, in_lane, in_crew; struct crew *crew; struct lane *lane; struct crew_queue *queue; };
+
+struct crew {
+    struct map_node by_key;
+    struct node ring;     /* crew_brands with ready lanes */
+    struct node lanes, queues, brands; /* all of its crew_lanes, crew_queues, crew_brands */
+    struct node idle;     /* takers with room */
+    struct node pending;  /* core.crews_pending */
+    uint32_t users, brand;
+    struct serves serves; /* slices owned, behind the struct */
+    uint8_t bytes[];
+};
+
+struct taker { struct node idle; struct crew *crew; bool claim; };
+
+struct worker {
+    struct taker taker;   /* native: idle when it has room */
+    struct map_node by_name, by_number;
+    struct node leases;   /* lease.in_worker */
+    struct timer timer;
+    struct link *link;    /* NULL: away; its leases wait for it */
+    struct worker_record record; /* name owned, behind the struct */
+    struct slice principal;      /* owned, behind the struct */
+    int64_t heard;
+    uint32_t slots, prefetch, lease_count, started;
+    bool implied, draining, suspect, recorded;
+    uint32_t claims;      /* parked claims of it */
+    uint64_t restored;    /* leases known from before a restart and not yet re-presented */
+    uint8_t bytes[];
+};
+
+struct lease { /* delivered or running; with task NULL it only waits for the worker to stop */
+    struct node in_worker;
+    struct timer timer;
+    struct task *task;
+    struct worker *worker;
+    uint64_t id, epoch;
+    int64_t until;        /* HTTP or restored: lost then; INT64_MAX = kept by beats */
+    int64_t run_until, progress_until, stop_at; /* INT64_MAX = none */
+    uint32_t lease_ms, progress_ms;
+    bool started, restored, offered;
+    uint8_t stop_reason;
+    struct buffer text;   /* newest progress text */
+};
+
+struct link {
+    uint32_t peer, number; /* number 0: no HELLO yet */
+    bool open, draining;
+    uint8_t kind;         /* enum link_kind */
+    struct who who;
+    struct worker *worker;
+    struct node watches, claims;
+    struct timer timer;
+    int64_t heard;
+};
+
+struct watch {
+    struct map_node by_task;
+    struct node in_link;
+    struct timer timer;
+    struct link *link;
+    struct who who;
+    uint64_t id, number;
+    uint32_t want, version;
+    bool outcome;         /* from SUBMIT with watch: told once, at the end, as OUTCOME */
+};
+
+struct claim_wait {
+    struct taker taker;
+    struct node in_link;
+    struct timer timer;
+    struct link *link;
+    struct worker *worker;
+    uint64_t number;
+    uint32_t limit, lease_ms, held_max;
+    struct node given;    /* core.claims_given: got some, closed at the end of the step */
+    bool many;            /* limit was over 1 */
+};
+
+struct wanted { /* a need that was asked and not yet answered */
+    struct map_node by_key;
+    struct node in_order; /* core.wanted, oldest first */
+    struct node waiters;  /* waiter.in_wanted, in order of arrival */
+    struct need need;     /* key owned, behind the struct */
+    uint8_t bytes[];
+};
+struct parked { /* an event that waits for `waits` needs */
+    struct event event;
+    struct buffer frame;  /* its message, encoded */
+    uint32_t waits;
+    struct buffer absent; /* packed ids that were looked for and are not there */
+};
+struct waiter { struct node in_wanted; struct parked *parked; };
+
+struct settled_slot { uint64_t id, epoch; uint8_t code; };
+
+struct chunk { struct chunk *next; size_t used, size; uint8_t bytes[]; };
+
+struct core {
+    struct core_limits limits;
+    struct effects *fx;
+    int64_t now, wall, stalled;
+    uint64_t random, incarnation;
+    uint64_t next, reserved, born; /* numbers: next free, durable bound, first of this process */
+    bool ready, restoring, disk_full, meta_dirty;
+    struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches, wants;
+    struct node dirty, limbo, released, touched, dirty_lanes, dirty_queues, wanted, crews_pending, claims_given;
+    struct record *notes;  /* one-shot records of the open group */
+    uint32_t note_count, note_cap;
+    struct chunk *chunks;  /* their bytes */
+    bool closed;           /* core_close was the last call: its memory may go now */
+    struct heap clock, due;
+    struct timer sweep;
+    int64_t horizon_ms;    /* scheduled tasks due before (horizon_ms, horizon_id) are held */
+    uint64_t horizon_id;
+    bool due_loading;
+    uint32_t due_loaded;   /* rows of the load under way */
+    uint64_t sweep_id;     /* retention has looked at every task up to here */
+    bool sweep_dedup;      /* it is walking the idempotency keys */
+    uint32_t sweep_brand, sweep_seen;
+    struct buffer sweep_key;
+    struct lane **lanes;   /* by number, 1.. */
+    uint32_t lane_count, lane_cap, queue_count, worker_count, worker_next, link_count, link_next;
+    struct link *links;    /* by peer */
+    uint32_t links_used;   /* peers seen so far */
+    uint64_t ticket;
+    uint32_t parked_count, multi_parked, leased;
+    struct parked *resuming;      /* the parked form of the event being handled, when it has one */
+    const struct event *handling; /* that event */
+    const struct event *loaded; /* EVENT_LOADED being handled */
+    int64_t frozen_until;  /* mass expiry */
+    uint64_t window_bytes, body_bytes, accepted_bytes;
+    struct settled_slot settled[SETTLED_SLOTS];
+    struct core_stats stats;
+};
+
+static inline bool core_bug(const struct core *c, enum core_bug bug) {
+    return (c->limits.bugs & bug) != 0;
+}
+#endif

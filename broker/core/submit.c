@@ -1,0 +1,162 @@
+#include "broker/core/submit.h"
+#include "broker/core/crew.h"
+#include "broker/core/effect.h"
+#include "broker/core/lane.h"
+#include "broker/core/park.h"
+#include "broker/core/queue.h"
+#include "broker/core/task.h"
+#include "broker/core/watch.h"
+#include "broker/core/who.h"
+
+static const uint64_t hash_seed = 0x72656c616973u;
+
+static void submitted_say(struct core *c, const struct event *e, uint64_t id) {
+    struct message *m = say(c, e->peer, VERB_SUBMITTED, e->message->number);
+    m->submitted = (struct submitted){.number = e->message->number, .id = id};
+}
+
+static uint64_t submit_hash(const struct submit *m) {
+    uint64_t h = hash_bytes(hash_seed, m->queue.data, m->queue.len);
+    h = hash_bytes(h, m->type.data, m->type.len);
+    h = hash_bytes(h, m->payload.data, m->payload.len);
+    return hash_bytes(h, m->options.extra.data, m->options.extra.len);
+}
+
+static enum code submit_sizes(const struct core *c, const struct submit *m) {
+    const struct options *o = &m->options;
+    if (m->payload.len > c->limits.payload_max || o->extra.len > c->limits.extra_max ||
+        o->key.len > c->limits.key_max)
+        return CODE_PAYLOAD_TOO_LARGE;
+    if (!name_good(c, m->queue) || !name_fits(c, m->type) || !labels_good(c, o->labels) ||
+        !name_fits(c, o->source_name) || !name_fits(c, o->source_mime))
+        return CODE_VALIDATION_ERROR;
+    if ((o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT) ||
+        (o->set & SET_KEEP && o->keep_ms < KEEP_FAILED) || o->after_count > 0 ||
+        (o->set & SET_RETRIES && o->retries > c->limits.retries_max) ||
+        (o->accepted && (o->key.len || o->source_file)))
+        return CODE_VALIDATION_ERROR;
+    return CODE_OK;
+}
+
+static enum code submit_check(const struct core *c, const struct event *e, uint32_t *brand) {
+    const struct submit *m = &e->message->submit;
+    if (!who_writes(&e->who)) return CODE_FORBIDDEN;
+    *brand = who_brand(&e->who, m->options.set & SET_BRAND ? m->options.brand : 0);
+    if (!*brand) return CODE_FORBIDDEN;
+    enum code code = submit_sizes(c, m);
+    if (code != CODE_OK) return code;
+    if (c->disk_full && !m->options.accepted) return CODE_STORAGE_FULL;
+    if (m->options.accepted && c->accepted_bytes > c->limits.accepted_bytes_max) return CODE_BUSY;
+    if (m->options.watch && c->parked_count >= c->limits.parked_max) return CODE_BUSY;
+    return CODE_OK;
+}
+
+/* The task that an earlier submit with this key made: in the open group, or as it was read. */
+static enum found dedup_find(struct core *c, const struct event *e, uint32_t brand,
+                             struct dedup_record *record) {
+    struct slice key = e->message->submit.options.key;
+    for (uint32_t i = c->note_count; i-- > 0;) {
+        const struct record *r = &c->notes[i];
+        if (r->kind != RECORD_DEDUP || r->dedup.brand != brand) continue;
+        if (!slice_equal(r->dedup.key, key)) continue;
+        *record = r->dedup;
+        return HELD;
+    }
+    struct need need = {.kind = NEED_DEDUP, .brand = brand, .key = key};
+    const struct event *l = c->loaded;
+    if (c->handling != e || !l || l->need.kind != NEED_DEDUP || l->need.brand != brand ||
+        !slice_equal(l->need.key, key))
+        return park(c, e, &need);
+    for (uint32_t i = 0; i < l->record_count; i++)
+        if (l->records[i].kind == RECORD_DEDUP) {
+            *record = l->records[i].dedup;
+            return c->wall - record->time_ms < (int64_t)c->limits.dedup_ms ? HELD : ABSENT;
+        }
+    return ABSENT;
+}
+
+static void submit_head(const struct core *c, struct task *t, const struct submit *m) {
+    const struct options *o = &m->options;
+    struct task_head *h = &t->head;
+    const struct queue_record *q = &t->lane->queue->set;
+    h->priority = o->set & SET_PRIORITY ? o->priority : PRIORITY_NORMAL;
+    h->max_retries = o->set & SET_RETRIES ? o->retries : (uint16_t)c->limits.retries;
+    h->timeout_ms = o->set & SET_TIMEOUT ? o->timeout_ms : c->limits.default_timeout_ms;
+    h->keep_ms = o->set & SET_KEEP ? o->keep_ms : q->keep_set ? q->keep_ms : c->limits.keep_ms;
+    h->backoff_ms = o->set & SET_BACKOFF ? o->backoff_ms : 0;
+    h->payload_len = m->payload.len;
+    h->source_file = o->source_file;
+    h->dialect = o->dialect;
+    if (o->accepted) h->flags |= TASK_ACCEPTED;
+    if (!(o->set & SET_DUE)) return;
+    h->due_ms = o->delay ? c->wall + o->due_ms : o->due_ms;
+}
+
+static void submit_file(struct core *c, const struct task *t, const struct options *o) {
+    if (!o->source_file) return;
+    struct record *r = note(c, RECORD_FILE);
+    r->file = (struct file_record){
+        .file = o->source_file, .task = t->head.id, .size = o->source_size,
+        .brand = t->head.brand, .created_ms = c->wall, .name = note_keep(c, o->source_name),
+        .mime = note_keep(c, o->source_mime)};
+    if (o->source_hash.len == sizeof r->file.hash)
+        memcpy(r->file.hash, o->source_hash.data, sizeof r->file.hash);
+}
+
+static void submit_dedup(struct core *c, const struct event *e, const struct task *t) {
+    const struct submit *m = &e->message->submit;
+    if (!m->options.key.len) return;
+    struct record *r = note(c, RECORD_DEDUP);
+    r->dedup = (struct dedup_record){.brand = t->head.brand,
+                                     .key = note_keep(c, m->options.key),
+                                     .body_hash = submit_hash(m), .task = t->head.id,
+                                     .time_ms = c->wall};
+}
+
+static void submit_make(struct core *c, const struct event *e, struct lane *lane) {
+    const struct submit *m = &e->message->submit;
+    const struct options *o = &m->options;
+    struct task *t = task_new(c, lane);
+    submit_head(c, t, m);
+    struct task_body body = {
+        .source_file = o->source_file, .source_size = o->source_size,
+        .source_name = o->source_name, .source_mime = o->source_mime, .payload = m->payload,
+        .extra = o->extra, .owner = slice_text(e->who.name), .key = o->key,
+        .progress_ms = o->set & SET_PROGRESS ? o->progress_ms : 0};
+    task_set_body(c, t, &body);
+    submit_file(c, t, o);
+    submit_dedup(c, e, t);
+    bool later = t->head.due_ms > c->wall;
+    if (o->watch) watch_outcome_put(c, e, t);
+    submitted_say(c, e, t->head.id);
+    task_born(c, t, later ? STATUS_SCHEDULED : STATUS_QUEUED);
+    task_place(c, t);
+    c->stats.submitted++;
+    if (!later) crew_dispatch_lane(c, lane);
+}
+
+void submit_step(struct core *c, const struct event *e) {
+    const struct submit *m = &e->message->submit;
+    uint32_t brand = 0;
+    enum code code = submit_check(c, e, &brand);
+    if (code != CODE_OK) {
+        say_code(c, e, code, (struct slice){0});
+        return;
+    }
+    if (m->options.key.len && !core_bug(c, BUG_NO_DEDUP)) {
+        struct dedup_record before = {0};
+        enum found found = dedup_find(c, e, brand, &before);
+        if (found == ASKED) return;
+        if (found == HELD) {
+            if (before.body_hash == submit_hash(m)) submitted_say(c, e, before.task);
+            else say_code(c, e, CODE_IDEMPOTENCY_CONFLICT, (struct slice){0});
+            return;
+        }
+    }
+    struct lane *lane = lane_get(c, brand, m->queue, m->type, m->options.labels);
+    if (!lane) {
+        say_code(c, e, CODE_LIMIT_REACHED, slice_text("too many queues or lanes"));
+        return;
+    }
+    submit_make(c, e, lane);
+}

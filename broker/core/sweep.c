@@ -1,0 +1,58 @@
+#include "broker/core/sweep.h"
+#include "broker/core/effect.h"
+#include "broker/core/park.h"
+#include "broker/core/task.h"
+
+static bool task_expired(const struct core *c, const struct task_head *h) {
+    if (!status_ended((enum status)h->status)) return false;
+    int64_t keep = h->keep_ms > 0 ? h->keep_ms : c->limits.failed_keep_ms;
+    return h->finished_ms + keep <= c->wall;
+}
+
+void sweep_timer(struct core *c) {
+    if (!c->ready) {
+        heap_set(&c->clock, &c->sweep, c->now + SWEEP_STEP_MS);
+        return;
+    }
+    struct need need = {.kind = NEED_SWEEP, .count = SWEEP_COUNT, .object = c->sweep_dedup,
+                        .id = c->sweep_dedup ? 0 : c->sweep_id, .brand = c->sweep_brand,
+                        .key = buffer_slice(&c->sweep_key)};
+    want(c, &need);
+}
+
+static void sweep_task(struct core *c, const struct task_head *h) {
+    c->sweep_id = h->id;
+    struct task *t = task_held(c, h->id);
+    if (t && (t->change & CHANGE_GONE || !task_expired(c, &t->head))) return;
+    if (!task_expired(c, h)) return;
+    if (!t) t = task_adopt(c, h);
+    task_remove(c, t);
+}
+
+static void sweep_dedup(struct core *c, const struct dedup_record *d) {
+    c->sweep_brand = d->brand;
+    buffer_clear(&c->sweep_key);
+    buffer_append(&c->sweep_key, d->key.data, d->key.len);
+    if (c->wall - d->time_ms < (int64_t)c->limits.dedup_ms) return;
+    struct slice key = note_keep(c, d->key);
+    note(c, RECORD_DEDUP_GONE)->dedup = (struct dedup_record){.brand = d->brand, .key = key};
+}
+
+void sweep_loaded(struct core *c, const struct event *e) {
+    for (uint32_t i = 0; i < e->record_count; i++) {
+        const struct record *r = &e->records[i];
+        if (r->kind == RECORD_TASK) sweep_task(c, &r->task);
+        else if (r->kind == RECORD_DEDUP) sweep_dedup(c, &r->dedup);
+    }
+    c->sweep_seen += e->record_count;
+    if (e->more) return;
+    bool end = c->sweep_seen < SWEEP_COUNT;
+    c->sweep_seen = 0;
+    if (end) {
+        c->sweep_dedup = !c->sweep_dedup;
+        c->sweep_id = 0;
+        c->sweep_brand = 0;
+        buffer_clear(&c->sweep_key);
+    }
+    heap_set(&c->clock, &c->sweep, c->now + (end ? SWEEP_REST_MS : SWEEP_STEP_MS));
+}
