@@ -1,0 +1,100 @@
+/* list - lists tasks, queues, workers and whatever else the broker holds. */
+#include "command.h"
+#include "worker/command/call.h"
+#include "worker/command/emit.h"
+#include "worker/command/show.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 100 };
+
+/* "queued,running" to a bit each; false when a word is no status. */
+static bool read_statuses(const char *text, uint32_t *mask) {
+    while (text && *text) {
+        size_t len = strcspn(text, ",");
+        int status = RELAIS_SCHEDULED;
+        for (; status <= RELAIS_CANCELLED; status++) {
+            const char *name = relais_status_name(status);
+            if (strlen(name) == len && strncmp(name, text, len) == 0) break;
+        }
+        if (status > RELAIS_CANCELLED) return false;
+        *mask |= 1U << status;
+        text += len + (text[len] == ',');
+    }
+    return true;
+}
+
+/* Rows of other kinds than tasks are laid out as PROTOCOL.md says; they are shown as JSON. */
+static bool print_plain(const struct relais_rows *rows) {
+    struct decode d = decode_of(rows->rows, rows->rows_len);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (!emit_msgpack(stdout, &d)) return false;
+        putchar('\n');
+    }
+    return true;
+}
+
+static bool print_tasks(const struct relais_rows *rows, bool json) {
+    struct relais_view *v;
+    uint32_t shown = 0;
+    for (size_t at = 0; relais_rows_view(rows, &at, &v); shown++) {
+        if (json) show_json(stdout, v);
+        else show_row(stdout, v);
+        relais_view_free(&v);
+    }
+    return shown == rows->count;
+}
+
+/* Pages until the limit is reached or the list ends. */
+static int print_all(struct call *c, struct relais_question *q, uint64_t limit) {
+    bool tasks = strcmp(q->kind, "tasks") == 0;
+    struct relais_rows *rows = NULL, *page;
+    int code = RELAIS_OK;
+    if (tasks && !c->json && !q->count) show_row_head(stdout);
+    while (limit > 0 && code == RELAIS_OK) {
+        q->limit = limit < PAGE ? (uint32_t)limit : PAGE;
+        code = relais_list(c->client, q, &page);
+        if (code != RELAIS_OK) break;
+        relais_rows_free(&rows); /* held until here for its cursor */
+        rows = page;
+        if (q->count) {
+            printf(c->json ? "{\"count\":%lld}\n" : "%lld\n", (long long)rows->total);
+            break;
+        }
+        if (!(tasks ? print_tasks(rows, c->json) : print_plain(rows))) code = RELAIS_BAD_FRAME;
+        limit -= rows->count < limit ? rows->count : limit;
+        if (rows->next_len == 0) break;
+        q->cursor = rows->next;
+        q->cursor_len = rows->next_len;
+    }
+    relais_rows_free(&rows);
+    return code;
+}
+
+int command_list(int argc, char **argv) {
+    struct relais_question q = {.kind = "tasks", .descending = true};
+    const char *status = NULL;
+    uint64_t limit = 20;
+    bool oldest = false;
+    const struct arg table[] = {
+        {"queue", ARG_TEXT, &q.queue, "of this queue"},
+        {"type", ARG_TEXT, &q.type, "of this type"},
+        {"status", ARG_TEXT, &status, "queued,running,…: in one of these states"},
+        {"worker", ARG_TEXT, &q.worker, "held by this worker"},
+        {"id", ARG_NUMBER, &q.id, "of this task: checkpoints, attempts, log"},
+        {"limit", ARG_NUMBER, &limit, "so many rows (20)"},
+        {"oldest", ARG_FLAG, &oldest, "the oldest first"},
+        {"count", ARG_FLAG, &q.count, "how many there are"}};
+    struct call c;
+    int words = call_open(&c, table, COUNT(table), "[tasks|queues|lanes|workers|attempts|log|…]",
+                          0, 1, argc, argv);
+    if (words < 0) return call_exit(&c);
+    if (words == 1) q.kind = argv[1];
+    q.descending = !oldest;
+    q.brand = (uint32_t)c.brand;
+    if (!read_statuses(status, &q.status_mask)) {
+        fprintf(stderr, "relais list: --status %s: there is no such state\n", status);
+        return call_close(&c, RELAIS_OK) + 2;
+    }
+    return call_close(&c, print_all(&c, &q, limit));
+}
