@@ -3,7 +3,7 @@
 #include <assert.h>
 
 enum { WIDE = 0x80, KIND_MASK = 0x7f, NARROW_MAX = 255 };
-enum { TASK_FIXED = 220, LANE_FIXED = 520, FIXED = 128 }; /* bytes beside the slices, at most */
+enum { TASK_FIXED = 260, LANE_FIXED = 520, FIXED = 128 }; /* bytes beside the slices, at most */
 enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
 
 /* The head's fields after its place: number of the bit that says it is there, field. */
@@ -11,9 +11,10 @@ enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
 #define HEAD_NUMBERS(X)                                                                          \
     X(4, worker) X(5, timeout_ms) X(6, version) X(7, checkpoint) X(8, resume) X(9, payload_len)  \
     X(10, result_len) X(11, backoff_ms) X(12, run) X(13, attempt) X(14, retry_count)             \
-    X(15, max_retries) X(16, waits_for) X(17, reason) X(18, progress) X(19, crashes)             \
-    X(20, flags) X(21, dialect)
-enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 24) - 1 };
+    X(15, max_retries) X(16, failures) X(17, reason) X(18, progress) X(19, crashes)             \
+    X(20, flags) X(21, dialect) X(24, losses) X(25, log_lines) X(26, source_file)                \
+    X(27, result_file)
+enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 28) - 1 };
 
 static uint8_t *head_put(uint8_t *p, const struct task_head *t) {
     assert(t->status < STATUS_COUNT && t->priority < PRIORITY_COUNT);
@@ -110,7 +111,13 @@ static uint8_t *body_put(uint8_t *p, const struct task_body *t) {
     uint8_t *mask = p++;
     *mask = 0;
     p = put_slice(p, t->payload);
-    if (t->source_file) { *mask |= BODY_FILE; p = put_near(p, t->source_file, t->id); }
+    if (t->source_file) {
+        *mask |= BODY_FILE;
+        p = put_near(p, t->source_file, t->id);
+        p = put_varint(p, t->source_size);
+        p = put_slice(p, t->source_name);
+        p = put_slice(p, t->source_mime);
+    }
     if (t->extra.len) { *mask |= BODY_EXTRA; p = put_slice(p, t->extra); }
     if (t->owner.len) { *mask |= BODY_OWNER; p = put_slice(p, t->owner); }
     if (t->key.len) { *mask |= BODY_KEY; p = put_slice(p, t->key); }
@@ -124,7 +131,12 @@ static void body_get(struct reader *r, struct task_body *t) {
     uint8_t mask = get_u8(r);
     if (mask & ~BODY_MASK) r->bad = true;
     t->payload = get_slice(r);
-    if (mask & BODY_FILE) t->source_file = get_near(r, t->id);
+    if (mask & BODY_FILE) {
+        t->source_file = get_near(r, t->id);
+        t->source_size = get_varint(r);
+        t->source_name = get_slice(r);
+        t->source_mime = get_slice(r);
+    }
     if (mask & BODY_EXTRA) t->extra = get_slice(r);
     if (mask & BODY_OWNER) t->owner = get_slice(r);
     if (mask & BODY_KEY) t->key = get_slice(r);
@@ -269,7 +281,7 @@ static uint8_t *worker_put(uint8_t *p, const struct worker_record *w) {
     p = put_varint(p, w->brand);
     p = put_u64(p, w->boot);
     *p++ = w->http;
-    return put_slice(p, w->name);
+    return put_slice(put_slice(p, w->name), w->principal);
 }
 
 static void worker_get(struct reader *r, struct worker_record *w) {
@@ -280,6 +292,7 @@ static void worker_get(struct reader *r, struct worker_record *w) {
     if (http > 1) r->bad = true;
     w->http = http & 1;
     w->name = get_name(r);
+    w->principal = get_slice(r);
 }
 
 static uint8_t *dedup_put(uint8_t *p, const struct dedup_record *d) {
@@ -349,7 +362,8 @@ static size_t slices_len(const struct record *r) {
     switch (r->kind) {
     case RECORD_BODY:
         return (size_t)r->body.payload.len + r->body.extra.len + r->body.owner.len +
-               r->body.key.len + r->body.after.len;
+               r->body.key.len + r->body.after.len + r->body.source_name.len +
+               r->body.source_mime.len;
     case RECORD_RESULT:
         return (size_t)r->result.result.len + r->result.message.len + r->result.metrics.len +
                r->result.worker.len;
@@ -358,7 +372,8 @@ static size_t slices_len(const struct record *r) {
     case RECORD_CHECKPOINT: return (size_t)r->checkpoint.name.len + r->checkpoint.data.len;
     case RECORD_LANE: return (size_t)r->lane.queue.len + r->lane.type.len + r->lane.labels.len;
     case RECORD_QUEUE: return r->queue.name.len;
-    case RECORD_WORKER: case RECORD_WORKER_GONE: return r->worker.name.len;
+    case RECORD_WORKER: case RECORD_WORKER_GONE:
+        return (size_t)r->worker.name.len + r->worker.principal.len;
     case RECORD_DEDUP: case RECORD_DEDUP_GONE: return r->dedup.key.len;
     case RECORD_OBJECT: case RECORD_OBJECT_GONE:
         return (size_t)r->object.name.len + r->object.body.len;

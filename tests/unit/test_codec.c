@@ -33,7 +33,9 @@ static void any_task(struct task_head *t) {
         .result_len = (uint32_t)number(), .backoff_ms = (uint32_t)number(),
         .run = (uint16_t)number(), .attempt = (uint16_t)number(),
         .retry_count = (uint16_t)number(), .max_retries = (uint16_t)number(),
-        .waits_for = (uint16_t)number(), .status = (uint8_t)(next() % STATUS_COUNT),
+        .failures = (uint16_t)number(), .log_lines = (uint16_t)number(),
+        .losses = (uint8_t)number(), .source_file = number(), .result_file = number(),
+        .status = (uint8_t)(next() % STATUS_COUNT),
         .priority = (uint8_t)(next() % PRIORITY_COUNT), .reason = (uint8_t)(next() % REASON_COUNT),
         .progress = (uint8_t)number(), .crashes = (uint8_t)number(), .flags = (uint8_t)number(),
         .dialect = (uint8_t)number()};
@@ -67,6 +69,10 @@ static void any_task_part(struct record *r) {
                                      .extra = bytes(100), .owner = bytes(60), .key = bytes(255),
                                      .after = slice_of(pool, 8 * (next() % 64)),
                                      .progress_ms = (uint32_t)number()};
+        if (!r->body.source_file) return;
+        r->body.source_size = number();
+        r->body.source_name = bytes(60);
+        r->body.source_mime = bytes(60);
         return;
     case RECORD_RESULT:
         r->result = (struct task_result){.id = id, .result_file = number(), .result = bytes(1000),
@@ -105,7 +111,8 @@ static void any_plain(struct record *r) {
         return;
     case RECORD_WORKER:
         r->worker = (struct worker_record){.worker = (uint32_t)number(),
-            .brand = (uint32_t)number(), .boot = number(), .http = next() % 2, .name = bytes(60)};
+            .brand = (uint32_t)number(), .boot = number(), .http = next() % 2, .name = bytes(60),
+            .principal = bytes(60)};
         return;
     case RECORD_WORKER_GONE: r->worker.worker = (uint32_t)number(); return;
     case RECORD_DEDUP:
