@@ -1,0 +1,241 @@
+"""The real `relais serve` on free ports and a temporary folder, with leases and beats ten times
+shorter than the defaults, and callers with real tokens. Nothing is imitated here.
+
+RELAIS names the binary; without it the release build of this tree. Each test has a brand of its
+own, so that what one leaves behind no other can see or claim.
+"""
+import itertools
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+import requests
+
+HERE = pathlib.Path(__file__).resolve().parent
+RELAIS = os.environ.get("RELAIS") or str(HERE.parents[1] / "build/release/relais")
+READY_S = 20
+SHORT = ["--beat-ms=200", "--suspect-ms=600", "--doubt-ms=1000", "--lost-ms=1500",
+         "--quiet-ms=1500", "--stop-repeat-ms=200", "--backoff-ms=100", "--freeze-ms-max=6000",
+         "--failures-per-min=0"]
+READY = re.compile(r"relais: ready(?: http=(\S+))?(?: native=(\S+))?")
+
+
+def end(process, how=signal.SIGTERM, within_s=15):
+    """Ends a process that was started here, by its own id."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(how)
+        try:
+            process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdout:
+        process.stdout.close()
+    return process.returncode
+
+
+def first_line(process, within_s):
+    """The first line of a process's stdout, within a deadline."""
+    line, deadline = b"", time.monotonic() + within_s
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+            break
+        byte = os.read(process.stdout.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode()
+
+
+class Relais:
+    """One running server, or a broker or gateway alone."""
+
+    def __init__(self, *flags, role="serve", data=None):
+        self.own = data is None
+        self.data = data or tempfile.mkdtemp(prefix="relais-api-")
+        self.log = open(os.path.join(self.data, f"{role}.log"), "ab")
+        command = [RELAIS, role, "--data", self.data]
+        if role != "broker":
+            command += ["--http", "127.0.0.1:0"]
+        if role != "gateway":
+            command += ["--listen", "tcp://127.0.0.1:0"]
+        mine = [flag for flag in SHORT if role == "serve" or role == "broker"
+                and not flag.startswith("--failures")]
+        self.process = subprocess.Popen(command + mine + list(flags) if role != "gateway"
+                                        else command + list(flags),
+                                        stdout=subprocess.PIPE, stderr=self.log)
+        line = first_line(self.process, READY_S)
+        found = READY.match(line)
+        if not found:
+            end(self.process, signal.SIGKILL)
+            with open(self.log.name, encoding="utf-8", errors="replace") as log:
+                raise AssertionError(f"not ready: {line!r}\n{log.read()[-3000:]}")
+        self.http, self.native = found[1], found[2]
+        if self.http and not self.http.startswith("http"):
+            self.http = "http://" + self.http
+        self.tokens = {}
+
+    def token(self, role, user, brand=None, *flags):
+        key = (role, user, brand, flags)
+        if key not in self.tokens:
+            command = [RELAIS, "token", "--data", self.data, "--role", role, "--user", user]
+            for number in brand if isinstance(brand, (list, tuple)) else [brand]:
+                command += ["--brand", str(number)] if number else []
+            run = subprocess.run(command + list(flags), capture_output=True, text=True, timeout=20,
+                                 check=True)
+            assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", run.stdout), run.stdout
+            self.tokens[key] = run.stdout.strip()
+        return self.tokens[key]
+
+    def caller(self, role, user, brand=None, *flags):
+        return Caller(self.http, self.token(role, user, brand, *flags))
+
+    def stop(self):
+        code = end(self.process)
+        self.log.close()
+        if self.own:
+            shutil.rmtree(self.data, ignore_errors=True)
+        return code
+
+
+class Caller:
+    """An HTTP client with one token; paths are relative to the server."""
+
+    def __init__(self, base, token=None):
+        self.base, self.token = base, token
+        self.session = requests.Session()
+        self.session.trust_env = False
+        if token:
+            self.session.headers["Authorization"] = "Bearer " + token
+
+    def call(self, method, path, **rest):
+        rest.setdefault("timeout", 30)
+        rest.setdefault("allow_redirects", False)
+        return self.session.request(method, self.base + path, **rest)
+
+    def get(self, path, **rest):
+        return self.call("GET", path, **rest)
+
+    def post(self, path, body=None, **rest):
+        return self.call("POST", path, **rest) if body is None else \
+            self.call("POST", path, json=body, **rest)
+
+    def put(self, path, **rest):
+        return self.call("PUT", path, **rest)
+
+    def delete(self, path, **rest):
+        return self.call("DELETE", path, **rest)
+
+
+@pytest.fixture(scope="session")
+def relais():
+    server = Relais()
+    yield server
+    assert server.process.poll() is None, "the server ended during the tests"
+    assert server.stop() == 0, "SIGTERM must drain and exit 0"
+
+
+@pytest.fixture
+def relais_with():
+    """Servers with options of their own: relais_with("--option=value", role="broker")."""
+    started = []
+
+    def start(*flags, **rest):
+        started.append(Relais(*flags, **rest))
+        return started[-1]
+
+    yield start
+    for server in reversed(started):
+        server.stop()
+
+
+numbers = itertools.count(100)
+
+
+@pytest.fixture
+def brand():
+    return next(numbers)
+
+
+@pytest.fixture
+def user(relais, brand):
+    return relais.caller("user", "martin", brand)
+
+
+@pytest.fixture
+def service(relais, brand):
+    return relais.caller("service", f"key-{brand}", brand)
+
+
+@pytest.fixture
+def stranger(relais):
+    """A user of another brand."""
+    return relais.caller("user", "eve", next(numbers))
+
+
+@pytest.fixture
+def worker(relais, brand):
+    return relais.caller("worker", f"worker-{brand}-a", brand)
+
+
+@pytest.fixture
+def rival(relais, brand):
+    """A second worker of the same brand."""
+    return relais.caller("worker", f"worker-{brand}-b", brand)
+
+
+@pytest.fixture
+def nobody(relais):
+    return Caller(relais.http)
+
+
+@pytest.fixture
+def work(relais):
+    """Starts `relais work` with a command: work("queue", "sh", "-c", "...", brand=7)."""
+    started = []
+
+    def start(queue, *command, brand=None, flags=()):
+        line = [RELAIS, "work", "--data", relais.data, "--broker", relais.native,
+                "--queue", queue, *flags]
+        line += ["--brand", str(brand)] if brand else []
+        with open(os.path.join(relais.data, "work.log"), "ab") as log:
+            started.append(subprocess.Popen([*line, "--", *command], stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        end(process)
+
+
+def example(name):
+    return json.loads((HERE / "examples" / name).read_text(encoding="utf-8"))
+
+
+def alike(sample, answer, issued=(), at=""):
+    """Every member of a document's sample stands in the answer: constants by value, what the
+    server issues (named in `issued` by path) by type. Members beside the sample's are fine."""
+    if at in issued:
+        same_type = type(sample) is type(answer) or \
+            {type(sample), type(answer)} <= {int, float}
+        assert same_type, f"{at}: {answer!r} is no {type(sample).__name__}"
+        return
+    if isinstance(sample, dict):
+        assert isinstance(answer, dict), f"{at}: {answer!r} is no object"
+        for key, value in sample.items():
+            assert key in answer, f"{at}.{key} is missing in {answer!r}"
+            alike(value, answer[key], issued, f"{at}.{key}" if at else key)
+    else:
+        assert sample == answer, f"{at}: {answer!r} instead of {sample!r}"
+
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

@@ -1,0 +1,590 @@
+"""Dialect 002 (base /tasks/) against the real server: what is created, read, claimed and ended,
+and every refusal in its own shape. Examples of the document stand in examples/002_*.json."""
+import concurrent.futures
+import datetime
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from conftest import TIME, Caller, alike, example
+
+SEO = example("002_create_request.json")
+FRENCH = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
+ENGLISH = {"Accept-Language": "en-US,en;q=0.9,fr;q=0.2"}
+
+
+def at(seconds):
+    """RFC 3339, so many seconds from now."""
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def created(caller, **fields):
+    answer = caller.post("/tasks/", {**SEO, **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def claimed(worker, **fields):
+    answer = worker.post("/tasks/claim/", {"wait": 5, **fields})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def one(worker, **fields):
+    body = claimed(worker, **fields)
+    assert body["count"] == 1 and len(body["tasks"]) == 1, body
+    return body["tasks"][0]
+
+
+def refused(answer, status, code, detail=None, **fields):
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    assert answer.headers["Content-Type"].startswith("application/json")
+    body = answer.json()
+    assert set(body) >= {"detail", "error_code", "field_errors"}, body
+    assert body["error_code"] == code, body
+    assert detail is None or body["detail"] == detail, body
+    assert body["field_errors"] == fields, body
+    return body
+
+
+def ended(user, task, within_s=15):
+    """The task once it has ended; this dialect has no wait, so it is asked again and again."""
+    for _ in range(within_s * 20):
+        read = user.get(f"/tasks/{task['id']}/").json()
+        if read["status"] not in ("pending", "running"):
+            return read
+        time.sleep(0.05)
+    raise AssertionError(f"still {read['status']}")
+
+
+# ---- create ----
+
+def test_a_created_task_is_answered_whole(user, brand):
+    answer = user.post("/tasks/", SEO)
+    assert answer.status_code == 201
+    task = answer.json()
+    alike(SEO, task)
+    assert answer.headers["Location"].endswith(f"/tasks/{task['id']}/")
+    assert isinstance(task["id"], int) and 0 < task["id"] < 2 ** 53
+    assert task["task_id"].startswith("task_") and len(task["task_id"]) == 17
+    assert TIME.fullmatch(task["created_at"]) and TIME.fullmatch(task["updated_at"])
+    assert task["brand"] == {"id": brand, "name": f"brand-{brand}"}
+    assert task["brand_name"] == f"brand-{brand}"
+    assert task["created_by"]["username"] == task["created_by_name"] == "martin"
+    assert isinstance(task["created_by"]["id"], int)
+    constants = {"status": "pending", "queue_name": "normal", "progress_percentage": 0,
+                 "started_at": None, "completed_at": None, "scheduled_for": None,
+                 "timeout_minutes": 60, "result_data": None, "error_message": None,
+                 "retry_count": 0, "max_retries": 3, "metrics": None, "persistent_job": None,
+                 "periodic_task": None}
+    assert {key: task[key] for key in constants} == constants
+
+
+def test_reading_gives_what_creating_answered(user):
+    task = created(user)
+    for name in (task["id"], task["task_id"]):
+        answer = user.get(f"/tasks/{name}/")
+        assert answer.status_code == 200
+        read = answer.json()
+        assert {**read, "updated_at": None} == {**task, "updated_at": None}
+
+
+def test_a_task_needs_nothing_but_its_type(user):
+    answer = user.post("/tasks/", {"task_type": "daily_seo_report"})
+    assert answer.status_code == 201
+    task = answer.json()
+    assert (task["priority"], task["description"], task["context_data"]) == ("normal", "", {})
+
+
+@pytest.mark.parametrize("priority, queue", [("critical", "high_priority"),
+                                             ("high", "high_priority"), ("normal", "normal"),
+                                             ("LOW", "low_priority")])
+def test_the_queue_follows_the_priority(user, priority, queue):
+    task = created(user, priority=priority)
+    assert (task["priority"], task["queue_name"]) == (priority.lower(), queue)
+
+
+def test_a_named_queue_is_kept(user):
+    assert created(user, queue_name="nightly")["queue_name"] == "nightly"
+
+
+def test_camel_case_and_unknown_keys_are_taken(user):
+    answer = user.post("/tasks/", {"taskType": "t", "maxRetries": 7, "timeoutMinutes": 5,
+                                   "contextData": {"a": 1}, "queueName": "q", "colour": "blue"})
+    assert answer.status_code == 201, answer.text
+    task = answer.json()
+    assert (task["task_type"], task["max_retries"], task["timeout_minutes"], task["queue_name"],
+            task["context_data"]) == ("t", 7, 5, "q", {"a": 1})
+
+
+def test_context_data_is_kept_byte_for_byte(user):
+    context = '{ "b":1.50, "a" : [1,  2.0e1, "é\\u00e9 \\"}{"], "n": {"x": null} }'
+    answer = user.post("/tasks/", data=('{"context_data" : ' + context +
+                                        ' , "task_type":"t"}').encode(),
+                       headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201, answer.text
+    assert context in answer.text
+    assert context in user.get(f"/tasks/{answer.json()['id']}/").text
+
+
+def test_a_scheduled_task_waits_for_its_time(user, worker):
+    moment = at(2)
+    task = created(user, scheduled_for=moment)
+    assert task["status"] == "pending"
+    assert task["scheduled_for"][:22] == moment[:22]
+    assert claimed(worker, wait=0)["count"] == 0
+    assert one(worker)["id"] == task["id"]
+
+
+def test_a_schedule_in_the_past_is_refused(user):
+    answer = user.post("/tasks/", {**SEO, "scheduled_for": "2020-01-01T00:00:00Z"})
+    body = answer.json()
+    assert (answer.status_code, body["error_code"]) == (400, "SCHEDULE_IN_PAST")
+    assert list(body["field_errors"]) == ["scheduled_for"]
+
+
+def test_a_missing_type_is_named_in_the_callers_language(user):
+    bare = {"description": "x"}
+    for headers, text in (({}, "Ce champ est requis"), (FRENCH, "Ce champ est requis"),
+                          (ENGLISH, "This field is required.")):
+        refused(user.post("/tasks/", bare, headers=headers), 400, "VALIDATION_ERROR",
+                task_type=[text])
+
+
+@pytest.mark.parametrize("priority", [None, ""])
+def test_an_empty_priority_is_refused_as_the_document_shows(user, priority):
+    body = refused(user.post("/tasks/", {**SEO, "priority": priority}), 400, "VALIDATION_ERROR",
+                   priority=["Ce champ est requis"])
+    assert body["field_errors"] == example("002_error.json")["field_errors"]
+
+
+@pytest.mark.parametrize("field, value", [
+    ("task_type", ""), ("task_type", 7), ("task_type", "x" * 300), ("priority", "urgent"),
+    ("context_data", [1]), ("context_data", "text"), ("scheduled_for", "tomorrow"),
+    ("max_retries", -1), ("max_retries", "three"), ("max_retries", 1.5),
+    ("timeout_minutes", 0), ("timeout_minutes", True), ("description", 5),
+    ("queue_name", "x" * 300), ("description", "x" * 5000)])
+def test_a_bad_field_is_named(user, field, value):
+    answer = user.post("/tasks/", {**SEO, field: value})
+    assert answer.status_code == 400, answer.text
+    body = answer.json()
+    assert body["error_code"] == "VALIDATION_ERROR"
+    assert list(body["field_errors"]) == [field]
+    assert all(isinstance(text, str) and text for text in body["field_errors"][field])
+
+
+def test_several_bad_fields_are_named_together(user):
+    body = user.post("/tasks/", {"priority": "x", "max_retries": -1}).json()
+    assert set(body["field_errors"]) == {"task_type", "priority", "max_retries"}
+
+
+@pytest.mark.parametrize("text", [
+    "{", "", '{"task_type": "a", "task_type": "b"}', '{"task_type": "a",}', "\x00",
+    '{"task_type": "\\ud800"}', '{"task_type": "a\\u0000"}', "[" * 5000,
+    '{"task_type": "seo"} # not JSON, as the document writes it', "nonsense"])
+def test_what_is_no_json_is_refused(user, text):
+    answer = user.post("/tasks/", data=text.encode(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+    body = answer.json()
+    assert body["error_code"] == "VALIDATION_ERROR"
+    if text:
+        assert body["detail"].startswith("JSON parse error - "), body
+
+
+def test_broken_utf8_is_refused(user):
+    answer = user.post("/tasks/", data=b'{"task_type": "\xff\xfe"}',
+                       headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+
+
+# ---- idempotency ----
+
+def test_a_repeated_key_gives_the_same_answer(user):
+    key = {"Idempotency-Key": "again-1"}
+    first = user.post("/tasks/", SEO, headers=key)
+    second = user.post("/tasks/", SEO, headers=key)
+    assert first.status_code == second.status_code == 201
+    assert first.json() == second.json()
+    assert first.headers["Location"] == second.headers["Location"]
+
+
+def test_a_key_is_no_use_for_another_body(user):
+    key = {"Idempotency-Key": "again-2"}
+    created_once = user.post("/tasks/", SEO, headers=key)
+    assert created_once.status_code == 201
+    refused(user.post("/tasks/", {**SEO, "task_type": "other"}, headers=key), 409,
+            "IDEMPOTENCY_CONFLICT")
+
+
+def test_a_key_belongs_to_its_brand(user, stranger):
+    key = {"Idempotency-Key": "again-3"}
+    mine = user.post("/tasks/", SEO, headers=key).json()
+    theirs = stranger.post("/tasks/", SEO, headers=key).json()
+    assert mine["id"] != theirs["id"]
+
+
+def test_an_overlong_key_is_refused(user):
+    answer = user.post("/tasks/", SEO, headers={"Idempotency-Key": "k" * 256})
+    assert answer.status_code == 400
+
+
+# ---- who may ----
+
+def test_without_a_token_nothing_is_shown(nobody, user):
+    task = created(user)
+    for answer in (nobody.get(f"/tasks/{task['id']}/"), nobody.post("/tasks/", SEO)):
+        refused(answer, 401, "NOT_AUTHENTICATED", "Authentication credentials were not provided.")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "", "e" * 5000])
+def test_a_wrong_token_is_refused(relais, token):
+    answer = Caller(relais.http, token or " ").post("/tasks/", SEO)
+    assert answer.status_code in (401, 431), answer.text
+    if answer.status_code == 401:
+        assert answer.json()["error_code"] in ("TOKEN_INVALID", "NOT_AUTHENTICATED")
+
+
+def test_a_tampered_token_is_refused(relais, user):
+    head, claims, _ = user.token.split(".")
+    answer = Caller(relais.http, f"{head}.{claims}.{'A' * 43}").post("/tasks/", SEO)
+    body = refused(answer, 401, "TOKEN_INVALID")
+    assert body["code"] == "token_not_valid"
+
+
+def test_another_brands_task_looks_like_none(user, stranger):
+    task = created(user)
+    for name in (task["id"], task["task_id"]):
+        refused(stranger.get(f"/tasks/{name}/"), 404, "TASK_NOT_FOUND",
+                "Task not found or access denied")
+
+
+@pytest.mark.parametrize("name", ["999999999999", "task_aaaaaaaaaaaa", "nothing", "0", "-1",
+                                  "99999999999999999999999", "%2e%2e", "1e3"])
+def test_an_unknown_task_is_not_found(user, name):
+    sample = example("002_error.json")
+    refused(user.get(f"/tasks/{name}/"), 404, sample["error_code"], sample["detail"])
+
+
+def test_the_brand_header_chooses_among_the_tokens_brands(relais, brand):
+    other = brand + 50000
+    both = relais.caller("user", "martin", (brand, other))
+    task = both.post("/tasks/", SEO, headers={"X-Brand-ID": str(other)}).json()
+    assert task["brand"]["id"] == other
+    assert created(both)["brand"]["id"] == brand
+    assert both.get(f"/tasks/{task['id']}/").status_code == 404
+    refused(both.post("/tasks/", SEO, headers={"X-Brand-ID": "99"}), 403, "BRAND_FORBIDDEN")
+    refused(both.post("/tasks/", SEO, headers={"X-Brand-ID": "nine"}), 400, "BRAND_REQUIRED")
+
+
+def test_a_worker_may_not_create_and_a_user_may_not_claim(user, worker):
+    refused(worker.post("/tasks/", SEO), 403, "PERMISSION_DENIED")
+    refused(user.post("/tasks/claim/", {}), 403, "PERMISSION_DENIED")
+
+
+# ---- the framework's refusals, in this dialect's shape ----
+
+def test_a_wrong_method_names_the_right_ones(user):
+    answer = user.put("/tasks/", json=SEO)
+    refused(answer, 405, "METHOD_NOT_ALLOWED", 'Method "PUT" not allowed.')
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_an_unknown_path_is_not_found(user):
+    refused(user.get("/tasks/monitoring/nothing/here/"), 404, "NOT_FOUND", "Not found.")
+
+
+def test_another_media_type_is_refused(user):
+    answer = user.post("/tasks/", data=b"<a/>", headers={"Content-Type": "text/xml"})
+    refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE", 'Unsupported media type "text/xml" in request.')
+
+
+def test_an_oversize_body_is_refused(user):
+    answer = user.post("/tasks/", {**SEO, "context_data": {"a": "x" * (2 << 20)}})
+    refused(answer, 413, "PAYLOAD_TOO_LARGE")
+
+
+def test_context_data_over_the_payload_limit_is_refused(user):
+    answer = user.post("/tasks/", {**SEO, "context_data": {"a": "x" * (70 << 10)}})
+    refused(answer, 413, "PAYLOAD_TOO_LARGE")
+
+
+def test_too_many_wrong_tokens_are_throttled(relais_with):
+    server = relais_with("--failures-per-min=3")
+    wrong = Caller(server.http, "not.a.token")
+    answers = [wrong.post("/tasks/", SEO) for _ in range(6)]
+    assert answers[0].status_code == 401
+    refused(answers[-1], 429, "THROTTLED")
+    assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def test_a_full_disk_is_said(relais_with):
+    server = relais_with("--free-bytes-min=16384G")
+    refused(server.caller("user", "martin", 1).post("/tasks/", SEO), 507, "STORAGE_FULL")
+
+
+def test_a_silent_broker_is_said(relais_with):
+    broker = relais_with(role="broker")
+    gateway = relais_with("--silence-ms=600", role="gateway", data=broker.data)
+    user = gateway.caller("user", "martin", 1)
+    task = created(user)
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        answer = user.get(f"/tasks/{task['id']}/", timeout=20)
+        refused(answer, 503, "UNAVAILABLE")
+        assert int(answer.headers["Retry-After"]) > 0
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+
+
+# ---- the worker side ----
+
+def test_a_task_goes_from_claim_to_completed(user, worker):
+    sample = example("002_task_complete.json")
+    task = created(user)
+    mine = one(worker)
+    assert mine["id"] == task["id"] and mine["status"] == "running"
+    assert mine["context_data"] == SEO["context_data"] and mine["priority"] == "normal"
+    assert mine["max_retries"] == 3 and mine["description"] == SEO["description"]
+    assert mine["attempt"] == 1 and isinstance(mine["lease_epoch"], int)
+    assert TIME.fullmatch(mine["lease_expires_at"]) and mine["recovery_data"] is None
+    answer = worker.post(f"/tasks/{task['id']}/complete/",
+                         {"result_data": sample["result_data"], "metrics": sample["metrics"],
+                          "lease_epoch": mine["lease_epoch"]})
+    assert answer.status_code == 200, answer.text
+    read = user.get(f"/tasks/{task['id']}/").json()
+    issued = ("id", "task_id", "brand.id", "brand.name", "created_by.id", "created_at",
+              "completed_at")
+    alike(sample, read, issued)
+    alike(sample, answer.json(), issued)
+    assert TIME.fullmatch(read["completed_at"]) and TIME.fullmatch(read["started_at"])
+
+
+def test_the_broker_measures_what_the_worker_does_not(user, worker):
+    task = created(user)
+    one(worker)
+    assert worker.post(f"/tasks/{task['id']}/heartbeat/", {}).status_code == 200
+    assert worker.post(f"/tasks/{task['id']}/complete/",
+                       {"result_data": {}, "metrics": {"tokens_used": 12}}).status_code == 200
+    metrics = user.get(f"/tasks/{task['id']}/").json()["metrics"]
+    assert metrics["tokens_used"] == 12
+    assert metrics["execution_time_ms"] >= 0 and metrics["queue_wait_time_ms"] >= 0
+
+
+def test_the_result_is_kept_byte_for_byte(user, worker):
+    task = created(user)
+    one(worker)
+    result = '{"z": 1.10,  "a": ["\\u00e9", {"deep": [ ]}]}'
+    answer = worker.post(f"/tasks/{task['id']}/complete/",
+                         data=('{"result_data":' + result + "}").encode(),
+                         headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert result in user.get(f"/tasks/{task['id']}/").text
+
+
+def test_progress_and_heartbeat_are_seen(user, worker):
+    task = created(user)
+    mine = one(worker, lease_seconds=30)
+    answer = worker.post(f"/tasks/{task['task_id']}/progress/",
+                         {"progress_percentage": 40, "message": "40 de 100",
+                          "lease_epoch": mine["lease_epoch"]})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["id"], body["task_id"]) == (task["id"], task["task_id"])
+    assert (body["status"], body["progress_percentage"]) == ("running", 40)
+    assert body["cancel_requested"] is False and TIME.fullmatch(body["lease_expires_at"])
+    read = user.get(f"/tasks/{task['id']}/").json()
+    assert (read["status"], read["progress_percentage"]) == ("running", 40)
+    beat = worker.post(f"/tasks/{task['id']}/heartbeat/")
+    assert beat.status_code == 200 and beat.json()["progress_percentage"] == 40
+    assert beat.json()["lease_expires_at"] >= body["lease_expires_at"]
+
+
+@pytest.mark.parametrize("value", [-1, 101, "half", None])
+def test_progress_out_of_range_is_refused(user, worker, value):
+    task = created(user)
+    one(worker)
+    answer = worker.post(f"/tasks/{task['id']}/progress/", {"progress_percentage": value})
+    assert answer.status_code == 400
+    assert list(answer.json()["field_errors"]) == ["progress_percentage"]
+
+
+def test_a_failure_ends_the_task_unless_it_may_be_retried(user, worker):
+    task = created(user)
+    one(worker)
+    answer = worker.post(f"/tasks/{task['id']}/fail/", {"error_message": "no such keyword"})
+    assert answer.status_code == 200 and answer.json()["status"] == "failed", answer.text
+    read = user.get(f"/tasks/{task['id']}/").json()
+    assert (read["status"], read["error_message"]) == ("failed", "no such keyword")
+    assert read["result_data"] is None and TIME.fullmatch(read["completed_at"])
+
+
+def test_a_retryable_failure_comes_back_until_its_retries_are_spent(user, worker):
+    task = created(user, max_retries=1)
+    one(worker)
+    fail = {"error_message": "timeout upstream", "retryable": True}
+    answer = worker.post(f"/tasks/{task['id']}/fail/", fail)
+    assert answer.status_code == 200 and answer.json()["status"] == "pending", answer.text
+    again = one(worker)
+    assert again["id"] == task["id"] and again["attempt"] == 2
+    assert worker.post(f"/tasks/{task['id']}/fail/", fail).json()["status"] == "failed"
+    read = user.get(f"/tasks/{task['id']}/").json()
+    assert (read["status"], read["retry_count"]) == ("failed", 0)
+
+
+def test_fail_needs_its_message(user, worker):
+    task = created(user)
+    one(worker)
+    refused(worker.post(f"/tasks/{task['id']}/fail/", {}), 400, "VALIDATION_ERROR",
+            error_message=["Ce champ est requis"])
+
+
+def test_result_data_must_be_an_object(user, worker):
+    task = created(user)
+    one(worker)
+    answer = worker.post(f"/tasks/{task['id']}/complete/", {"result_data": [1]})
+    assert answer.status_code == 400 and "result_data" in answer.json()["field_errors"]
+
+
+def test_a_claim_without_tasks_counts_none(worker):
+    assert claimed(worker, wait=0) == {"count": 0, "tasks": []}
+
+
+def test_a_claim_takes_as_many_as_it_asks_for(user, worker):
+    ids = [created(user)["id"] for _ in range(5)]
+    body = claimed(worker, limit=3)
+    assert body["count"] == 3 and [task["id"] for task in body["tasks"]] == ids[:3]
+    assert len({task["lease_epoch"] for task in body["tasks"]}) == 3
+
+
+def test_a_claim_takes_higher_priorities_first(user, worker):
+    ids = {name: created(user, queue_name="q", priority=name)["id"]
+           for name in ("low", "normal", "critical", "high")}
+    taken = [one(worker, queues=["q"])["id"] for _ in range(4)]
+    assert taken == [ids[name] for name in ("critical", "high", "normal", "low")]
+
+
+def test_a_claim_keeps_to_its_queues_and_types(user, worker):
+    task = created(user, queue_name="nightly", task_type="report")
+    assert claimed(worker, wait=0)["count"] == 0
+    assert claimed(worker, wait=0, queues=["nightly"], task_types=["other"])["count"] == 0
+    assert one(worker, queues=["nightly"], task_types=["other", "report"])["id"] == task["id"]
+
+
+def test_a_waiting_claim_gets_the_task_as_it_comes(user, worker):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(one, worker, wait=20)
+        task = created(user)
+        assert waiting.result(10)["id"] == task["id"]
+
+
+def test_two_workers_never_get_the_same_task(user, worker, rival):
+    ids = {created(user)["id"] for _ in range(20)}
+    seen, lock = [], threading.Lock()
+
+    def take(caller):
+        while (body := claimed(caller, wait=0, limit=3))["count"]:
+            with lock:
+                seen.extend(task["id"] for task in body["tasks"])
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(take, [worker, rival]))
+    assert sorted(seen) == sorted(ids)
+
+
+def test_a_worker_of_another_brand_gets_nothing(user, relais, brand):
+    created(user)
+    alien = relais.caller("worker", "alien", brand + 70000)
+    assert claimed(alien, wait=0)["count"] == 0
+
+
+@pytest.mark.parametrize("field, value", [("queues", "normal"), ("queues", [1]), ("limit", 0),
+                                          ("limit", 10 ** 6), ("wait", -1), ("task_types", [""]),
+                                          ("lease_seconds", 0)])
+def test_a_bad_claim_is_refused(worker, field, value):
+    answer = worker.post("/tasks/claim/", {field: value})
+    assert answer.status_code == 400 and list(answer.json()["field_errors"]) == [field]
+
+
+def test_only_the_holder_may_report(user, worker, rival):
+    task = created(user)
+    one(worker)
+    for path, body in (("progress", {"progress_percentage": 1}), ("heartbeat", {}),
+                       ("complete", {"result_data": {}}), ("fail", {"error_message": "x"})):
+        refused(rival.post(f"/tasks/{task['id']}/{path}/", body), 409, "ATTEMPT_SUPERSEDED")
+    assert user.get(f"/tasks/{task['id']}/").json()["status"] == "running"
+
+
+def test_a_lost_lease_fences_the_old_worker_off(user, worker, rival):
+    task = created(user)
+    old = one(worker, lease_seconds=1)
+    new = one(rival, wait=15)
+    assert new["id"] == task["id"] and new["lease_epoch"] > old["lease_epoch"]
+    for path, body in (("progress", {"progress_percentage": 99}),
+                       ("complete", {"result_data": {"winner": "old"}}),
+                       ("fail", {"error_message": "late"})):
+        for epoch in ({}, {"lease_epoch": old["lease_epoch"]}):
+            refused(worker.post(f"/tasks/{task['id']}/{path}/", {**body, **epoch}), 409,
+                    "ATTEMPT_SUPERSEDED")
+    answer = rival.post(f"/tasks/{task['id']}/complete/", {"result_data": {"winner": "new"}})
+    assert answer.status_code == 200, answer.text
+    assert user.get(f"/tasks/{task['id']}/").json()["result_data"] == {"winner": "new"}
+
+
+def test_heartbeats_keep_a_short_lease(user, worker, rival):
+    task = created(user)
+    one(worker, lease_seconds=1)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(claimed, rival, wait=3)
+        while not waiting.done():
+            assert worker.post(f"/tasks/{task['id']}/heartbeat/", {}).status_code == 200
+            concurrent.futures.wait([waiting], timeout=0.3)
+    assert waiting.result()["count"] == 0
+
+
+def test_the_winners_own_report_may_be_repeated(user, worker):
+    task = created(user)
+    mine = one(worker)
+    body = {"result_data": {"n": 1}, "lease_epoch": mine["lease_epoch"]}
+    first = worker.post(f"/tasks/{task['id']}/complete/", body)
+    second = worker.post(f"/tasks/{task['id']}/complete/", body)
+    assert first.status_code == second.status_code == 200, second.text
+    assert first.json() == second.json()
+
+
+def test_reports_on_an_unknown_task_find_none(worker):
+    for path, body in (("progress", {"progress_percentage": 1}), ("complete", {}),
+                       ("fail", {"error_message": "x"}), ("heartbeat", {})):
+        answer = worker.post(f"/tasks/task_aaaaaaaaaaaa/{path}/", body)
+        refused(answer, 404, "TASK_NOT_FOUND")
+
+
+def test_a_native_worker_runs_a_task_of_this_dialect(user, work, brand):
+    task = created(user, queue_name=f"native-{brand}")
+    work(f"native-{brand}", "sh", "-c",
+         r'printf "{\"seen\": %s}" "$(cat)"', brand=brand)
+    read = ended(user, task)
+    assert read["status"] == "completed", read
+    assert read["result_data"] == {"seen": SEO["context_data"]}
+
+
+def test_a_commands_plain_output_is_named(user, work, brand):
+    task = created(user, queue_name=f"plain-{brand}")
+    work(f"plain-{brand}", "echo", "forty two", brand=brand)
+    read = ended(user, task)
+    assert read["result_data"] == {"output": "forty two\n"}, read
+
+
+def test_concurrent_creates_are_all_there(user, relais):
+    callers = [relais.caller("user", "martin", 77) for _ in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        tasks = list(pool.map(lambda n: created(callers[n % 8], context_data={"n": n}),
+                              range(200)))
+    assert len({task["id"] for task in tasks}) == 200
+    for task in tasks[::20]:
+        read = callers[0].get(f"/tasks/{task['id']}/").json()
+        assert json.dumps(read["context_data"]) == json.dumps(task["context_data"])
