@@ -1,0 +1,41 @@
+/* rows.h - one question answered from a view: which records match, and how a row looks.
+ *
+ * Rows by kind, as msgpack arrays:
+ *   tasks        the array of a VIEW without body, result, attempts and log
+ *   queues       [brand, queue, paused, running_max, rate_per_min, weight, keep_ms or nil,
+ *                [tasks by status, 9 numbers]]
+ *   lanes        [lane, brand, queue, type, labels, [tasks by status, 9 numbers]]
+ *   workers      [worker, brand, name, boot, http]
+ *   objects      [id, kind, brand, name, body, created_ms, updated_ms]
+ *   checkpoints  [seq, epoch, time_ms, name, data]
+ *   attempts     [epoch, run, attempt, reason, started_ms, ended_ms, worker, message]
+ *   log          [line, level, time_ms, text]
+ *
+ * Search: every word of it must begin a word of the task's type, queue, owner, extra or payload
+ * (the first SEARCH_BYTES of each); letters of ASCII match in either case. */
+#ifndef RELAIS_BROKER_ROWS_H
+#define RELAIS_BROKER_ROWS_H
+#include "proto/base/map.h"
+#include "proto/message.h"
+#include "store/store.h"
+
+enum { SEARCH_BYTES = 4096, SEARCH_WORDS_MAX = 16, ROWS_BYTES_MAX = 1 << 20 };
+
+struct rows_page {
+    const struct question *question; /* brand is the acting one: 0 = all */
+    uint32_t rows_max; /* to look at */
+    int64_t end_ms;    /* monotonic: no later than this */
+    /* filled */
+    struct buffer rows, next; /* owned */
+    uint32_t count, looked;
+    bool incomplete, total_exact;
+    int64_t total;     /* -1 = not asked for */
+    enum code code;
+};
+
+/* Fills the page. */
+void rows_fill(struct rows_page *page, struct store_view *view);
+void rows_free(struct rows_page *page);
+/* True when every word of `search` begins a word of `text`. */
+bool search_matches(struct slice search, const struct slice *texts, uint32_t count);
+#endif
