@@ -117,13 +117,14 @@ const char *relais_priority_name(int priority);
 struct relais_link {
     const char *endpoint;   /* NULL = $RELAIS_BROKER, else "tcp://127.0.0.1:5555" */
     const char *files;      /* file endpoint; NULL = the port after endpoint's, or name-files */
-    const char *server_key; /* the broker's public CURVE key, Z85 (40 characters); NULL = no CURVE */
+    const char *server_key; /* the broker's public CURVE key, 40 characters of Z85; NULL = none */
     const char *public_key; /* ours; NULL with server_key set = a fresh pair, if anyone may come */
     const char *secret_key;
     const char *name;       /* shown in lists; NULL = HOST-PID */
     uint32_t brand;         /* acting brand; 0 = all that the key allows, brand 1 without a key */
     uint32_t timeout_ms;    /* of each call that waits for an answer; 0 = 10,000 */
     uint32_t batch_max;     /* items in one frame when several wait, 1..256; 0 = 256 */
+    void *zmq_context;      /* shared by several objects, outlives them; NULL = one of its own */
 };
 
 struct relais_bytes { /* owned by the caller once handed out; free with relais_bytes_free */
@@ -274,7 +275,8 @@ int relais_wait(struct relais_client *c, uint64_t id, unsigned want, uint32_t ti
  * Cancels; a running task is told to stop and ends when its worker says so. reason may be NULL. */
 int relais_cancel(struct relais_client *c, uint64_t id, const char *reason,
                   struct relais_view **ret_view);
-/* Opens the next run of an ended task; `changes` (NULL = none) may name priority, retries, delay. */
+/* Opens the next run of an ended task; `changes` (NULL = none) may name priority, retries and
+ * delay. */
 int relais_retry(struct relais_client *c, uint64_t id, const struct relais_submit *changes,
                  bool reset_progress, struct relais_view **ret_view);
 /* Changes priority, due time, extra, and while it waits the payload: what `changes` names. */
@@ -286,7 +288,8 @@ int relais_remove(struct relais_client *c, uint64_t id, struct relais_view **ret
 int relais_explain(struct relais_client *c, uint64_t id, struct relais_bytes *ret_body);
 
 struct relais_question {
-    const char *kind; /* "tasks" "queues" "lanes" "workers" "objects" "checkpoints" "attempts" "log" */
+    const char *kind; /* "tasks" "queues" "lanes" "workers" "objects" "checkpoints" "attempts" or
+                       * "log" */
     const char *queue, *type, *owner, *worker, *object, *search; /* NULL = any */
     uint32_t brand;       /* 0 = those of the key */
     uint32_t status_mask; /* 1 << status, or-ed; 0 = any */
@@ -352,16 +355,16 @@ struct relais_worker_options {
     const char *const *labels; /* "key=value" served, NULL-terminated; NULL = all */
     uint32_t slots;    /* tasks that run at once; 0 = 1 */
     uint32_t prefetch; /* further ones held ready; recalled when another worker is free */
-    bool implied_start; /* a task within `slots` counts as started when delivered: saves a message */
+    bool implied_start; /* what is delivered within `slots` counts as started: saves a message */
     int on_doubt;      /* enum relais_doubt */
 };
 
-/* Returns at once; the connection is made in the background. Owned by the caller. Errors as
- * relais_client_open. */
+/* Returns at once; the connection is made in the background by the first relais_run, relais_next
+ * or relais_worker_fd. Owned by the caller. Errors as relais_client_open. */
 int relais_worker_new(struct relais_worker **ret_worker,
                       const struct relais_worker_options *options);
-/* Gives back what has not started, gives up what runs, says BYE and frees. Handlers must have
- * returned. */
+/* Gives back what has not started, waits up to link.timeout_ms until the reports are acknowledged,
+ * says BYE and frees. Handlers must have returned; a task in work is left to the broker's lease. */
 void relais_worker_destroy(struct relais_worker **self);
 
 struct relais_task { /* a task in work; owned by the worker, valid until it is settled */
@@ -392,8 +395,8 @@ int relais_handle(struct relais_worker *w, const char *type, relais_handler *han
 int relais_run(struct relais_worker *w);
 
 /* For programs with a loop of their own: the next task, which counts as started. RELAIS_TIMEOUT;
- * RELAIS_CLOSED when drained or stopped and nothing is held any more; or why the broker refuses
- * this worker. */
+ * RELAIS_CLOSED when drained or stopped: no more will come; or why the broker refuses this
+ * worker. timeout_ms UINT32_MAX = for ever. */
 int relais_next(struct relais_worker *w, uint32_t timeout_ms, struct relais_task **ret_task);
 /* Several at once, at most `max`: *ret_count of them, at least one. */
 int relais_next_batch(struct relais_worker *w, uint32_t timeout_ms, struct relais_task **ret_tasks,
@@ -439,7 +442,7 @@ void relais_stop(struct relais_worker *w);
 struct relais_worker_state {
     bool linked, in_doubt, draining;
     int refused; /* code of the broker's refusal of this worker, 0 = none */
-    uint32_t running, ready /* delivered, not started */, unsettled /* reported, not acknowledged */;
+    uint32_t running, ready, unsettled; /* started; delivered; reported, not acknowledged */
     uint64_t done, failed, released, superseded, stopped; /* since the start, by acknowledgement */
 };
 void relais_worker_state(struct relais_worker *w, struct relais_worker_state *ret_state);
