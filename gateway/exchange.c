@@ -1,0 +1,375 @@
+#include "gateway/request.h"
+#include "proto/host/log.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- memory ---- */
+
+void arena_open(struct arena *a) {
+    a->blocks = NULL;
+    a->at = a->first;
+    a->left = sizeof a->first;
+}
+
+void arena_close(struct arena *a) {
+    while (a->blocks != NULL) {
+        struct block *next = a->blocks->next;
+        free(a->blocks);
+        a->blocks = next;
+    }
+    arena_open(a);
+}
+
+void *arena_alloc(struct arena *a, size_t size) {
+    size = (size + 15) & ~(size_t)15;
+    if (size > a->left) {
+        size_t room = sizeof(struct block) + 16 + (size > ARENA_BLOCK ? size : ARENA_BLOCK);
+        struct block *block = malloc(room);
+        if (block == NULL) abort();
+        block->next = a->blocks;
+        a->blocks = block;
+        if (size > ARENA_BLOCK) { /* the block at hand stays in use */
+            void *alone = (uint8_t *)block + 16;
+            return memset(alone, 0, size);
+        }
+        a->at = (uint8_t *)block + 16;
+        a->left = ARENA_BLOCK;
+    }
+    void *p = a->at;
+    a->at += size;
+    a->left -= size;
+    return memset(p, 0, size);
+}
+
+void *exchange_alloc(struct exchange *x, size_t size) {
+    return arena_alloc(&request_of(x)->arena, size);
+}
+
+struct slice exchange_copy(struct exchange *x, struct slice s) {
+    uint8_t *p = exchange_alloc(x, (size_t)s.len + 1);
+    if (s.len > 0) memcpy(p, s.data, s.len);
+    return slice_of(p, s.len);
+}
+
+const char *exchange_print(struct exchange *x, const char *format, ...) {
+    va_list list;
+    char small[256];
+    va_start(list, format);
+    int n = vsnprintf(small, sizeof small, format, list);
+    va_end(list);
+    assert(n >= 0);
+    char *text = exchange_alloc(x, (size_t)n + 1);
+    if ((size_t)n < sizeof small) return memcpy(text, small, (size_t)n + 1);
+    va_start(list, format);
+    vsnprintf(text, (size_t)n + 1, format, list);
+    va_end(list);
+    return text;
+}
+
+/* ---- the request ---- */
+
+struct slice exchange_param(const struct exchange *x, const char *name) {
+    size_t len = strlen(name);
+    for (uint32_t i = 0; i < x->param_count; i++) {
+        const struct param *p = &x->params[i];
+        if (strncmp(p->name, name, len) == 0 && p->name[len] == '}') return p->value;
+    }
+    return (struct slice){0};
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A broken escape stays as it is, and so does an escaped NUL. */
+static const char *query_decode(struct exchange *x, const char *from, size_t len) {
+    char *text = exchange_alloc(x, len + 1), *to = text;
+    for (size_t i = 0; i < len; i++) {
+        char c = from[i] == '+' ? ' ' : from[i];
+        if (c == '%' && len - i > 2) {
+            int high = hex_value(from[i + 1]), low = hex_value(from[i + 2]);
+            if (high >= 0 && low >= 0 && high + low > 0) {
+                c = (char)(high * 16 + low);
+                i += 2;
+            }
+        }
+        *to++ = c;
+    }
+    *to = '\0';
+    return text;
+}
+
+bool exchange_query_next(struct exchange *x, uint32_t *at, const char **name,
+                         const char **value) {
+    const char *p = x->query + *at;
+    while (*p == '&') p++;
+    if (*p == '\0') return false;
+    size_t len = strcspn(p, "&"), key = strcspn(p, "&=");
+    *name = query_decode(x, p, key);
+    *value = key < len ? query_decode(x, p + key + 1, len - key - 1) : "";
+    *at = (uint32_t)(p + len - x->query);
+    return true;
+}
+
+const char *exchange_query(struct exchange *x, const char *name) {
+    uint32_t at = 0;
+    const char *key, *value;
+    while (exchange_query_next(x, &at, &key, &value)) {
+        if (strcmp(key, name) == 0) return value;
+    }
+    return NULL;
+}
+
+int64_t exchange_query_number(struct exchange *x, const char *name, int64_t fallback, int64_t min,
+                              int64_t max) {
+    const char *text = exchange_query(x, name);
+    if (text == NULL) return fallback;
+    size_t len = strlen(text), sign = text[0] == '-';
+    if (len == sign || len - sign > 18 || strspn(text + sign, "0123456789") != len - sign) {
+        field_wrong(&x->errors, name, FIELD_NOT_INTEGER, 0);
+        return fallback;
+    }
+    int64_t number = strtoll(text, NULL, 10);
+    if (number < min) field_wrong(&x->errors, name, FIELD_TOO_SMALL, min);
+    else if (number > max) field_wrong(&x->errors, name, FIELD_TOO_LARGE, max);
+    else return number;
+    return fallback;
+}
+
+const char *exchange_header(const struct exchange *x, const char *name) {
+    const struct request *r = (const struct request *)x;
+    for (uint32_t i = 0; i < r->header_count; i++) {
+        if (strcasecmp(r->headers[i].name, name) == 0) return r->headers[i].value;
+    }
+    return NULL;
+}
+
+struct slice exchange_field(const struct exchange *x, const char *name) {
+    for (uint32_t i = 0; i < x->field_count; i++) {
+        if (strcmp(x->fields[i].name, name) == 0) return x->fields[i].value;
+    }
+    return (struct slice){0};
+}
+
+struct upload *exchange_upload(struct exchange *x, const char *name) {
+    for (uint32_t i = 0; i < x->upload_count; i++) {
+        if (strcmp(x->uploads[i].name, name) == 0) return &x->uploads[i];
+    }
+    return NULL;
+}
+
+const char *exchange_origin(struct exchange *x) {
+    const char *host = exchange_header(x, "Host");
+    return exchange_print(x, "http://%s", host != NULL ? host : "localhost");
+}
+
+/* ---- the broker ---- */
+
+enum code exchange_code(const struct message *answer) { return answer_code(answer); }
+struct slice exchange_text(const struct message *answer) { return answer_text(answer); }
+
+static uint64_t file_of(const struct message *m) {
+    if (m->verb == VERB_SUBMIT) return m->submit.options.source_file;
+    return m->verb == VERB_DONE ? m->report.file : 0;
+}
+
+static void claimed_note(struct request *r, const struct message *tasks, uint32_t count) {
+    uint32_t n = r->claimed_count;
+    struct claimed *list = arena_alloc(&r->arena, sizeof *list * (n + count));
+    if (n > 0) memcpy(list, r->claimed, sizeof *list * n);
+    for (uint32_t i = 0; i < count; i++) {
+        if (tasks[i].task.task == 0) continue;
+        list[n++] = (struct claimed){tasks[i].task.task, tasks[i].task.epoch};
+    }
+    r->claimed = list;
+    r->claimed_count = n;
+}
+
+void exchange_unclaim(struct request *r) {
+    for (uint32_t i = 0; i < r->claimed_count; i++) {
+        struct message m = {.verb = VERB_RELEASE};
+        m.report.task = r->claimed[i].task;
+        m.report.epoch = r->claimed[i].epoch;
+        m.report.percent = -1;
+        link_tell(r->server->link, &r->x.who, &m);
+    }
+    r->claimed_count = 0;
+}
+
+static void answered(struct call *call, const struct message *answer, uint32_t count) {
+    struct request *r = call->owner;
+    exchange_then *then = (exchange_then *)call->then;
+    enum code code = answer_code(answer);
+    if (call->verb == VERB_CLAIM && answer->verb == VERB_TASK) {
+        claimed_note(r, answer, count);
+        if (r->claimed_count > 0 && !http_alive(r->client)) {
+            request_left(r);
+            return;
+        }
+    }
+    if (code == CODE_OK && call->tag != 0) intake_taken(r, call->tag);
+    if (answer->verb == VERB_REFUSED && answer->refused.retry_ms > 0) {
+        r->x.retry_after_s = (answer->refused.retry_ms + 999) / 1000;
+    }
+    r->x.answers = count;
+    if (code != CODE_OK && !call->refusals) {
+        struct slice text = exchange_copy(&r->x, answer_text(answer));
+        exchange_refuse(&r->x, code, text.len > 0 ? (const char *)text.data : NULL);
+    } else {
+        then(&r->x, answer);
+    }
+}
+
+static void send(struct exchange *x, const struct message *m, exchange_then *then, bool refusals) {
+    struct request *r = request_of(x);
+    assert(r->stage != STAGE_ENDED || r->streams);
+    if (then == NULL) {
+        link_tell(r->server->link, &x->who, m);
+        return;
+    }
+    struct call *call = link_send(r->server->link, &x->who, m, 0, r->server->now_ms);
+    if (call == NULL) {
+        struct message none = {.verb = VERB_REFUSED};
+        none.refused.code = CODE_UNAVAILABLE;
+        x->retry_after_s = 1;
+        x->answers = 1;
+        if (refusals) then(x, &none);
+        else exchange_refuse(x, CODE_UNAVAILABLE, NULL);
+        return;
+    }
+    call->owner = r;
+    call->done = answered;
+    call->then = (void (*)(void))then;
+    call->refusals = refusals;
+    call->tag = file_of(m);
+    list_push(&r->calls, &call->of_owner);
+    r->waiting = true;
+}
+
+void exchange_send(struct exchange *x, const struct message *m, exchange_then *then) {
+    send(x, m, then, false);
+}
+
+void exchange_try(struct exchange *x, const struct message *m, exchange_then *then) {
+    send(x, m, then, true);
+}
+
+void exchange_proceed(struct exchange *x) {
+    struct request *r = request_of(x);
+    assert(r->stage == STAGE_BEGIN);
+    r->stage = STAGE_BODY;
+    r->stage_ms = r->server->now_ms;
+    r->waiting = false;
+    http_wake(r);
+}
+
+struct later {
+    struct timer timer; /* in server.later */
+    struct node of_request;
+    struct request *request;
+    exchange_then *then;
+};
+
+void exchange_later(struct exchange *x, uint32_t delay_ms, exchange_then *then) {
+    struct request *r = request_of(x);
+    struct later *later = exchange_alloc(x, sizeof *later);
+    later->request = r;
+    later->then = then;
+    list_push(&r->laters, &later->of_request);
+    if (!heap_set(&r->server->later, &later->timer, r->server->now_ms + delay_ms)) abort();
+    r->waiting = true;
+}
+
+void exchange_tick(struct server *s) {
+    struct timer *timer;
+    while ((timer = heap_first(&s->later)) != NULL && timer->at <= s->now_ms) {
+        struct later *later = owner_of(timer, struct later, timer);
+        heap_clear(&s->later, timer);
+        list_unlink(&later->of_request);
+        later->then(&later->request->x, NULL);
+    }
+}
+
+void exchange_cut(struct request *r) {
+    while (!list_empty(&r->calls)) {
+        call_drop(owner_of(list_first(&r->calls), struct call, of_owner));
+    }
+    while (!list_empty(&r->laters)) {
+        struct later *later = owner_of(list_first(&r->laters), struct later, of_request);
+        heap_clear(&r->server->later, &later->timer);
+        list_unlink(&later->of_request);
+    }
+    if (r->intake != NULL) intake_drop(r);
+}
+
+/* ---- the answer ---- */
+
+void exchange_set(struct exchange *x, const char *name, const char *value) {
+    struct request *r = request_of(x);
+    struct slice copy = exchange_copy(x, slice_text(value));
+    char *text = (char *)(uintptr_t)copy.data;
+    for (char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = ' ';
+    }
+    struct answer_header *header = r->answer_headers;
+    struct answer_header *end = header + r->answer_header_count;
+    while (header < end && strcasecmp(header->name, name) != 0) header++;
+    if (header == end) {
+        assert(r->answer_header_count < ANSWER_HEADERS_MAX);
+        r->answer_header_count++;
+        header->name = (const char *)exchange_copy(x, slice_text(name)).data;
+    }
+    header->value = text;
+}
+
+void exchange_answer(struct exchange *x, int status) {
+    struct request *r = request_of(x);
+    assert(r->stage != STAGE_ENDED && x->out.depth == 0);
+    r->stage = STAGE_ENDED;
+    r->status = status;
+    if (x->out.body.failed) abort();
+    exchange_cut(r);
+    http_wake(r);
+}
+
+bool exchange_refuse(struct exchange *x, enum code code, const char *text) {
+    struct request *r = request_of(x);
+    if (r->stage == STAGE_ENDED) { /* it streams already: nothing but the end can be said */
+        exchange_end(x);
+        return false;
+    }
+    buffer_clear(&x->out.body);
+    x->out.depth = 0;
+    x->out.named = false;
+    x->out.more[0] = false;
+    bool later = code == CODE_RATE_LIMITED || code == CODE_LIMIT_REACHED ||
+                 code == CODE_UNAVAILABLE || code == CODE_BUSY;
+    if (later && x->retry_after_s == 0) x->retry_after_s = 1;
+    if (x->retry_after_s > 0) {
+        exchange_set(x, "Retry-After", exchange_print(x, "%u", x->retry_after_s));
+    }
+    x->dialect->fail(x, code, text != NULL ? text : code_text(code));
+    return false;
+}
+
+/* ---- the house ---- */
+
+const char *exchange_option(const struct exchange *x, const char *name) {
+    const struct request *r = (const struct request *)x;
+    const struct option *option = option_find(name, strlen(name), false);
+    if (option == NULL) return NULL;
+    char text[2048];
+    option_print(option, r->server->config, text, sizeof text);
+    return exchange_print((struct exchange *)(uintptr_t)x, "%s", text);
+}
+
+const uint8_t *exchange_id_key(const struct exchange *x) {
+    const struct keyring *k = &((const struct request *)x)->server->keyring;
+    return k->known ? k->id_key : NULL;
+}

@@ -1,0 +1,549 @@
+#include "gateway/http.h"
+#include "proto/host/clock.h"
+#include "proto/host/log.h"
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EVENTS_MAX = 128, STREAM_BLOCK = 32768, BACKLOG = 1024, ROUNDS_MAX = 8 };
+
+struct http {
+    struct MHD_Daemon *daemon;
+    int epoll, mhd_fd, stop_fd, link_fd, files_fd;
+    uint32_t woken; /* connections resumed since the last MHD_run */
+    bool stopping;
+};
+
+/* What an epoll event is about, where it is no client. */
+static const char about_mhd, about_stop, about_link;
+
+/* ---- the listening socket ---- */
+
+int http_listen(const char *address, uint16_t *ret_port, char *why, size_t why_size) {
+    char host[CONFIG_HOST_MAX], service[8];
+    uint16_t port;
+    if (!config_address(address, host, &port)) {
+        snprintf(why, why_size, "http: %s is no HOST:PORT", address);
+        return -1;
+    }
+    snprintf(service, sizeof service, "%u", port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
+    int failed = getaddrinfo(host, service, &hints, &list);
+    if (failed != 0) {
+        snprintf(why, why_size, "http: %s: %s", address, gai_strerror(failed));
+        return -1;
+    }
+    int on = 1, fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (fd < 0 || bind(fd, list->ai_addr, list->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        snprintf(why, why_size, "http: %s: %s", address, strerror(errno));
+        if (fd >= 0) close(fd);
+        freeaddrinfo(list);
+        return -1;
+    }
+    freeaddrinfo(list);
+    struct sockaddr_storage bound = {0};
+    socklen_t len = sizeof bound;
+    getsockname(fd, (struct sockaddr *)&bound, &len);
+    getnameinfo((struct sockaddr *)&bound, len, NULL, 0, service, sizeof service, NI_NUMERICSERV);
+    *ret_port = (uint16_t)atoi(service);
+    return fd;
+}
+
+/* ---- connections ---- */
+
+static bool is_loopback(const struct sockaddr *a) {
+    if (a->sa_family == AF_INET) {
+        return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
+    }
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+    return a->sa_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127));
+}
+
+/* IPv6 callers are counted by their /64: one host has a whole one. */
+static uint64_t address_hash(const struct sockaddr *a) {
+    if (a->sa_family == AF_INET) {
+        return hash_bytes(1, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+    }
+    return hash_bytes(2, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 8);
+}
+
+static void client_open(struct server *s, struct MHD_Connection *connection, void **context) {
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL) abort();
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    c->server = s;
+    c->connection = connection;
+    c->fd = info->connect_fd;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    c->loopback = is_loopback(info->client_addr);
+    c->address = address_hash(info->client_addr);
+    c->deadline_ms = s->now_ms + s->config->header_ms;
+    int on = 1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
+    list_push(&s->clients, &c->in_server);
+    s->count.connections++;
+    s->count.open_connections++;
+    *context = c;
+}
+
+static void client_close(struct server *s, void **context) {
+    struct client *c = *context;
+    assert(c->request == NULL);
+    epoll_ctl(s->http->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    list_unlink(&c->in_server);
+    s->count.open_connections--;
+    free(c);
+    *context = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) client_open(cls, connection, context);
+    else if (*context != NULL) client_close(cls, context);
+}
+
+static struct client *client_of(struct MHD_Connection *connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+bool http_alive(const struct client *c) {
+    char byte;
+    if (c->gone) return false;
+    ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+}
+
+/* A client that waits for something that may take long, and hung up, gets it no more. */
+static void client_left(struct client *c) {
+    struct request *r = c->request;
+    c->gone = true;
+    if (r == NULL || !r->suspended) return;
+    bool parked = r->outlet != NULL || r->stage == STAGE_BEGIN;
+    for (struct node *n = r->calls.next; n != &r->calls; n = n->next) {
+        enum verb verb = owner_of(n, struct call, of_owner)->verb;
+        parked = parked || verb == VERB_WATCH || verb == VERB_CLAIM;
+    }
+    if (parked || !list_empty(&r->laters)) request_left(r);
+}
+
+/* ---- requests ---- */
+
+/* Targets stay as they were sent: they are split before they are decoded. */
+static size_t on_unescape(void *cls, struct MHD_Connection *connection, char *text) {
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection) {
+    struct server *s = cls;
+    struct client *c = client_of(connection);
+    struct request *r = request_new(s, c, target != NULL ? target : "");
+    if (r == NULL) abort();
+    c->deadline_ms = s->now_ms + s->config->header_ms;
+    return r;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode code) {
+    struct server *s = cls;
+    struct request *r = *context;
+    (void)connection;
+    if (r == NULL) return;
+    r->client->deadline_ms = s->now_ms + s->config->idle_ms;
+    bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->abandoned;
+    if (r->linted) request_log(r, complete);
+    if (!complete) exchange_cut(r);
+    request_free(r);
+    *context = NULL;
+}
+
+void http_wake(struct request *r) {
+    r->waiting = false;
+    if (!r->suspended) return;
+    r->suspended = false;
+    if (r->stalled_since_ms > 0) {
+        r->stalled_ms += r->server->now_ms - r->stalled_since_ms;
+        r->stalled_since_ms = 0;
+    }
+    r->server->http->woken++;
+    MHD_resume_connection(r->client->connection);
+}
+
+static enum MHD_Result suspend(struct request *r, struct MHD_Connection *connection) {
+    r->suspended = true;
+    if (r->stage == STAGE_BODY) r->stalled_since_ms = r->server->now_ms;
+    MHD_suspend_connection(connection);
+    /* what was noticed while it was not suspended */
+    if (r->client->gone) client_left(r->client);
+    return MHD_YES;
+}
+
+static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
+    struct request *r = cls;
+    (void)at;
+    long n = outlet_read(r, (uint8_t *)to, max);
+    if (n > 0) {
+        r->sent_len += (uint64_t)n;
+        r->server->count.bytes_out += (uint64_t)n;
+        return n;
+    }
+    if (n == 0) {
+        r->suspended = true;
+        MHD_suspend_connection(r->client->connection);
+        return 0;
+    }
+    return n == -1 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* ---- answers ---- */
+
+static struct MHD_Response *response_of(struct request *r) {
+    struct buffer *body = &r->x.out.body;
+    if (r->outlet == NULL) {
+        r->server->count.bytes_out += body->len;
+        return MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_PERSISTENT);
+    }
+    uint64_t size = outlet_size(r);
+    return MHD_create_response_from_callback(size == UINT64_MAX ? MHD_SIZE_UNKNOWN : size,
+                                             STREAM_BLOCK, on_read, r, NULL);
+}
+
+static bool has_header(const struct request *r, const char *name) {
+    for (uint32_t i = 0; i < r->answer_header_count; i++) {
+        if (strcasecmp(r->answer_headers[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+/* The answer is ready: hands it to libmicrohttpd. */
+static enum MHD_Result queue_answer(struct request *r, struct MHD_Connection *connection) {
+    struct server *s = r->server;
+    if (r->claimed_count > 0 && !http_alive(r->client)) request_left(r);
+    if (r->abandoned) return MHD_NO;
+    if (r->status == 204) buffer_clear(&r->x.out.body);
+    struct MHD_Response *response = response_of(r);
+    if (response == NULL) return MHD_NO;
+    for (uint32_t i = 0; i < r->answer_header_count; i++) {
+        MHD_add_response_header(response, r->answer_headers[i].name, r->answer_headers[i].value);
+    }
+    if (r->status != 204 && !has_header(r, "Content-Type")) {
+        MHD_add_response_header(response, "Content-Type", "application/json");
+    }
+    if (r->close_after || s->http->stopping) {
+        MHD_add_response_header(response, "Connection", "close");
+    }
+    r->stage_ms = s->now_ms;
+    r->client->deadline_ms = s->now_ms + s->config->request_ms;
+    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+/* Writes the answer past libmicrohttpd, which takes none in the middle of a body. */
+static void answer_now(struct request *r) {
+    char head[2048];
+    const struct buffer *body = &r->x.out.body;
+    int n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nConnection: close\r\n", r->status,
+                     MHD_get_reason_phrase_for((unsigned)r->status));
+    for (uint32_t i = 0; i < r->answer_header_count && n < (int)sizeof head - 512; i++) {
+        n += snprintf(head + n, sizeof head - (size_t)n, "%s: %.400s\r\n",
+                      r->answer_headers[i].name, r->answer_headers[i].value);
+    }
+    n += snprintf(head + n, sizeof head - (size_t)n,
+                  "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body->len);
+    struct iovec parts[2] = {{head, (size_t)n}, {body->data, body->len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    sendmsg(r->client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(r->client->fd, SHUT_WR);
+    r->said = true;
+    r->client->deadline_ms = r->server->now_ms + LINGER_MS;
+}
+
+/* True when the rest of the body is small enough to be read, and the connection stays. */
+static bool rest_is_small(const struct request *r) {
+    uint64_t whole = r->facts.content_length;
+    return !r->facts.chunked && whole - (r->body_len < whole ? r->body_len : whole) <=
+                                    DRAIN_BYTES_MAX;
+}
+
+/* ---- libmicrohttpd's handler ---- */
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                 const char *value) {
+    struct request *r = cls;
+    (void)kind;
+    if (r->header_count == HEADERS_MAX) return MHD_NO;
+    r->headers[r->header_count++] = (struct header){name, value != NULL ? value : ""};
+    return MHD_YES;
+}
+
+/* The head is whole: lint, then the request begins. */
+static void begin_request(struct request *r, struct MHD_Connection *connection,
+                          const char *method, const char *version) {
+    int count = MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
+    r->headers = exchange_alloc(&r->x, sizeof *r->headers * HEADERS_MAX);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, r);
+    struct head head = {.method = method, .target = r->target_at, .target_text = r->target,
+                        .version = version, .headers = r->headers,
+                        .header_count = r->header_count, .too_many = count > HEADERS_MAX};
+    head.size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+                    ->header_size;
+    const char *why = head_lint(&head, &r->facts);
+    const struct config *c = r->server->config;
+    r->linted = true;
+    r->stage_ms = r->server->now_ms;
+    request_start(r, method, why);
+    bool upload = r->x.route != NULL &&
+                  (r->x.route->body == BODY_FORM || r->x.route->body == BODY_FILE);
+    r->client->deadline_ms = r->server->now_ms + (upload ? c->upload_ms : c->request_ms);
+}
+
+/* The first call, and again when `begin` is done: MHD_YES lets the body come. */
+static enum MHD_Result on_head(struct request *r, struct MHD_Connection *connection) {
+    if (r->stage == STAGE_ENDED) {
+        bool unread = r->facts.expects_continue && !rest_is_small(r);
+        if (!r->facts.has_body || r->close_after || unread) return queue_answer(r, connection);
+        if (!rest_is_small(r)) answer_now(r);
+    } else if (r->waiting) {
+        return suspend(r, connection);
+    }
+    r->in_body = true;
+    return MHD_YES;
+}
+
+static enum MHD_Result on_body(struct request *r, struct MHD_Connection *connection,
+                               const char *data, size_t *size) {
+    if (r->said) {
+        r->body_len += *size;
+        *size = 0;
+        return r->body_len > LINGER_BYTES_MAX ? MHD_NO : MHD_YES;
+    }
+    size_t taken = request_body(r, (const uint8_t *)data, *size);
+    if (r->stage == STAGE_ENDED) {
+        *size = 0;
+        if (!rest_is_small(r)) answer_now(r);
+        return MHD_YES;
+    }
+    *size -= taken;
+    return *size > 0 ? suspend(r, connection) : MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **context) {
+    struct request *r = *context;
+    (void)cls;
+    (void)url;
+    if (r == NULL || r->abandoned) return MHD_NO;
+    if (!r->linted) begin_request(r, connection, method, version);
+    if (!r->in_body) return on_head(r, connection);
+    if (*size > 0) return on_body(r, connection, data, size);
+    if (r->said) return MHD_NO;
+    r->client->deadline_ms = INT64_MAX; /* from here on the calls have their deadlines */
+    if (r->stage == STAGE_BODY) request_body_end(r);
+    if (r->abandoned) return MHD_NO;
+    return r->stage == STAGE_ENDED ? queue_answer(r, connection) : suspend(r, connection);
+}
+
+/* ---- deadlines ---- */
+
+static void client_kill(struct client *c) {
+    static const char late[] =
+        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        "Content-Length: 57\r\n\r\n"
+        "{\"error\":\"the request took too long\",\"code\":\"TIMED_OUT\"} ";
+    struct request *r = c->request;
+    c->deadline_ms = INT64_MAX;
+    c->server->count.late_kills++;
+    if (r != NULL && r->suspended) {
+        request_left(r);
+        return;
+    }
+    if (r != NULL && !r->said && r->stage != STAGE_ENDED) {
+        send(c->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+/* Bytes against the time they took, once the first header_ms are over. */
+static bool too_slow(const struct request *r, uint64_t bytes) {
+    const struct config *c = r->server->config;
+    int64_t ms = r->server->now_ms - r->stage_ms - r->stalled_ms;
+    return ms > c->header_ms && bytes < (uint64_t)ms * c->body_rate_min / 1000;
+}
+
+static void client_tick(struct client *c) {
+    struct request *r = c->request;
+    if (c->server->now_ms >= c->deadline_ms) {
+        client_kill(c);
+        return;
+    }
+    if (r == NULL || r->said) return;
+    if (r->outlet != NULL && r->stage == STAGE_ENDED) {
+        outlet_tick(r);
+        if (!r->suspended && outlet_size(r) != UINT64_MAX && too_slow(r, r->sent_len)) {
+            client_kill(c);
+        }
+    } else if (r->in_body && !r->suspended && r->stage == STAGE_BODY &&
+               too_slow(r, r->body_len)) {
+        client_kill(c);
+    }
+}
+
+static void server_tick(struct server *s) {
+    s->tick_ms = s->now_ms + TICK_MS;
+    link_tick(s->link, s->now_ms);
+    struct node *n = s->clients.next;
+    while (n != &s->clients) {
+        struct node *next = n->next;
+        client_tick(owner_of(n, struct client, in_server));
+        n = next;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void watch(struct http *h, int fd, const void *about) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = (void *)(uintptr_t)about};
+    if (fd >= 0 && epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) {
+        log_error("epoll_ctl failed", field_text("why", strerror(errno)));
+    }
+}
+
+static void watch_link(struct server *s) {
+    struct http *h = s->http;
+    link_descriptors(s->link, &h->link_fd, &h->files_fd);
+    watch(h, h->link_fd, &about_link);
+    watch(h, h->files_fd, &about_link);
+}
+
+/* Requests come in, their messages go out, answers come in, and so on while there is something:
+ * what arrived together travels together. */
+static void turn(struct server *s) {
+    struct http *h = s->http;
+    for (uint32_t i = 0; i < ROUNDS_MAX; i++) {
+        h->woken = 0;
+        MHD_run(h->daemon);
+        link_flush(s->link);
+        bool heard = link_receive(s->link, s->now_ms);
+        if (!heard && h->woken == 0) break;
+    }
+    if (link_moved(s->link)) watch_link(s);
+}
+
+static int loop_timeout(struct server *s) {
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (s->http->woken > 0) return 0;
+    int64_t wait = s->tick_ms - s->now_ms;
+    struct timer *first = heap_first(&s->later);
+    if (first != NULL && first->at - s->now_ms < wait) wait = first->at - s->now_ms;
+    if (MHD_get_timeout(s->http->daemon, &ms) == MHD_YES && (int64_t)ms < wait) wait = (int64_t)ms;
+    return wait < 0 ? 0 : (int)wait;
+}
+
+static bool poll_once(struct server *s) {
+    struct epoll_event events[EVENTS_MAX];
+    bool stop = false;
+    int n = epoll_wait(s->http->epoll, events, EVENTS_MAX, loop_timeout(s));
+    s->now_ms = clock_mono_ms();
+    s->wall_ms = clock_wall_ms();
+    for (int i = 0; i < n; i++) {
+        const void *about = events[i].data.ptr;
+        if (about == &about_stop) stop = true;
+        else if (about != &about_mhd && about != &about_link) client_left(events[i].data.ptr);
+    }
+    turn(s);
+    if (s->later.count > 0) exchange_tick(s);
+    if (s->now_ms >= s->tick_ms) server_tick(s);
+    return stop;
+}
+
+/* True while an exchange is under way. */
+static bool busy(struct server *s) {
+    for (struct node *n = s->clients.next; n != &s->clients; n = n->next) {
+        if (owner_of(n, struct client, in_server)->request != NULL) return true;
+    }
+    return false;
+}
+
+/* What only waits is ended: the caller may ask another gateway. */
+static void end_parked(struct server *s, bool all) {
+    for (struct node *n = s->clients.next; n != &s->clients; n = n->next) {
+        struct request *r = owner_of(n, struct client, in_server)->request;
+        if (r == NULL || !r->suspended) continue;
+        bool parked = r->outlet != NULL;
+        for (struct node *c = r->calls.next; c != &r->calls; c = c->next) {
+            enum verb verb = owner_of(c, struct call, of_owner)->verb;
+            parked = parked || verb == VERB_WATCH || verb == VERB_CLAIM;
+        }
+        if (all) request_left(r);
+        else if (parked) exchange_refuse(&r->x, CODE_UNAVAILABLE, "the gateway is stopping");
+    }
+}
+
+void http_run(struct server *s, uint32_t drain_ms) {
+    struct http *h = s->http;
+    while (!poll_once(s)) {
+    }
+    epoll_ctl(h->epoll, EPOLL_CTL_DEL, h->stop_fd, NULL);
+    MHD_quiesce_daemon(h->daemon);
+    h->stopping = s->draining = true;
+    end_parked(s, false);
+    int64_t end_ms = s->now_ms + drain_ms;
+    while (busy(s) && s->now_ms < end_ms) poll_once(s);
+    end_parked(s, true);
+    turn(s);
+}
+
+bool http_open(struct server *s, int listen_fd, int stop_fd, uint32_t connections_max, char *why,
+               size_t why_size) {
+    struct http *h = calloc(1, sizeof *h);
+    if (h == NULL) abort();
+    const struct config *c = s->config;
+    s->http = h;
+    list_init(&s->clients);
+    h->stop_fd = stop_fd;
+    h->epoll = epoll_create1(EPOLL_CLOEXEC);
+    h->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL, on_request, s,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, connections_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->pool_bytes,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->connections_per_address_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
+    if (h->epoll < 0 || h->daemon == NULL) {
+        snprintf(why, why_size, "http: libmicrohttpd does not start: %s", strerror(errno));
+        http_close(s);
+        return false;
+    }
+    h->mhd_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    watch(h, h->mhd_fd, &about_mhd);
+    watch(h, stop_fd, &about_stop);
+    watch_link(s);
+    return true;
+}
+
+void http_close(struct server *s) {
+    struct http *h = s->http;
+    if (h == NULL) return;
+    if (h->daemon != NULL) MHD_stop_daemon(h->daemon);
+    if (h->epoll >= 0) close(h->epoll);
+    free(h);
+    s->http = NULL;
+}

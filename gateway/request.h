@@ -1,0 +1,193 @@
+/* request.h - the inside of an exchange: what the engine (http, request, stream, guard) shares and
+ * no dialect sees.
+ *
+ * A server is one thread: an epoll set, a libmicrohttpd daemon, a link. A client is one connection,
+ * a request one exchange on it. http.c knows sockets and libmicrohttpd, request.c the stages of a
+ * request, exchange.c what dialects call, stream.c files and events.
+ *
+ * Stages: HEAD (lint, route, steps) -> BEGIN (the route's own begin) -> BODY -> FILES (uploads
+ * are being sealed) -> WORK (read, verbs, write) -> ENDED (the answer is known; it may still
+ * stream). */
+#ifndef RELAIS_GATEWAY_REQUEST_H
+#define RELAIS_GATEWAY_REQUEST_H
+#include "gateway/exchange.h"
+#include "gateway/form.h"
+#include "gateway/guard.h"
+#include "gateway/lint.h"
+#include "gateway/link.h"
+#include "gateway/route.h"
+#include "proto/base/heap.h"
+#include "proto/base/list.h"
+#include "proto/host/config.h"
+#include "proto/host/token.h"
+
+enum { ARENA_FIRST = 1024, ARENA_BLOCK = 8192, ANSWER_HEADERS_MAX = 24, REQUESTS_KEPT = 256,
+       TICK_MS = 100 };
+
+enum stage { STAGE_HEAD, STAGE_BEGIN, STAGE_BODY, STAGE_FILES, STAGE_WORK, STAGE_ENDED };
+
+struct block { struct block *next; };
+struct arena { /* everything of one request; freed with it */
+    struct block *blocks;
+    size_t left;
+    uint8_t *at;
+    uint8_t first[ARENA_FIRST];
+};
+
+struct keyring { /* what the broker gave this thread to check credentials with */
+    bool known;
+    uint64_t version; /* raised by each change: cached tokens of an older one are checked anew */
+    struct token_secret secrets[TOKEN_SECRETS_MAX];
+    uint32_t secret_count;
+    uint8_t id_key[16];
+    char (*revoked)[TOKEN_JTI_MAX]; /* owned, sorted */
+    uint32_t revoked_count;
+};
+
+struct count { /* one thread's counters, for /metrics */
+    uint64_t requests, classes[6], refused_heads, bytes_in, bytes_out, left, late_kills;
+    uint64_t open_connections, connections;
+};
+
+struct guard_state; /* guard.c: token cache */
+struct rates;       /* rate.h: shared by all threads */
+
+struct server {
+    const struct config *config;   /* borrowed */
+    const struct route_table *routes; /* borrowed, shared */
+    const struct dialect *house;   /* answers where no dialect does */
+    struct rates *rates;           /* borrowed, shared */
+    struct gateway *gateway;       /* borrowed: for /metrics of all threads */
+    struct link *link;
+    struct keyring keyring;
+    struct guard_state *guard;
+    struct heap later;             /* exchange_later */
+    struct request *free;          /* requests kept for reuse */
+    uint32_t free_count;
+    struct node clients;
+    int64_t now_ms, wall_ms, tick_ms; /* mono, wall, when the next tick is due */
+    struct count count;
+    struct http *http;             /* http.c */
+    uint64_t request_base;         /* random: request ids */
+    uint64_t request_count;
+    uint32_t uploads;              /* under way */
+    uint32_t index;
+    bool draining;
+};
+
+struct client { /* one connection */
+    struct node in_server;
+    struct server *server;
+    void *connection;  /* http.c */
+    struct request *request; /* the one under way; NULL = between two */
+    int64_t deadline_ms; /* when it is closed unless something moves it */
+    uint64_t address;  /* hash, for rates */
+    int fd;
+    bool loopback, gone; /* gone: it has hung up */
+};
+
+struct answer_header { const char *name, *value; };
+struct claimed { uint64_t task, epoch; };
+
+struct request {
+    struct exchange x; /* first: an exchange is a request */
+    struct server *server;
+    struct client *client;
+    struct request *next_free;
+    struct arena arena;
+    enum stage stage;
+    bool suspended;    /* in libmicrohttpd */
+    bool linted, waiting; /* waiting: nothing to do before it is woken */
+    bool in_body;      /* the head's part is over */
+    bool said;         /* the answer was written past libmicrohttpd: the rest is thrown away */
+    bool abandoned;    /* the client left: no answer */
+    bool close_after, streams, head_only;
+    const char *target; /* path and query as sent */
+    const char *target_at; /* where it stood */
+    struct header *headers;
+    uint32_t header_count;
+    struct head_facts facts;
+    struct answer_header answer_headers[ANSWER_HEADERS_MAX];
+    uint32_t answer_header_count;
+    int status;
+    int64_t start_us;  /* mono */
+    int64_t stage_ms, stalled_ms, stalled_since_ms; /* body: its start; our own back-pressure */
+    uint64_t body_len, body_max, sent_len;
+    struct buffer body;
+    struct form *form; /* in the arena */
+    struct node calls; /* call.of_owner */
+    struct node laters;
+    struct claimed *claimed; /* tasks given to this client by CLAIM; in the arena */
+    uint32_t claimed_count;
+    struct intake *intake;   /* stream.c: uploads under way */
+    struct outlet *outlet;   /* stream.c: what is streamed out */
+};
+
+static inline struct request *request_of(struct exchange *x) { return (struct request *)x; }
+
+/* ---- exchange.c ---- */
+
+void arena_open(struct arena *a);
+void arena_close(struct arena *a);
+void *arena_alloc(struct arena *a, size_t size);
+/* Takes back what is under way for a request that has ended or lost its client. */
+void exchange_cut(struct request *r);
+/* RELEASEs the tasks that were claimed for it. */
+void exchange_unclaim(struct request *r);
+void exchange_tick(struct server *s); /* exchange_later */
+
+/* ---- request.c ---- */
+
+struct request *request_new(struct server *s, struct client *c, const char *target);
+void request_free(struct request *r);
+/* The head is whole and linted: route, steps, begin. `why` = what the lint refused, or NULL. */
+void request_start(struct request *r, const char *method, const char *why);
+/* Takes body bytes; fewer than len when it must wait first. */
+size_t request_body(struct request *r, const uint8_t *data, size_t len);
+/* The body is whole. */
+void request_body_end(struct request *r);
+/* All uploads are sealed. */
+void request_read(struct request *r);
+/* The client has hung up. */
+void request_left(struct request *r);
+/* The answer has been written, or the connection has ended: log, counters. */
+void request_log(struct request *r, bool complete);
+
+/* ---- stream.c ---- */
+
+/* Opens the intake of one file; its bytes follow. False: the exchange was refused. */
+bool intake_open(struct request *r, const char *name, const char *file_name, const char *mime);
+bool intake_write(struct request *r, struct slice bytes);
+bool intake_close(struct request *r); /* the file is whole: seal it */
+/* True between intake_open and intake_close. */
+bool intake_open_now(const struct request *r);
+/* True when no more body may be read now. */
+bool intake_full(const struct request *r);
+/* True when every file is sealed. */
+bool intake_done(const struct request *r);
+/* Drops what no successful answer has taken. */
+void intake_drop(struct request *r);
+/* A message that names a file succeeded: that file stays. */
+void intake_taken(struct request *r, uint64_t file);
+/* Bytes for the client: > 0; 0 = wait (the request is woken); -1 = the end; -2 = broken off. */
+long outlet_read(struct request *r, uint8_t *to, size_t max);
+void outlet_free(struct request *r);
+/* Size of the streamed body; UINT64_MAX = not known. */
+uint64_t outlet_size(const struct request *r);
+void outlet_tick(struct request *r);
+
+/* ---- http.c ---- */
+
+/* There is something to do for it again: it is handed to libmicrohttpd. */
+void http_wake(struct request *r);
+/* False when the peer has hung up. */
+bool http_alive(const struct client *c);
+
+/* ---- guard.c ---- */
+
+struct guard_state *guard_new(void);
+void guard_destroy(struct guard_state **self);
+/* Reads a KEYRING; false when it is malformed. */
+bool keyring_read(struct keyring *k, struct slice body);
+void keyring_wipe(struct keyring *k);
+#endif
