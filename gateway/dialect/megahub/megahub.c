@@ -192,7 +192,16 @@ static struct refusal validation_refusal(struct exchange *x, const char *text) {
     return r;
 }
 
+/* The broker tells a worker that never held the task from one that lost it; here both are the
+ * 409 of a lease. */
+static enum code report_code(const struct exchange *x, enum code code) {
+    bool report = x->route != NULL && x->route->guard == GUARD_WORKER && x->param_count > 0;
+    return report && code == CODE_FORBIDDEN && x->cause == CAUSE_NONE ? CODE_ATTEMPT_SUPERSEDED
+                                                                      : code;
+}
+
 void megahub_fail(struct exchange *x, enum code code, const char *text) {
+    code = report_code(x, code);
     struct outcode plain = outcode_of(code);
     bool fields = plain.status == 400 && x->errors.count > 0;
     struct refusal r = plain.status == 400 ? validation_refusal(x, text)

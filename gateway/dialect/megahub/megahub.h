@@ -8,7 +8,7 @@
  * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
  * this dialect knows of a task travels in `extra`, a JSON object: "description", "scheduled_ms"
  * and "created_ms" (the gateway's time, so that the answer to POST and every later read say the
- * same). */
+ * same; a POST with an idempotency key reads the broker's time back instead). */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
 #include "gateway/exchange.h"

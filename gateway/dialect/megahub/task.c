@@ -27,13 +27,24 @@ static int64_t due_read(struct exchange *x) {
     return due_ms;
 }
 
-static struct slice extra_make(struct exchange *x, const struct megahub_task *task) {
+/* A repeated key is known by queue, type, payload and extra: with a key, extra holds all else that
+ * the client said and nothing that differs by the moment. */
+static struct slice extra_make(struct exchange *x, const struct megahub_task *task, bool keyed) {
     struct out o = {0};
     out_object(&o);
     out_key(&o, "description");
     out_text(&o, task->description);
-    out_key(&o, "created_ms");
-    out_integer(&o, task->created_ms);
+    if (keyed) {
+        out_key(&o, "said");
+        out_list(&o);
+        out_integer(&o, task->priority);
+        out_integer(&o, task->max_retries);
+        out_integer(&o, task->timeout_ms);
+        out_list_end(&o);
+    } else {
+        out_key(&o, "created_ms");
+        out_integer(&o, task->created_ms);
+    }
     if (task->due_ms > 0) {
         out_key(&o, "scheduled_ms");
         out_integer(&o, task->due_ms);
@@ -93,7 +104,7 @@ bool task_create_read(struct exchange *x, struct message *m) {
     options->retries = task->max_retries;
     options->timeout_ms = task->timeout_ms;
     options->keep_ms = keep_ms(x);
-    options->extra = extra_make(x, task);
+    options->extra = extra_make(x, task, key != NULL);
     if (task->due_ms > 0) {
         options->set |= SET_DUE;
         options->due_ms = task->due_ms;

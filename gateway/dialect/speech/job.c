@@ -1,10 +1,11 @@
 #include "gateway/dialect/keep.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/spell.h"
+#include "proto/base/utf8.h"
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { KEY_MAX = 255 };
+enum { KEY_MAX = 255, FILE_NAME_MAX = 128 /* bytes the broker keeps of a name */ };
 static const char no_audio[] = "Aucun fichier audio fourni";
 static const char queued[] = "Votre demande est dans la file d'attente";
 
@@ -70,6 +71,7 @@ bool job_create_read(struct exchange *x, struct message *m) {
     options->source_file = audio->file;
     options->source_size = audio->size;
     options->source_name = slice_text(audio->file_name);
+    options->source_name.len = utf8_cut(options->source_name, FILE_NAME_MAX);
     options->source_mime = slice_text(audio->mime);
     options->source_hash = slice_of(audio->hash, sizeof audio->hash);
     if (key != NULL) options->key = slice_text(key);

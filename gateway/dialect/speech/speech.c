@@ -120,8 +120,16 @@ static bool json_for_form(const struct exchange *x, enum code code) {
            x->route->body == BODY_FORM && type != NULL && strstr(type, "json") != NULL;
 }
 
+/* The broker tells a worker that never held the job from one that lost it; here both are the 409
+ * of a lease. */
+static bool never_held(const struct exchange *x, enum code code) {
+    return code == CODE_FORBIDDEN && x->cause == CAUSE_NONE && x->route != NULL &&
+           x->route->guard == GUARD_WORKER && x->param_count > 0;
+}
+
 void speech_fail(struct exchange *x, enum code code, const char *text) {
     const char *list[FIELD_ERRORS_MAX];
+    if (never_held(x, code)) code = CODE_ATTEMPT_SUPERSEDED;
     if (json_for_form(x, code)) {
         code = CODE_VALIDATION_ERROR;
         text = "Aucun fichier audio fourni : envoyez audioFile en multipart/form-data "
