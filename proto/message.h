@@ -88,13 +88,14 @@ struct options {
     uint32_t after_count;
     uint64_t source_file;  /* "source": a sealed file's id; with it go: */
     uint64_t source_size;  /* "source_size" */
-    struct slice source_name, source_mime, source_hash; /* "source_name" "source_mime" "source_hash" (32 bytes) */
+    struct slice source_name, source_mime; /* "source_name" "source_mime" */
+    struct slice source_hash; /* "source_hash", 32 bytes */
 };
 
 /* [queue, type, payload, [options]] */
 struct submit { struct slice queue, type, payload; struct options options; };
 
-enum want { WANT_BODY = 1, WANT_RESULT = 2, WANT_ATTEMPTS = 4, WANT_LOG = 8, WANT_CHECKPOINTS = 16 };
+enum want { WANT_BODY = 1, WANT_RESULT = 2, WANT_ATTEMPTS = 4, WANT_LOG = 8 };
 /* GET [id, [want]]; WATCH [id, [want], version, wait_ms]; CANCEL [id, [reason text]];
  * RETRY [id, [options]]; UPDATE [id, options]; REMOVE [id]; EXPLAIN [id] */
 struct task_ref {
@@ -175,11 +176,13 @@ struct welcome {
     uint32_t verdict_count;
 };
 
-struct submitted { uint64_t number, id; enum code code; struct slice text; }; /* [number, code, id, [text]] */
+/* [number, code, id, [text]] */
+struct submitted { uint64_t number, id; enum code code; struct slice text; };
 
 /* [task, epoch, queue, type, attempt, payload, map, [number]]; map: brand, labels, extra, timeout,
  * lease (ms, HTTP), source (file id), source_size, source_name, source_mime, ticket,
- * checkpoint [seq, name, data], run, created. A CLAIM with nothing: [0, 0, "", "", 0, "", {}, number] */
+ * checkpoint [seq, name, data], run, created. A CLAIM that got nothing, and one with limit > 1
+ * after what it got, is closed by [0, 0, "", "", 0, "", {}, number] */
 struct delivery {
     uint64_t task, epoch, number, source_file, source_size, ticket;
     uint32_t brand, timeout_ms, lease_ms, attempt, run;
@@ -189,9 +192,12 @@ struct delivery {
     struct slice checkpoint_name, checkpoint_data;
 };
 
-struct settled { uint64_t task, epoch, number; enum code code; }; /* [task, epoch, code, [number]] */
-struct checkpoint_ok { uint64_t task, epoch, number; uint32_t seq; enum code code; }; /* [task, epoch, seq, code, [number]] */
-struct stop { uint64_t task, epoch; uint8_t reason; }; /* STOP [task, epoch, reason], RECALL [task, epoch] */
+/* [task, epoch, code, [number]] */
+struct settled { uint64_t task, epoch, number; enum code code; };
+/* [task, epoch, seq, code, [number]] */
+struct checkpoint_ok { uint64_t task, epoch, number; uint32_t seq; enum code code; };
+/* STOP [task, epoch, reason], RECALL [task, epoch] */
+struct stop { uint64_t task, epoch; uint8_t reason; };
 
 /* VIEW [number, code, array or text]: the array holds, in this order: */
 struct view {
@@ -214,7 +220,8 @@ struct view {
     struct slice source_name, source_mime, result_name, result_mime;
 };
 
-struct answer { uint64_t number; enum code code; struct slice body; }; /* [number, code, body]; with a code the body is its text */
+/* [number, code, body]; with a code the body is its text */
+struct answer { uint64_t number; enum code code; struct slice body; };
 
 /* [number, code, rows (bin: concatenated msgpack), count of rows, next cursor, incomplete,
  *  total or -1, total_exact, [text]] */
@@ -227,8 +234,14 @@ struct rows {
     int64_t total;
 };
 
-struct outcome { uint64_t task; uint8_t status, reason; struct slice result, message; uint64_t result_file; }; /* [task, status, reason, result, message, [file]] */
-struct busy { uint64_t number; uint32_t retry_ms; enum code code; struct slice text; }; /* REFUSED [number, code, text, [retry_ms]] */
+/* [task, status, reason, result, message, [file]] */
+struct outcome {
+    uint64_t task, result_file;
+    uint8_t status, reason;
+    struct slice result, message;
+};
+/* REFUSED [number, code, text, [retry_ms]] */
+struct busy { uint64_t number; uint32_t retry_ms; enum code code; struct slice text; };
 
 /* ---- file endpoint ---- */
 
@@ -239,7 +252,8 @@ struct file_ref {
     uint64_t id, offset, size /* of the file, or bytes to read */, ticket;
     struct slice name, bytes;
 };
-struct file_bytes { uint64_t number, offset; enum code code; struct slice bytes; bool end; }; /* [number, code, offset, bytes or text, [end]] */
+/* [number, code, offset, bytes or text, [end]] */
+struct file_bytes { uint64_t number, offset; enum code code; struct slice bytes; bool end; };
 
 struct message {
     enum verb verb;

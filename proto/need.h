@@ -11,14 +11,16 @@ enum need_kind {
     NEED_NONE = 0,
     NEED_TASK = 1,   /* id: head, body, result, ledger, log */
     NEED_BODY = 2,   /* id: body, and the checkpoint `seq` (0 = the newest) when there is one */
-    NEED_LANE = 3,   /* lane, priority, from order (>=), count: heads with status queued, in order, each followed by its body */
-    NEED_DUE = 4,    /* from due_ms (>=) and id (>) , count: heads with status scheduled, by due time */
+    NEED_LANE = 3,   /* lane, priority, from order (>=), count: heads with status queued, in
+                        order, each followed by its body */
+    NEED_DUE = 4,    /* from due_ms (>=) and id (>), count: heads with status scheduled, by due
+                        time */
     NEED_DEDUP = 5,  /* brand, key */
     NEED_OBJECT = 6, /* object kind, brand, key = name */
-    NEED_RESTORE = 7, /* meta, all lanes, queues and workers, then every head delivered, running or paused (with TASK_CANCELLING too) */
+    NEED_RESTORE = 7, /* meta, all lanes, queues and workers, then every head delivered, running
+                         or paused */
     NEED_SWEEP = 8   /* object 0: from id (>), count: heads of ended tasks in order of id, for
                         retention; object 1: dedup records after (brand, key), count */
- 
 };
 
 struct need {

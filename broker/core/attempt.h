@@ -12,7 +12,8 @@
 #include "broker/core/life.h"
 #include "broker/core/state.h"
 
-/* Ends the lease's attempt without success. text: why, for the ledger and a failed run's message. */
+/* Ends the lease's attempt without success. text: why, for the ledger and a failed run's
+ * message. */
 void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
                  bool retryable);
 /* Ends the run: COMPLETE, FAIL or CANCEL. The task has no lease any more. result.id is ignored. */

@@ -75,7 +75,7 @@ struct event {
     int64_t mono_ms;   /* monotonic: leases, beats, waits */
     int64_t wall_ms;   /* wall clock: due times, stamps */
     uint64_t seed;     /* fresh randomness for this step */
-    uint32_t peer;     /* the shell's number of the connection, < links_max; stable while it lives */
+    uint32_t peer;     /* the shell's number of the connection, < links_max, while it lives */
     uint32_t link;     /* MESSAGE: the link number of the frame (0 in HELLO) */
     struct who who;    /* MESSAGE: the principal, after a gateway's attachment */
     const struct message *message;
@@ -113,7 +113,7 @@ void core_step(struct core *c, const struct event *e, struct effects *fx);
 void core_close(struct core *c, struct effects *fx);
 /* True when something changed since the last close. */
 bool core_dirty(const struct core *c);
-/* True once the restore has loaded what it needs; until then messages are refused as UNAVAILABLE. */
+/* True once the restore has loaded what it needs; until then messages are refused. */
 bool core_ready(const struct core *c);
 /* Monotonic milliseconds at which the next EVENT_TIME is due; INT64_MAX = never. */
 int64_t core_wake_ms(const struct core *c);

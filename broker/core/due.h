@@ -1,7 +1,7 @@
 /* due.h - tasks that wait for a time: delays and retries.
  *
- * Those due before the horizon (one minute ahead, or fewer when there are very many) are in a
- * heap on the wall clock, all others on disk only; the horizon moves on by loading what comes next. */
+ * Those due before the horizon (one minute ahead, or less when there are very many) are in a heap
+ * on the wall clock, all others on disk only; the horizon moves on by loading what comes next. */
 #ifndef RELAIS_CORE_DUE_H
 #define RELAIS_CORE_DUE_H
 #include "broker/core/state.h"

@@ -21,7 +21,8 @@
 #include "proto/base/map.h"
 #include <assert.h>
 
-enum where { WHERE_NONE, WHERE_DISK, WHERE_WINDOW, WHERE_FETCH, WHERE_DUE, WHERE_FAR, WHERE_LEASED };
+enum where { WHERE_NONE, WHERE_DISK, WHERE_WINDOW, WHERE_FETCH, WHERE_DUE, WHERE_FAR,
+             WHERE_LEASED };
 enum change { CHANGE_HEAD = 1, CHANGE_BODY = 2, CHANGE_RESULT = 4, CHANGE_RESULT_GONE = 8,
               CHANGE_GONE = 16, CHANGE_NOTES = 32 /* records of its own are in this group */ };
 enum timer_kind { TIMER_LEASE, TIMER_LINK, TIMER_WORKER, TIMER_WATCH, TIMER_CLAIM, TIMER_QUEUE,
@@ -29,7 +30,8 @@ enum timer_kind { TIMER_LEASE, TIMER_LINK, TIMER_WORKER, TIMER_WATCH, TIMER_CLAI
 enum { SHELF_WINDOW_MIN = 16, SHELF_LOW = 64, LOAD_COUNT = 256, DUE_HELD_MAX = 65536,
        DUE_AHEAD_MS = 60000, SWEEP_COUNT = 1000, SWEEP_STEP_MS = 100, SWEEP_REST_MS = 60000,
        NUMBER_BLOCK = 1 << 20, SETTLED_SLOTS = 1 << 15, CREWS_MAX = 1024, LOSSES_MAX = 32,
-       LEDGER_MAX = 32, PLACE_STEPS = 4096, DUE_LOAD_COUNT = 4096, FREEZE_WORKERS_MIN = 10, FREEZE_PERCENT = 30 };
+       PLACE_STEPS = 4096, DUE_LOAD_COUNT = 4096,
+       FREEZE_WORKERS_MIN = 10, FREEZE_PERCENT = 30 };
 
 struct body { size_t size; struct task_body body; uint8_t bytes[]; };       /* one block */
 struct result { size_t size; struct task_result result; uint8_t bytes[]; }; /* one block */
@@ -52,13 +54,19 @@ struct task {
     struct lease *lease;
     uint64_t free_after;  /* limbo: newest load that may still show an older version */
     uint8_t where, change;
-    bool regrant;         /* an earlier grant was not handed back: the next must be recorded first */
+    bool regrant;         /* an earlier grant was not handed back: record the next first */
     bool watched;         /* core.watches has entries for it */
     bool touched;         /* in core.touched: watchers are told at the end of the step */
     struct node touch;
 };
 
-struct shelf { struct node window; uint32_t held; uint64_t disk, from, load_from; bool loading; };
+struct shelf {
+    struct node window;
+    uint32_t held;        /* tasks in the window */
+    uint64_t disk, from;  /* tasks on disk only; none of them has a lower order than `from` */
+    uint64_t load_from;   /* `from` as the load under way knew it */
+    bool loading;
+};
 
 struct lane {
     struct map_node by_key;
@@ -86,8 +94,18 @@ struct queue {
 };
 
 struct crew_brand { struct node ring, queues; uint32_t brand; struct node in_crew; };
-struct crew_queue { struct node ring, lanes, in_crew; struct crew_brand *brand; struct queue *queue; uint32_t spent; };
-struct crew_lane { struct node ring, in_lane, in_crew; struct crew *crew; struct lane *lane; struct crew_queue *queue; };
+struct crew_queue {
+    struct node ring, lanes, in_crew;
+    struct crew_brand *brand;
+    struct queue *queue;
+    uint32_t spent;       /* tasks taken in this turn */
+};
+struct crew_lane {
+    struct node ring, in_lane, in_crew;
+    struct crew *crew;
+    struct lane *lane;
+    struct crew_queue *queue;
+};
 
 struct crew {
     struct map_node by_key;
@@ -162,7 +180,7 @@ struct claim_wait {
     struct worker *worker;
     uint64_t number;
     uint32_t limit, lease_ms, held_max;
-    struct node given;    /* core.claims_given: got some, closed at the end of the step */
+    struct node given;    /* core.claims_given: got some, closed when the step ends */
     bool many;            /* limit was over 1 */
 };
 
@@ -192,8 +210,10 @@ struct core {
     uint64_t random, incarnation;
     uint64_t next, reserved, born; /* numbers: next free, durable bound, first of this process */
     bool ready, restoring, disk_full, meta_dirty;
-    struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches, wants;
-    struct node dirty, limbo, released, touched, dirty_lanes, dirty_queues, wanted, crews_pending, claims_given;
+    struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches;
+    struct map wants;
+    struct node dirty, limbo, released, touched, dirty_lanes, dirty_queues, wanted;
+    struct node crews_pending, claims_given;
     struct record *notes;  /* one-shot records of the open group */
     uint32_t note_count, note_cap;
     struct chunk *chunks;  /* their bytes */

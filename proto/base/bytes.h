@@ -37,5 +37,7 @@ void buffer_byte(struct buffer *b, uint8_t byte);
 void buffer_clear(struct buffer *b);
 /* Frees the memory; the struct is empty and usable again. */
 void buffer_free(struct buffer *b);
-static inline struct slice buffer_slice(const struct buffer *b) { return slice_of(b->data, b->len); }
+static inline struct slice buffer_slice(const struct buffer *b) {
+    return slice_of(b->data, b->len);
+}
 #endif
