@@ -26,6 +26,9 @@ static inline void list_insert(struct node *at, struct node *n) {
     at->prev = n;
 }
 static inline void list_push(struct node *list, struct node *n) { list_insert(list, n); }
+static inline void list_push_front(struct node *list, struct node *n) {
+    list_insert(list->next, n);
+}
 static inline struct node *list_first(const struct node *list) {
     return list_empty(list) ? NULL : list->next;
 }
