@@ -264,7 +264,7 @@ def test_another_brands_task_looks_like_none(user, stranger):
 
 
 @pytest.mark.parametrize("name", ["999999999999", "task_aaaaaaaaaaaa", "nothing", "0", "-1",
-                                  "99999999999999999999999", "%2e%2e", "1e3"])
+                                  "99999999999999999999999", "1e3"])
 def test_an_unknown_task_is_not_found(user, name):
     sample = example("002_error.json")
     refused(user.get(f"/tasks/{name}/"), 404, sample["error_code"], sample["detail"])

@@ -181,7 +181,7 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
 static struct refusal validation_refusal(struct exchange *x, const char *text) {
     struct refusal r = {"VALIDATION_ERROR", text != NULL ? text : "Invalid input.", 400};
     if (x->cause == CAUSE_BRAND_MALFORMED) r.name = "BRAND_REQUIRED";
-    if (x->cause == CAUSE_PARSE)
+    if (x->cause == CAUSE_PARSE && x->route != NULL && x->route->body == BODY_JSON)
         r.detail = exchange_print(x, "JSON parse error - %s", r.detail);
     for (uint32_t i = 0; i < x->errors.count; i++) {
         const char *own = x->errors.list[i].text;
