@@ -62,6 +62,11 @@ bool router_bind(struct router *r, const char *endpoint, const struct secret *se
     return true;
 }
 
+void router_unbind(struct router *r) {
+    assert(r->socket_count > 0 && r->peers.count == 0);
+    zmq_close(r->sockets[--r->socket_count].zmq);
+}
+
 bool router_poll(struct router *r, struct pollfd *fds, uint32_t *count) {
     bool readable = false;
     for (uint32_t i = 0; i < r->socket_count; i++) {

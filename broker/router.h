@@ -42,6 +42,8 @@ void router_destroy(struct router **self);
 /* Binds an endpoint; writes where it is really bound. False with the cause in why. */
 bool router_bind(struct router *r, const char *endpoint, const struct secret *secret,
                  char *bound, size_t bound_size, char *why, size_t why_size);
+/* Takes the newest bind back; nobody may have been heard there. */
+void router_unbind(struct router *r);
 /* Opens a bound ROUTER socket with the rules above, for router_bind and the file endpoint. NULL
  * with the cause in why. */
 void *socket_open(void *context, const char *endpoint, const struct router_limits *limits,

@@ -1,0 +1,36 @@
+/* main.c - `relais broker`. */
+#include "broker/broker.h"
+#include "command.h"
+#include "proto/host/log.h"
+#include "proto/host/signal.h"
+#include <stdio.h>
+
+int command_broker(int argc, char **argv) {
+    struct config config;
+    const int code = config_start(&config, SECTION_BASE | SECTION_BROKER, &argc, argv);
+    if (code >= 0) return code;
+    enum log_level level = LEVEL_INFO;
+    log_level_parse(config.log_level, &level);
+    log_open("broker", level, 2);
+    if (!config_used_up(argc, argv)) {
+        config_free(&config);
+        return 2;
+    }
+    char why[512];
+    const struct broker_setup setup = {.config = &config, .stop_fd = signal_open()};
+    struct broker *broker = broker_open(&setup, why, sizeof why);
+    if (broker == NULL) {
+        fprintf(stderr, "relais broker: %s\n", why);
+        config_free(&config);
+        return 1;
+    }
+    printf("relais: ready native=%s\n", broker_native(broker));
+    fflush(stdout);
+    supervisor_say("READY=1");
+    broker_run(broker);
+    supervisor_say("STOPPING=1");
+    log_info("stopping");
+    broker_close(&broker);
+    config_free(&config);
+    return 0;
+}
