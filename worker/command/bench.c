@@ -86,7 +86,6 @@ static bool measure(struct bench *b, const struct scenario *s, const char *http)
         return s->run(b);
     }
     if (!server_start(&b->server, bench_server_options(b))) return false;
-    b->server.curve = b->curve;
     b->token = b->own_token;
     bool ok = (!need_http || server_token(&b->server, b->own_token)) && s->run(b);
     server_close(&b->server);

@@ -11,12 +11,16 @@
 
 enum { SERVER_ENDPOINT_MAX = 256, SERVER_TOKEN_MAX = 4200, SERVER_OPTIONS_MAX = 8 };
 
+struct server_keys { /* CURVE, Z85; server "" = none */
+    char server[41], client_public[41], client_secret[41], worker_public[41], worker_secret[41];
+};
+
 struct server {
     pid_t pid;     /* 0 = not running */
     char *folder;  /* owned; NULL = not ours */
     int out;       /* its stdout; kept open and unread after the ready line */
     int64_t ready_ms; /* from exec to the ready line */
-    bool curve;
+    struct server_keys keys;
     char native[SERVER_ENDPOINT_MAX], http[SERVER_ENDPOINT_MAX];
 };
 
