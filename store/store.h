@@ -26,8 +26,11 @@ struct store_options {
     uint64_t tail_bytes_max;     /* journal to replay at most; default 32 MiB */
     uint64_t debt_bytes_max;     /* records waiting for the table; over it store_debt() >= 1 */
     uint32_t age_ms_max;         /* a pending record older than that goes to the table; 50 */
-    uint64_t free_bytes_min;     /* disk watermark */
-    bool read_only;              /* relais check */
+    uint32_t pending_max;        /* entries that may wait longer than a moment; default 8192 */
+    uint64_t free_bytes_min;     /* disk watermark; default 256 MiB */
+    uint64_t ballast_bytes;      /* given up when there is no room to start; default 32 MiB */
+    uint64_t cache_bytes;        /* the table's blocks in memory; default 64 MiB */
+    bool read_only;              /* relais check: needs a stopped broker, changes nothing */
 };
 
 struct store_stats {

@@ -1,0 +1,189 @@
+/* behind.c - the table thread: what is durable reaches the table, late and only if it survives.
+ *
+ * Every few milliseconds it takes in the new groups and, when entries are older than age_ms_max or
+ * there are too many, writes the oldest in one batch, together with `reached`: the newest group of
+ * which nothing is left to write. When the journal behind the last flush has grown to half of
+ * tail_bytes_max it has the table flush; once that is on disk the journal is trimmed to the
+ * `reached` that was written before the flush began. */
+#include "store/disk.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static void put_reached(struct disk *d, uint64_t reached) {
+    struct key key;
+    struct buffer value = {0};
+    key_plain(&key, KEY_REACHED);
+    for (int i = 0; i < 8; i++) buffer_byte(&value, (uint8_t)(reached >> 8 * i));
+    for (int i = 0; i < 4; i++) buffer_byte(&value, (uint8_t)(LAYOUT_VERSION >> 8 * i));
+    table_batch_put(d->writer.batch, key_slice(&key), buffer_slice(&value));
+    buffer_free(&value);
+}
+
+static bool write_batch(struct disk *d, uint64_t reached, char *why, size_t why_size) {
+    put_reached(d, reached);
+    if (!table_write(d->table, d->writer.batch, why, why_size)) return false;
+    atomic_set(d->reached, reached);
+    atomic_add(d->table_batches, 1);
+    atomic_set(d->table_records, d->writer.records);
+    return true;
+}
+
+/* Every group before the oldest dirty entry's is wholly in the table. Call under `lock`. */
+static uint64_t reached_now(const struct disk *d) {
+    int64_t time_ms;
+    uint64_t oldest = pending_oldest(d->pending, &time_ms);
+    return oldest ? oldest - 1 : d->applied;
+}
+
+/* After a replay the table itself must say where it has a task: it may be ahead of the groups that
+ * were replayed. Reads without the lock: only this thread changes the table. */
+static bool verify(struct disk *d, char *why, size_t why_size) {
+    pthread_mutex_lock(&d->lock);
+    size_t count = pending_unverified(d->pending, BATCH_MAX, d->ids);
+    pthread_mutex_unlock(&d->lock);
+    for (size_t i = 0; i < count; i++)
+        if (!materialise_where(d->table, d->ids[i], &d->wheres[i], why, why_size)) return false;
+    if (!count) return true;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < count; i++) pending_verify(d->pending, d->ids[i], &d->wheres[i]);
+    pthread_mutex_unlock(&d->lock);
+    return true;
+}
+
+/* Writes the oldest entries. */
+static bool materialise_some(struct disk *d, char *why, size_t why_size) {
+    if (!verify(d, why, why_size)) return false;
+    bool ok = true;
+    pthread_mutex_lock(&d->lock);
+    pending_take(d->pending, BATCH_MAX, &d->taken);
+    for (size_t i = 0; ok && i < d->taken.task_count; i++)
+        ok = materialise_task(&d->writer, d->taken.tasks[i], why, why_size);
+    for (size_t i = 0; ok && i < d->taken.plain_count; i++)
+        materialise_plain(&d->writer, d->taken.plains[i]);
+    uint64_t reached = reached_now(d);
+    pthread_mutex_unlock(&d->lock);
+    ok = ok && write_batch(d, reached, why, why_size);
+    if (!ok) return false;
+    pthread_mutex_lock(&d->lock);
+    pending_taken(d->pending, &d->taken);
+    disk_take_in(d);
+    pthread_mutex_unlock(&d->lock);
+    return true;
+}
+
+static bool due(struct disk *d) {
+    int64_t time_ms = 0;
+    pthread_mutex_lock(&d->lock);
+    disk_take_in(d);
+    struct pending_size size = pending_size(d->pending);
+    uint64_t oldest = pending_oldest(d->pending, &time_ms);
+    pthread_mutex_unlock(&d->lock);
+    if (!oldest) return false;
+    return size.entries > d->options.pending_max || size.bytes > d->options.debt_bytes_max / 2 ||
+           disk_now_ms() - time_ms >= d->options.age_ms_max;
+}
+
+/* One step of the flush: begins one, or sees that it ended. */
+static bool flush_step(struct disk *d, char *why, size_t why_size) {
+    struct journal_stats stats;
+    journal_stats(d->journal, &stats);
+    uint64_t bytes = d->replayed_bytes + stats.bytes;
+    atomic_set(d->tail_bytes, bytes - d->flushed_bytes);
+    if (table_broken(d->table)) {
+        snprintf(why, why_size, "table: a background write failed");
+        return false;
+    }
+    if (d->flush_mark) {
+        if (table_flushing(d->table)) return true;
+        journal_trim(d->journal, d->flush_mark);
+        d->flushed_bytes = d->flush_bytes;
+        d->flush_mark = 0;
+        return true;
+    }
+    if (bytes - d->flushed_bytes < d->options.tail_bytes_max / 2) return true;
+    pthread_mutex_lock(&d->lock);
+    uint64_t reached = reached_now(d);
+    pthread_mutex_unlock(&d->lock);
+    if (!write_batch(d, reached, why, why_size)) return false;
+    d->flush_mark = reached;
+    d->flush_bytes = bytes;
+    return table_flush(d->table, why, why_size);
+}
+
+/* Sleeps a tick, or until there is work when there is none at all. False: stop. */
+static bool rest(struct disk *d, bool idle) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ms = idle && !d->flush_mark ? 1000 : TICK_MS;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&d->inbox_lock);
+    d->idle = idle;
+    int error = 0;
+    while (!d->stop && !error && !(d->idle && d->inbox.count))
+        error = pthread_cond_timedwait(&d->work_cond, &d->inbox_lock, &until);
+    d->idle = false;
+    bool go_on = !d->stop;
+    pthread_mutex_unlock(&d->inbox_lock);
+    return go_on;
+}
+
+/* Nothing is pending and nothing came since the last look: while groups come that leave nothing,
+ * ticking is cheaper than being woken by each. */
+static bool at_rest(struct disk *d) {
+    int64_t time_ms;
+    pthread_mutex_lock(&d->lock);
+    bool nothing = pending_oldest(d->pending, &time_ms) == 0 && d->applied == d->looked_at;
+    d->looked_at = d->applied;
+    pthread_mutex_unlock(&d->lock);
+    return nothing;
+}
+
+static void *behind(void *context) {
+    struct disk *d = context;
+    char why[WHY_BYTES] = "";
+    bool ok = true;
+    do {
+        journal_prepare(d->journal);
+        ok = flush_step(d, why, sizeof why);
+        while (ok && !atomic_get(d->stop) && due(d)) {
+            ok = materialise_some(d, why, sizeof why) && flush_step(d, why, sizeof why);
+            journal_prepare(d->journal);
+        }
+    } while (ok && rest(d, at_rest(d)));
+    if (!ok) disk_down(d, why);
+    return NULL;
+}
+
+bool behind_start(struct disk *d, char *why, size_t why_size) {
+    d->writer = (struct materialise){.table = d->table, .batch = table_batch_new(),
+                                     .pending = d->pending, .has_subs = d->writer.has_subs};
+    d->taken.tasks = calloc(BATCH_MAX, sizeof *d->taken.tasks);
+    d->taken.plains = calloc(BATCH_MAX, sizeof *d->taken.plains);
+    d->ids = calloc(BATCH_MAX, sizeof *d->ids);
+    d->wheres = calloc(BATCH_MAX, sizeof *d->wheres);
+    bool ok = d->writer.batch && d->taken.tasks && d->taken.plains && d->ids && d->wheres;
+    if (ok) ok = pthread_create(&d->thread, NULL, behind, d) == 0;
+    if (!ok) snprintf(why, why_size, "%s: no memory or no thread", d->folder);
+    d->thread_runs = ok;
+    return ok;
+}
+
+void behind_stop(struct disk *d) {
+    if (d->thread_runs) {
+        pthread_mutex_lock(&d->inbox_lock);
+        atomic_set(d->stop, true);
+        pthread_cond_signal(&d->work_cond);
+        pthread_mutex_unlock(&d->inbox_lock);
+        pthread_join(d->thread, NULL);
+        d->thread_runs = false;
+    }
+    table_batch_free(&d->writer.batch);
+    free(d->taken.tasks);
+    free(d->taken.plains);
+    free(d->ids);
+    free(d->wheres);
+}

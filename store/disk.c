@@ -1,0 +1,370 @@
+#include "store/disk.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 32 * MIB };
+
+int64_t disk_now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static struct disk *disk_of(struct store *s) { return (struct disk *)s; }
+
+void disk_down(struct disk *d, const char *why) {
+    pthread_mutex_lock(&d->inbox_lock);
+    if (!d->down) {
+        snprintf(d->down_why, sizeof d->down_why, "%s", why);
+        atomic_set(d->down, true);
+    }
+    pthread_cond_broadcast(&d->durable_cond);
+    pthread_mutex_unlock(&d->inbox_lock);
+}
+
+/* ---- groups on their way from the store thread to pending ---- */
+
+static bool inbox_room(struct inbox *inbox) {
+    if (inbox->count < inbox->cap) return true;
+    size_t cap = inbox->cap ? inbox->cap * 2 : 64;
+    struct group_bytes **groups = realloc(inbox->groups, cap * sizeof *groups);
+    if (!groups) return false;
+    inbox->groups = groups;
+    inbox->cap = cap;
+    return true;
+}
+
+void disk_take_in(struct disk *d) {
+    pthread_mutex_lock(&d->inbox_lock);
+    struct inbox full = d->inbox;
+    d->inbox = d->spare;
+    pthread_mutex_unlock(&d->inbox_lock);
+    for (size_t i = 0; i < full.count; i++) {
+        struct group_bytes *g = full.groups[i];
+        bool ok = pending_apply(d->pending, g);
+        assert(ok); /* a group that does not decode is the writer's bug */
+        d->applied = g->group;
+        atomic_add(d->inbox_bytes, -(uint64_t)g->len);
+        group_bytes_release(g);
+    }
+    full.count = 0;
+    d->spare = full;
+    struct pending_size size = pending_size(d->pending);
+    atomic_set(d->pending_entries, size.entries);
+    atomic_set(d->pending_bytes, size.bytes + size.entries * sizeof(struct task_entry));
+}
+
+static enum store_state disk_append(struct store *s, uint64_t group, struct slice records) {
+    struct disk *d = disk_of(s);
+    char why[WHY_BYTES];
+    assert(!d->options.read_only);
+    if (atomic_get(d->down)) return STORE_DOWN;
+    struct group_bytes *g = group_bytes_new(group, disk_now_ms(), records);
+    uint64_t start = now_us();
+    bool ok = g && journal_append(d->journal, group, records, why, sizeof why);
+    if (!g) snprintf(why, sizeof why, "memory is out");
+    d->sync_us[d->sync_count++ % SYNC_SAMPLES] = (uint32_t)(now_us() - start);
+    if (ok) {
+        pthread_mutex_lock(&d->inbox_lock);
+        ok = inbox_room(&d->inbox);
+        if (ok) d->inbox.groups[d->inbox.count++] = g;
+        d->durable = group;
+        atomic_add(d->inbox_bytes, g->len);
+        pthread_cond_broadcast(&d->durable_cond);
+        if (d->idle) pthread_cond_signal(&d->work_cond);
+        pthread_mutex_unlock(&d->inbox_lock);
+        atomic_add(d->groups, 1);
+        atomic_add(d->group_bytes, records.len);
+        if (ok) return STORE_OK;
+        snprintf(why, sizeof why, "memory is out");
+    }
+    group_bytes_release(g);
+    disk_down(d, why);
+    return STORE_DOWN;
+}
+
+static uint64_t disk_next_group(const struct store *s) {
+    return journal_newest(((const struct disk *)s)->journal) + 1;
+}
+
+static bool disk_view(struct store *s, uint64_t group, const struct collect *collect,
+                      struct store_view *v, char *why, size_t why_size) {
+    struct disk *d = disk_of(s);
+    pthread_mutex_lock(&d->inbox_lock);
+    while (d->durable < group && !d->down) pthread_cond_wait(&d->durable_cond, &d->inbox_lock);
+    bool ok = d->durable >= group;
+    if (!ok) snprintf(why, why_size, "the store is down: %s", d->down_why);
+    pthread_mutex_unlock(&d->inbox_lock);
+    if (!ok) return false;
+    pthread_mutex_lock(&d->lock);
+    disk_take_in(d);
+    overlay_collect(&v->overlay, d->pending, collect);
+    v->table = d->table;
+    if (d->table) v->snapshot = table_snapshot_open(d->table);
+    pthread_mutex_unlock(&d->lock);
+    if (!d->table || v->snapshot) return true;
+    snprintf(why, why_size, "memory is out");
+    return false;
+}
+
+/* ---- limits and figures ---- */
+
+static double disk_debt(struct store *s) {
+    struct disk *d = disk_of(s);
+    uint64_t waiting = atomic_get(d->pending_bytes) + atomic_get(d->inbox_bytes);
+    double debt = (double)waiting / (double)d->options.debt_bytes_max;
+    double tail = (double)atomic_get(d->tail_bytes) / (double)d->options.tail_bytes_max;
+    return debt > tail ? debt : tail;
+}
+
+static uint64_t space_free(const char *folder) {
+    struct statvfs st;
+    return statvfs(folder, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
+}
+
+static bool disk_disk_full(struct store *s) {
+    struct disk *d = disk_of(s);
+    int64_t now = disk_now_ms();
+    if (now - atomic_get(d->space_checked_ms) >= SPACE_CHECK_MS) {
+        atomic_set(d->space_checked_ms, now);
+        atomic_set(d->space_low, space_free(d->folder) < d->options.free_bytes_min);
+    }
+    return atomic_get(d->space_low);
+}
+
+static int by_number(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void disk_stats(struct store *s, struct store_stats *stats) {
+    struct disk *d = disk_of(s);
+    struct journal_stats journal;
+    uint32_t sorted[SYNC_SAMPLES];
+    size_t count = d->sync_count < SYNC_SAMPLES ? (size_t)d->sync_count : SYNC_SAMPLES;
+    for (size_t i = 0; i < count; i++) sorted[i] = atomic_get(d->sync_us[i]);
+    qsort(sorted, count, sizeof *sorted, by_number);
+    journal_stats(d->journal, &journal);
+    *stats = (struct store_stats){
+        .groups = atomic_get(d->groups), .bytes = atomic_get(d->group_bytes),
+        .segments = journal.segments, .pending_records = atomic_get(d->pending_entries),
+        .pending_bytes = atomic_get(d->pending_bytes), .reached = atomic_get(d->reached),
+        .cut_bytes = journal.cut_bytes, .table_batches = atomic_get(d->table_batches),
+        .table_records = atomic_get(d->table_records),
+        .sync_us_p50 = count ? sorted[count / 2] : 0,
+        .sync_us_p99 = count ? sorted[count * 99 / 100] : 0};
+}
+
+/* ---- opening ---- */
+
+static void path_in(const struct disk *d, const char *name, char path[PATH_BYTES + 32]) {
+    snprintf(path, PATH_BYTES + 32, "%s/%s", d->folder, name);
+}
+
+static bool take_lock(struct disk *d, char *why, size_t why_size) {
+    char path[PATH_BYTES + 32];
+    if (!d->options.read_only && mkdir(d->folder, 0700) != 0 && errno != EEXIST) {
+        snprintf(why, why_size, "%s: %s", d->folder, strerror(errno));
+        return false;
+    }
+    path_in(d, "lock", path);
+    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int how = d->options.read_only ? LOCK_SH : LOCK_EX;
+    if (d->lock_fd >= 0 && flock(d->lock_fd, how | LOCK_NB) == 0) return true;
+    bool taken = d->lock_fd >= 0 && errno == EWOULDBLOCK;
+    snprintf(why, why_size, "%s: %s", path,
+             taken ? "another broker is running on this folder" : strerror(errno));
+    return false;
+}
+
+/* RocksDB does not open on a full disk: what was put aside for this makes room. */
+static bool give_up_ballast(const struct disk *d) {
+    char path[PATH_BYTES + 32];
+    path_in(d, "ballast", path);
+    return !d->options.read_only && unlink(path) == 0;
+}
+
+static void put_ballast_aside(const struct disk *d) {
+    char path[PATH_BYTES + 32], half[PATH_BYTES + 32];
+    path_in(d, "ballast", path);
+    path_in(d, "ballast.new", half);
+    uint64_t bytes = d->options.ballast_bytes;
+    if (!bytes || access(path, F_OK) == 0) return;
+    if (space_free(d->folder) < bytes + d->options.free_bytes_min) return;
+    int fd = open(half, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return;
+    bool ok = posix_fallocate(fd, 0, (off_t)bytes) == 0;
+    close(fd);
+    if (!ok || rename(half, path) != 0) unlink(half);
+}
+
+static bool open_table(struct disk *d, char *why, size_t why_size) {
+    char path[PATH_BYTES + 32];
+    path_in(d, "table", path);
+    if (d->options.read_only && access(path, F_OK) != 0) return true; /* nothing stored yet */
+    struct table_options o = {.folder = path, .memory_bytes = MEMTABLE_BYTES,
+                              .cache_bytes = d->options.cache_bytes,
+                              .read_only = d->options.read_only};
+    d->table = table_open(&o, why, why_size);
+    if (!d->table && give_up_ballast(d)) d->table = table_open(&o, why, why_size);
+    return d->table != NULL;
+}
+
+static bool read_reached(struct disk *d, char *why, size_t why_size) {
+    struct buffer value = {0};
+    struct key key;
+    key_plain(&key, KEY_REACHED);
+    int got = d->table ? table_get(d->table, NULL, key_slice(&key), &value, why, why_size) : 0;
+    bool ok = got >= 0;
+    if (got > 0) {
+        uint32_t version = 0;
+        ok = value.len == 12;
+        for (int i = 0; ok && i < 8; i++) d->reached |= (uint64_t)value.data[i] << 8 * i;
+        for (int i = 0; ok && i < 4; i++) version |= (uint32_t)value.data[8 + i] << 8 * i;
+        ok = ok && version == LAYOUT_VERSION;
+        if (!ok)
+            snprintf(why, why_size, "%s/table: written by another version (layout %u, this is %d)",
+                     d->folder, version, LAYOUT_VERSION);
+    }
+    buffer_free(&value);
+    return ok;
+}
+
+/* The types of the lanes that the table knows, and whether any task there has parts. */
+static bool read_catalog(struct disk *d, char *why, size_t why_size) {
+    struct key prefix;
+    struct range range;
+    bool ok = true;
+    if (!d->table) return true;
+    key_begin(&prefix, KEY_LANE);
+    range_prefix(&range, &prefix);
+    struct table_scan *scan = table_scan_open(d->table, NULL, &range, false);
+    for (; scan && ok && table_scan_valid(scan); table_scan_next(scan)) {
+        struct record r;
+        ok = record_decode_value(RECORD_LANE, table_scan_value(scan), &r) &&
+             pending_know_lane(d->pending, &r.lane);
+        if (!ok) snprintf(why, why_size, "%s/table: a lane is damaged", d->folder);
+    }
+    ok = ok && scan && table_scan_ok(scan, why, why_size);
+    table_scan_close(&scan);
+    key_begin(&prefix, KEY_SUB);
+    range_prefix(&range, &prefix);
+    scan = ok ? table_scan_open(d->table, NULL, &range, false) : NULL;
+    d->writer.has_subs = scan && table_scan_valid(scan);
+    ok = ok && scan && table_scan_ok(scan, why, why_size);
+    table_scan_close(&scan);
+    return ok;
+}
+
+static bool take_replayed(void *context, uint64_t group, struct slice records) {
+    struct disk *d = context;
+    struct group_bytes *g = group_bytes_new(group, disk_now_ms(), records);
+    bool ok = g && pending_apply(d->pending, g);
+    group_bytes_release(g);
+    d->applied = group;
+    d->replayed_bytes += records.len;
+    return ok;
+}
+
+static bool open_journal(struct disk *d, char *why, size_t why_size) {
+    char path[PATH_BYTES + 32];
+    path_in(d, "journal", path);
+    struct journal_options o = {.folder = path, .segment_bytes = d->options.segment_bytes,
+                                .read_only = d->options.read_only};
+    d->journal = journal_open(&o, d->reached, why, why_size);
+    if (!d->journal) return false;
+    d->applied = d->reached;
+    pending_replaying(d->pending, true);
+    bool ok = journal_replay(d->journal, take_replayed, d, why, why_size);
+    pending_replaying(d->pending, false);
+    d->durable = journal_newest(d->journal);
+    return ok;
+}
+
+static void defaults(struct store_options *o) {
+    if (!o->segment_bytes) o->segment_bytes = 16 * MIB;
+    if (!o->tail_bytes_max) o->tail_bytes_max = 32 * MIB;
+    if (!o->debt_bytes_max) o->debt_bytes_max = 64 * MIB;
+    if (!o->age_ms_max) o->age_ms_max = 50;
+    if (!o->pending_max) o->pending_max = 8192;
+    if (!o->free_bytes_min) o->free_bytes_min = 256ull * MIB;
+    if (!o->ballast_bytes) o->ballast_bytes = 32 * MIB;
+    if (!o->cache_bytes) o->cache_bytes = 64 * MIB;
+}
+
+static void disk_close(struct store **self) {
+    struct disk *d = disk_of(*self);
+    behind_stop(d);
+    for (size_t i = 0; i < d->inbox.count; i++) group_bytes_release(d->inbox.groups[i]);
+    free(d->inbox.groups);
+    free(d->spare.groups);
+    pending_destroy(&d->pending);
+    table_close(&d->table);
+    journal_close(&d->journal);
+    if (d->lock_fd >= 0) close(d->lock_fd);
+    pthread_cond_destroy(&d->durable_cond);
+    pthread_cond_destroy(&d->work_cond);
+    pthread_mutex_destroy(&d->lock);
+    pthread_mutex_destroy(&d->inbox_lock);
+    free(d);
+    *self = NULL;
+}
+
+static const struct store_ops disk_ops = {
+    disk_close, disk_append, disk_next_group, disk_debt, disk_disk_full, disk_view, disk_stats,
+};
+
+static struct disk *disk_new(const struct store_options *options) {
+    struct disk *d = calloc(1, sizeof *d);
+    if (!d) return NULL;
+    d->store.ops = &disk_ops;
+    d->options = *options;
+    defaults(&d->options);
+    d->lock_fd = -1;
+    snprintf(d->folder, sizeof d->folder, "%s", options->folder);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->inbox_lock, NULL);
+    pthread_cond_init(&d->durable_cond, &monotonic);
+    pthread_cond_init(&d->work_cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    d->pending = pending_new(false);
+    return d;
+}
+
+struct store *store_open(const struct store_options *options, char *why, size_t why_size) {
+    if (strlen(options->folder) >= PATH_BYTES / 2) {
+        snprintf(why, why_size, "%s: the path is too long", options->folder);
+        return NULL;
+    }
+    struct disk *d = disk_new(options);
+    snprintf(why, why_size, "%s: memory is out", options->folder);
+    if (!d) return NULL;
+    bool ok = d->pending && take_lock(d, why, why_size);
+    if (ok && space_free(d->folder) < d->options.ballast_bytes) give_up_ballast(d);
+    ok = ok && open_table(d, why, why_size) && read_reached(d, why, why_size) &&
+         read_catalog(d, why, why_size) && open_journal(d, why, why_size);
+    if (ok && !options->read_only) {
+        put_ballast_aside(d);
+        ok = behind_start(d, why, why_size);
+    }
+    struct store *s = &d->store;
+    if (!ok) disk_close(&s);
+    return s;
+}

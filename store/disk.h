@@ -1,0 +1,68 @@
+/* disk.h - the parts of the store on disk, for its two files alone.
+ *
+ * disk.c opens, closes and answers calls; behind.c is the table thread, which brings what is
+ * durable in the journal to the table. Locks: `lock` around pending, `inbox_lock` around the groups
+ * that the store thread hands over; taken in this order. The store thread takes only the second. */
+#ifndef RELAIS_STORE_DISK_H
+#define RELAIS_STORE_DISK_H
+#include "store/journal.h"
+#include "store/materialise.h"
+#include "store/view.h"
+#include <pthread.h>
+
+enum { SYNC_SAMPLES = 512, PATH_BYTES = 512, LAYOUT_VERSION = 1, BATCH_MAX = 512, TICK_MS = 5 };
+
+struct inbox { struct group_bytes **groups; size_t count, cap; };
+
+struct disk {
+    struct store store;
+    struct store_options options;
+    char folder[PATH_BYTES];
+    int lock_fd;
+    struct journal *journal;
+    struct table *table; /* NULL only when read-only and there is none yet */
+    struct pending *pending;
+    pthread_mutex_t lock, inbox_lock;
+    pthread_cond_t durable_cond, work_cond; /* both under inbox_lock */
+    struct inbox inbox, spare;              /* spare: under lock */
+    uint64_t durable; /* newest group in the journal; under inbox_lock */
+    bool idle, stop;  /* under inbox_lock */
+    bool down;        /* atomic */
+    char down_why[WHY_BYTES];
+    uint64_t applied; /* under lock */
+    pthread_t thread;
+    bool thread_runs;
+
+    /* the table thread's own */
+    struct materialise writer;
+    struct taken taken;
+    uint64_t *ids;
+    struct was *wheres;
+    uint64_t reached;    /* as the table has it; atomic */
+    uint64_t looked_at;  /* applied, when it last thought of resting */
+    uint64_t flush_mark; /* reached when the flush began; 0 = no flush runs */
+    uint64_t flush_bytes, flushed_bytes; /* journal bytes then, and at the last flush that ended */
+    uint64_t replayed_bytes;
+
+    /* atomics, for stats and debt */
+    uint64_t pending_bytes, pending_entries, inbox_bytes, groups, group_bytes, tail_bytes;
+    uint64_t table_batches, table_records;
+    uint32_t sync_us[SYNC_SAMPLES];
+    uint64_t sync_count;
+    int64_t space_checked_ms;
+    bool space_low;
+};
+
+#define atomic_get(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define atomic_set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define atomic_add(field, value) __atomic_add_fetch(&(field), (value), __ATOMIC_RELAXED)
+
+int64_t disk_now_ms(void);
+/* Takes in what the store thread handed over. Call under `lock`. */
+void disk_take_in(struct disk *d);
+/* Nothing can be acknowledged any more. */
+void disk_down(struct disk *d, const char *why);
+
+bool behind_start(struct disk *d, char *why, size_t why_size);
+void behind_stop(struct disk *d);
+#endif

@@ -1,0 +1,23 @@
+/* materialise.h - pending entries as table writes: what is put, what is deleted, which index keys.
+ *
+ * The index keys of a task are derived here and nowhere else on the way in: from where the table
+ * has it (entry->where) to where its head says it is. */
+#ifndef RELAIS_STORE_MATERIALISE_H
+#define RELAIS_STORE_MATERIALISE_H
+#include "store/pending.h"
+#include "store/table.h"
+
+struct materialise {
+    struct table *table;
+    struct table_batch *batch;
+    const struct pending *pending;
+    bool has_subs; /* the table may hold parts under tasks */
+    uint64_t records;
+};
+
+/* Adds an entry's dirty parts to the batch. Call under the lock of `pending`. False: see why. */
+bool materialise_task(struct materialise *m, struct task_entry *e, char *why, size_t why_size);
+void materialise_plain(struct materialise *m, const struct plain_entry *e);
+/* Where the table has a task; status 0 when it has not. */
+bool materialise_where(struct table *t, uint64_t id, struct was *where, char *why, size_t why_size);
+#endif
