@@ -104,7 +104,9 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
         out[n++] = &r->lane.queue, out[n++] = &r->lane.type, out[n++] = &r->lane.labels;
         break;
     case RECORD_QUEUE: out[n++] = &r->queue.name; break;
-    case RECORD_WORKER: case RECORD_WORKER_GONE: out[n++] = &r->worker.name; break;
+    case RECORD_WORKER: case RECORD_WORKER_GONE:
+        out[n++] = &r->worker.name, out[n++] = &r->worker.principal;
+        break;
     case RECORD_DEDUP: case RECORD_DEDUP_GONE: out[n++] = &r->dedup.key; break;
     case RECORD_OBJECT: case RECORD_OBJECT_GONE:
         out[n++] = &r->object.name, out[n++] = &r->object.body;
@@ -150,6 +152,7 @@ static bool chunk_begin(struct loader *l, size_t need) {
     if (c == NULL) return false;
     c->need = l->request->need;
     c->opened = l->request->opened;
+    if (c->need.kind == NEED_TASK) need += TASK_BYTES; /* one answer, never cut */
     if (!chunk_reserve(c, need + c->need.key.len)) {
         loader_give_back(l, c);
         return false;

@@ -14,7 +14,8 @@
 #define RELAIS_BROKER_LOADER_H
 #include "broker/writer.h"
 
-enum { CHUNKS_MAX = 8, CHUNK_RECORDS = 512, CHUNK_BYTES = 128 << 10, RETRY_MS = 1000 };
+enum { CHUNKS_MAX = 8, CHUNK_RECORDS = 512, CHUNK_BYTES = 128 << 10, TASK_BYTES = 4 << 20,
+       RETRY_MS = 1000 };
 
 struct chunk {
     struct letter letter;

@@ -186,11 +186,13 @@ void crew_leave(struct core *c, struct crew *crew) {
     if (--crew->users == 0) crew_drop(c, crew);
 }
 
-void crew_ready(struct lane *l) {
+void crew_ready(struct core *c, struct lane *l) {
     for (struct node *n = l->crews.next; n != &l->crews; n = n->next) {
         struct crew_lane *cl = owner_of(n, struct crew_lane, in_lane);
         if (l->ready) ring_join(cl);
         else ring_leave(cl);
+        if (l->ready && !list_empty(&cl->crew->idle) && list_empty(&cl->crew->pending))
+            list_push(&c->crews_pending, &cl->crew->pending);
     }
 }
 

@@ -13,8 +13,8 @@ struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *serve
 void crew_leave(struct core *c, struct crew *crew);
 /* A new lane finds the crews that serve it. */
 void crew_meet(struct core *c, struct lane *lane);
-/* lane->ready has changed. */
-void crew_ready(struct lane *lane);
+/* lane->ready has changed; idle crews are served at the end of the step at the latest. */
+void crew_ready(struct core *c, struct lane *lane);
 /* The taker has room (it is served at the end of the step at the latest), or none any more. */
 void crew_idle(struct core *c, struct taker *taker);
 void crew_busy(struct taker *taker);

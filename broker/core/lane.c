@@ -233,7 +233,7 @@ void lane_update(struct core *c, struct lane *l) {
     bool ready = any && c->ready && queue_open(c, l->queue);
     if (ready == l->ready) return;
     l->ready = ready;
-    crew_ready(l);
+    crew_ready(c, l);
 }
 
 static void lane_admit(struct core *c, struct lane *l, struct shelf *s, const struct record *r,
@@ -267,6 +267,7 @@ void lane_loaded(struct core *c, const struct event *e) {
     if (e->more) return;
     s->loading = false;
     lane_update(c, l);
+    crew_dispatch_lane(c, l);
 }
 
 void lane_fetched(struct core *c, const struct event *e) {
@@ -277,10 +278,12 @@ void lane_fetched(struct core *c, const struct event *e) {
         if (r->kind == RECORD_BODY) task_set_body(c, t, &r->body);
         else if (r->kind == RECORD_CHECKPOINT) task_set_carry(t, &r->checkpoint);
     }
+    if (e->more) return;
     if (!t->body) task_set_body(c, t, &(struct task_body){.id = t->head.id});
     t->where = WHERE_NONE;
     window_put(c, t);
     lane_update(c, t->lane);
+    crew_dispatch_lane(c, t->lane);
 }
 
 uint64_t lane_place(const struct core *c, const struct task *t) {
