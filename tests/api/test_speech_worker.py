@@ -146,3 +146,26 @@ def test_reports_on_an_unknown_job_find_none(worker):
                        ("complete", RESULT), ("fail", {"message": "x"})):
         refused(worker.post(f"{BASE}/7a85ed93/{what}", body), 404, "NOT_FOUND")
     refused(worker.get(f"{BASE}/7a85ed93/audio"), 404, "NOT_FOUND")
+
+
+def test_a_large_result_comes_back_whole(user, worker):
+    job = created(user)
+    task = claimed(worker)
+    words = " ".join(f"mot{n}" for n in range(40000))
+    large = {"full_text": words, "segments": [], "language": "fr"}
+    answer = worker.put(f"{BASE}/{job}/result", data=json.dumps(large).encode(),
+                        headers={"X-Lease": str(task["lease_epoch"]),
+                                 "Content-Type": "application/json"})
+    assert good(answer)["state"] == "COMPLETED"
+    data = result(user, job)
+    assert data["transcription"] == words and data["result"] == large
+    raw = user.get(data["result_url"].replace(user.base, ""))
+    assert raw.status_code == 200 and raw.json() == large
+
+
+def test_the_raw_result_is_there_once_the_job_is_done(user, worker):
+    job = created(user)
+    refused(user.get(f"{BASE}/{job}/result"), 404, "NOT_FOUND")
+    good(report(worker, claimed(worker), "complete", RESULT))
+    answer = user.get(f"{BASE}/{job}/result")
+    assert answer.status_code == 200 and answer.json() == RESULT

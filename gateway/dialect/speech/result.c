@@ -1,6 +1,9 @@
 /* result.c - a job as its client sees it. A wait and a stream of events are the same loop: WATCH
- * answers when the job's version has changed, or at the deadline. */
+ * answers when the job's version has changed, or at the deadline. A transcription that outgrew the
+ * task's record is a file: it is read first, and then the job again. */
+#include "gateway/dialect/load.h"
 #include "gateway/dialect/speech/speech.h"
+#include "gateway/dialect/spell.h"
 #include "proto/host/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,17 +62,27 @@ static void result_write(struct exchange *x, json_t *given, struct slice text,
     out_object_end(o);
 }
 
+static const char *result_url(struct exchange *x, uint64_t id) {
+    char text[JOB_UUID_SIZE];
+    spell_job(x, id, text);
+    return exchange_print(x, "%s/api/batchTranscription/%s/result", exchange_origin(x), text);
+}
+
 /* CONTRACT 7: a JSON object is the result, any other text is the transcription itself. */
-static void completed_write(struct exchange *x, const struct view *v) {
+static void completed_write(struct exchange *x, const struct view *v, struct slice bytes) {
     static const char *const names[] = {"full_text", "transcription", "text", NULL};
     char why[1];
-    struct slice bytes = blanks_trim(v->result.result);
+    bytes = blanks_trim(bytes);
     json_t *given = bytes.len > 0 && bytes.data[0] == '{' ? json_parse(bytes, why, sizeof why)
                                                           : NULL;
     struct slice text = given != NULL ? text_member(given, names) : bytes;
     out_key(&x->out, "transcription");
     out_text(&x->out, text);
     result_write(x, given, text, job_language(x, v->labels));
+    if (v->head.result_file != 0) {
+        out_key(&x->out, "result_url");
+        out_string(&x->out, result_url(x, v->head.id));
+    }
     out_key(&x->out, "transcription_time");
     out_number(&x->out, v->head.started_ms > 0
                             ? (double)(v->head.finished_ms - v->head.started_ms) / 1000.0
@@ -130,7 +143,9 @@ static void attempts_write(struct exchange *x, const struct view *v) {
     out_list_end(o);
 }
 
-void job_result_write(struct exchange *x, const struct view *v) {
+/* Members of the result as CONTRACT 5 has them; also what an event carries. `loaded` is the
+ * content of a result file. */
+static void job_result_write(struct exchange *x, const struct view *v, struct slice loaded) {
     struct out *o = &x->out;
     const char *state = job_state(v->head.status);
     job_id_write(x, v->head.id);
@@ -139,7 +154,7 @@ void job_result_write(struct exchange *x, const struct view *v) {
     out_key(o, "state");
     out_string(o, state);
     if (v->head.status == STATUS_COMPLETED) {
-        completed_write(x, v);
+        completed_write(x, v, v->head.result_file != 0 ? loaded : v->result.result);
     } else if (status_ended(v->head.status)) {
         failed_write(x, v);
     } else if (v->head.status == STATUS_QUEUED || v->head.status == STATUS_SCHEDULED) {
@@ -158,9 +173,30 @@ void job_result_write(struct exchange *x, const struct view *v) {
     if (logs != NULL && strcmp(logs, "0") != 0) attempts_write(x, v);
 }
 
+/* True when the content of the view's result file must be read, and can be. */
+static bool must_load(const struct view *v, struct slice loaded) {
+    return v->head.status == STATUS_COMPLETED && v->head.result_file != 0 &&
+           loaded.data == NULL && v->result_size <= LOAD_MAX;
+}
+
 /* ---- result, with or without a wait ---- */
 
+struct reading {
+    int64_t until_ms;    /* monotonic: the end of the wait */
+    uint64_t id;
+    uint32_t version;    /* events: the newest that was told */
+    struct slice loaded; /* the result file */
+};
+
+static void get_again(struct exchange *x, exchange_then *then) {
+    const struct reading *reading = x->state;
+    struct message m = {.verb = VERB_GET,
+                        .ref = {.id = reading->id, .want = WANT_RESULT | WANT_ATTEMPTS}};
+    exchange_send(x, &m, then);
+}
+
 static void result_answer(struct exchange *x, const struct view *v) {
+    const struct reading *reading = x->state;
     const char *legacy = exchange_option(x, "legacy_failed");
     if (v->head.status == STATUS_FAILED && legacy != NULL && strcmp(legacy, "500") == 0) {
         exchange_refuse(x, CODE_INTERNAL_ERROR,
@@ -170,15 +206,27 @@ static void result_answer(struct exchange *x, const struct view *v) {
         return;
     }
     envelope_open(x);
-    job_result_write(x, v);
+    job_result_write(x, v, reading->loaded);
     envelope_close(x);
 }
 
+static void result_go_on(struct exchange *x, const struct message *answer);
+
+static void result_loaded(struct exchange *x, struct slice bytes) {
+    struct reading *reading = x->state;
+    reading->loaded = bytes;
+    get_again(x, result_go_on);
+}
+
 static void result_go_on(struct exchange *x, const struct message *answer) {
-    const int64_t *until_ms = x->state;
+    const struct reading *reading = x->state;
     const struct view *v = &answer->view;
     if (!job_check(x, v)) return;
-    int64_t left_ms = *until_ms - clock_mono_ms();
+    int64_t left_ms = reading->until_ms - clock_mono_ms();
+    if (must_load(v, reading->loaded)) {
+        load_file(x, v->head.result_file, v->result_size, v->result_ticket, result_loaded);
+        return;
+    }
     if (status_ended(v->head.status) || left_ms <= 0) {
         result_answer(x, v);
         return;
@@ -192,41 +240,86 @@ static void result_go_on(struct exchange *x, const struct message *answer) {
 }
 
 bool job_result_read(struct exchange *x, struct message *m) {
-    struct message get = {.verb = VERB_GET, .ref = {.want = WANT_RESULT | WANT_ATTEMPTS}};
-    int64_t *until_ms = exchange_alloc(x, sizeof *until_ms);
+    struct reading *reading = exchange_alloc(x, sizeof *reading);
     (void)m;
-    if (!job_id_read(x, &get.ref.id)) return false;
+    if (!job_id_read(x, &reading->id)) return false;
     int64_t wait_s = exchange_query_number(x, "wait", 0, 0, INT32_MAX);
     if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
     if (wait_s > SPEECH_WAIT_S_MAX) wait_s = SPEECH_WAIT_S_MAX;
-    *until_ms = clock_mono_ms() + 1000 * wait_s;
-    x->state = until_ms;
-    exchange_send(x, &get, result_go_on);
+    reading->until_ms = clock_mono_ms() + 1000 * wait_s;
+    x->state = reading;
+    get_again(x, result_go_on);
+    return false;
+}
+
+/* ---- the result's own bytes ---- */
+
+static void bytes_answer(struct exchange *x, const struct message *answer) {
+    const struct view *v = &answer->view;
+    if (!job_check(x, v)) return;
+    if (v->head.status != STATUS_COMPLETED) {
+        exchange_refuse(x, CODE_NOT_FOUND, NULL);
+        return;
+    }
+    if (v->head.result_file == 0) {
+        char why[1];
+        json_t *json = json_parse(v->result.result, why, sizeof why);
+        exchange_set(x, "Content-Type",
+                     json != NULL ? "application/json" : "text/plain; charset=utf-8");
+        json_decref(json);
+        buffer_append(&x->out.body, v->result.result.data, v->result.result.len);
+        exchange_answer(x, x->route->status);
+        return;
+    }
+    struct file_answer file = {.file = v->head.result_file,
+                               .size = v->result_size,
+                               .name = v->result_name,
+                               .mime = v->result_mime};
+    exchange_file(x, &file);
+}
+
+bool job_bytes_read(struct exchange *x, struct message *m) {
+    struct message get = {.verb = VERB_GET, .ref = {.want = WANT_RESULT}};
+    (void)m;
+    if (job_id_read(x, &get.ref.id)) exchange_send(x, &get, bytes_answer);
     return false;
 }
 
 /* ---- events ---- */
 
-struct stream { uint32_t version; };
+static void event_go_on(struct exchange *x, const struct message *answer);
+
+static void event_loaded(struct exchange *x, struct slice bytes) {
+    struct reading *reading = x->state;
+    reading->loaded = bytes;
+    get_again(x, event_go_on);
+}
+
+static void event_tell(struct exchange *x, const struct view *v) {
+    struct reading *reading = x->state;
+    char id[24];
+    reading->version = v->head.version;
+    buffer_clear(&x->out.body);
+    x->out = (struct out){.body = x->out.body};
+    out_object(&x->out);
+    job_result_write(x, v, reading->loaded);
+    out_object_end(&x->out);
+    snprintf(id, sizeof id, "%u", v->head.version);
+    exchange_event(x, "state", id, buffer_slice(&x->out.body));
+}
 
 static void event_go_on(struct exchange *x, const struct message *answer) {
-    struct stream *stream = x->state;
+    const struct reading *reading = x->state;
     const struct view *v = &answer->view;
     if (exchange_code(answer) != CODE_OK) { /* gone with its retention, or the broker is away */
         exchange_end(x);
         return;
     }
-    if (v->head.version != stream->version) {
-        char id[24];
-        stream->version = v->head.version;
-        buffer_clear(&x->out.body);
-        x->out = (struct out){.body = x->out.body};
-        out_object(&x->out);
-        job_result_write(x, v);
-        out_object_end(&x->out);
-        snprintf(id, sizeof id, "%u", v->head.version);
-        exchange_event(x, "state", id, buffer_slice(&x->out.body));
+    if (must_load(v, reading->loaded)) {
+        load_file(x, v->head.result_file, v->result_size, v->result_ticket, event_loaded);
+        return;
     }
+    if (v->head.version != reading->version) event_tell(x, v);
     if (status_ended(v->head.status)) {
         exchange_end(x);
         return;
@@ -247,12 +340,12 @@ static void events_open(struct exchange *x, const struct message *answer) {
 
 /* A client that comes back with Last-Event-ID has seen that version: it gets the next one. */
 bool job_events_read(struct exchange *x, struct message *m) {
-    struct message get = {.verb = VERB_GET, .ref = {.want = WANT_RESULT}};
-    struct stream *stream = exchange_alloc(x, sizeof *stream);
+    struct reading *reading = exchange_alloc(x, sizeof *reading);
     const char *last = exchange_header(x, "Last-Event-ID");
     (void)m;
-    if (last != NULL) stream->version = (uint32_t)strtoul(last, NULL, 10);
-    x->state = stream;
-    if (job_id_read(x, &get.ref.id)) exchange_send(x, &get, events_open);
+    if (last != NULL) reading->version = (uint32_t)strtoul(last, NULL, 10);
+    if (!job_id_read(x, &reading->id)) return false;
+    x->state = reading;
+    get_again(x, events_open);
     return false;
 }

@@ -41,8 +41,10 @@ enum {
     {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_DONE, \
      200, job_complete_read, job_settled_write, "ends the job with its transcription", NULL, \
      NULL}, \
-    {METHOD_PUT, base "/{id}/result", GUARD_WORKER, BODY_BYTES, REPORT_BYTES_MAX, VERB_DONE, 200, \
-     job_put_result_read, job_settled_write, "the same, the body being the result", NULL, NULL}, \
+    {METHOD_PUT, base "/{id}/result", GUARD_WORKER, BODY_FILE, 0, VERB_NONE, 200, \
+     job_put_result_read, NULL, "the same, the body being the result of any size", NULL, NULL}, \
+    {METHOD_GET, base "/{id}/result", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     job_bytes_read, NULL, "the result as the worker gave it", NULL, NULL}, \
     {METHOD_POST, base "/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_FAIL, 200, \
      job_fail_read, job_settled_write, "ends the attempt in failure", NULL, NULL}, \
     {METHOD_GET, base "/{id}/audio", GUARD_WORKER, BODY_NONE, 0, VERB_START, 200, \

@@ -48,11 +48,6 @@ const char *audio_refusal(const struct exchange *x, const char *file_name, const
 /* Two letters, lower case, into `language`; text without data gives option speech_language. */
 bool language_read(const struct exchange *x, struct slice text, char language[LANGUAGE_SIZE]);
 
-/* ---- result.c ---- */
-
-/* Members of the result as CONTRACT 5 has them; also what an event carries. */
-void job_result_write(struct exchange *x, const struct view *v);
-
 /* ---- routes ---- */
 
 bool job_create_part(struct exchange *x, const struct form_part *part);
@@ -60,6 +55,7 @@ bool job_create_read(struct exchange *x, struct message *m);
 void job_create_write(struct exchange *x, const struct message *answer);
 bool job_cancel_read(struct exchange *x, struct message *m);
 bool job_result_read(struct exchange *x, struct message *m);
+bool job_bytes_read(struct exchange *x, struct message *m);
 bool job_events_read(struct exchange *x, struct message *m);
 bool job_list_read(struct exchange *x, struct message *m);
 void job_list_write(struct exchange *x, const struct message *answer);

@@ -1,9 +1,13 @@
+#include "gateway/dialect/load.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/spell.h"
 #include <stdlib.h>
 
-enum { LEASE_S_MAX = 604800, MESSAGE_MAX = 4096, NAME_MAX = 128 };
+enum {
+    LEASE_S_MAX = 604800, MESSAGE_MAX = 4096, NAME_MAX = 128,
+    INLINE_MAX = 64 << 10 /* bytes of a result in the task's record */
+};
 
 /* ---- claim ---- */
 
@@ -218,20 +222,40 @@ bool job_complete_read(struct exchange *x, struct message *m) {
     return json_is_string(result) || result_good(x, result);
 }
 
-bool job_put_result_read(struct exchange *x, struct message *m) {
+/* A small result goes into the task's record, a large one stays the file that it came as. */
+static void put_loaded(struct exchange *x, struct slice bytes) {
     const char *type = exchange_header(x, "Content-Type");
-    if (!report_read(x, m)) return false;
-    if (x->body.len == 0)
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "Le résultat est vide");
-    m->report.data = x->body;
-    if (type == NULL || strstr(type, "json") == NULL) return true;
+    struct message m = {.verb = VERB_DONE};
     char why[128];
-    json_t *result = json_parse(x->body, why, sizeof why);
-    bool good = result != NULL
-                    ? result_good(x, result)
-                    : exchange_refuse(x, CODE_VALIDATION_ERROR, exchange_print(x, "%s", why));
-    json_decref(result);
-    return good;
+    if (!report_read(x, &m)) return;
+    if (type != NULL && strstr(type, "json") != NULL) {
+        json_t *result = json_parse(bytes, why, sizeof why);
+        bool good = result != NULL
+                        ? result_good(x, result)
+                        : exchange_refuse(x, CODE_VALIDATION_ERROR, exchange_print(x, "%s", why));
+        json_decref(result);
+        if (!good) return;
+    }
+    if (bytes.len <= INLINE_MAX) {
+        m.report.data = bytes;
+    } else {
+        const struct upload *file = &x->uploads[0];
+        m.report.file = file->file;
+        m.report.file_size = file->size;
+        m.report.file_hash = slice_of(file->hash, sizeof file->hash);
+        m.report.file_name = slice_text("result");
+        m.report.file_mime = slice_text(file->mime);
+    }
+    exchange_send(x, &m, job_settled_write);
+}
+
+bool job_put_result_read(struct exchange *x, struct message *m) {
+    if (!report_read(x, m)) return false;
+    if (x->upload_count == 0 || x->uploads[0].size == 0)
+        return exchange_refuse(x, CODE_VALIDATION_ERROR, "Le résultat est vide");
+    if (x->uploads[0].size > LOAD_MAX) return exchange_refuse(x, CODE_PAYLOAD_TOO_LARGE, NULL);
+    load_file(x, x->uploads[0].file, x->uploads[0].size, 0, put_loaded);
+    return false;
 }
 
 /* Failures may pass unless the worker says otherwise (CONTRACT 5, worker side). */
@@ -262,7 +286,7 @@ static void settled_answer(struct exchange *x, const struct message *answer) {
         return;
     }
     /* not kept: it is gone, but its end was acknowledged */
-    const char *state = x->route->verb == VERB_DONE ? "COMPLETED" : "FAILED";
+    const char *state = x->route->verb == VERB_FAIL ? "FAILED" : "COMPLETED";
     if (code == CODE_OK) state = job_state(answer->view.head.status);
     envelope_open(x);
     job_id_write(x, id);
