@@ -10,7 +10,6 @@
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
-#include "broker/core/words.h"
 
 static void client_get(struct core *c, const struct event *e, struct task *t) {
     const struct task_ref *r = &e->message->ref;
@@ -137,28 +136,4 @@ void client_unwatch(struct core *c, const struct event *e) {
     struct link *link = &c->links[e->peer];
     uint64_t number = e->message->unwatch.number;
     if (!watch_cancel(c, link, number)) claim_cancel(c, link, number);
-}
-
-void client_stats(struct core *c, const struct event *e) {
-    if (!who_writes(&e->who)) {
-        say_code(c, e, CODE_FORBIDDEN, (struct slice){0});
-        return;
-    }
-    struct core_stats s;
-    core_stats(c, &s);
-    struct words w = {0};
-    for (int i = STATUS_SCHEDULED; i < STATUS_COUNT; i++) {
-        words_put(&w, "tasks_");
-        words_number(&w, status_name((enum status)i), (int64_t)s.tasks[i]);
-    }
-    const struct { const char *name; uint64_t value; } rows[] = {
-        {"submitted", s.submitted}, {"delivered", s.delivered}, {"done", s.completed},
-        {"failed", s.failed}, {"cancelled", s.cancelled}, {"requeued", s.requeued},
-        {"superseded", s.superseded}, {"refused", s.refused}, {"parked", s.parked},
-        {"window_bytes", s.window_bytes}, {"body_bytes", s.body_bytes},
-        {"accepted_bytes", s.accepted_bytes}, {"links", s.links}, {"workers", s.workers},
-        {"lanes", s.lanes}, {"queues", s.queues}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        words_number(&w, rows[i].name, (int64_t)rows[i].value);
-    say_answer(c, e, CODE_OK, note_keep(c, words_done(&w)));
 }

@@ -6,5 +6,4 @@
 /* GET WATCH CANCEL RETRY UPDATE REMOVE EXPLAIN */
 void client_step(struct core *c, const struct event *e);
 void client_unwatch(struct core *c, const struct event *e);
-void client_stats(struct core *c, const struct event *e);
 #endif
