@@ -13,7 +13,7 @@ static bool read_key(const char *line, const char *name, char key[41]) {
     return true;
 }
 
-static bool certificate_read(struct reach *r, const char *path) {
+bool reach_certificate(const char *path, char public_key[41], char secret_key[41]) {
     FILE *f = fopen(path, "re");
     if (!f) {
         fprintf(stderr, "relais: %s: %s\n", path, strerror(errno));
@@ -21,11 +21,11 @@ static bool certificate_read(struct reach *r, const char *path) {
     }
     char line[512];
     while (fgets(line, sizeof line, f)) {
-        read_key(line, "public-key", r->public_key);
-        read_key(line, "secret-key", r->secret_key);
+        read_key(line, "public-key", public_key);
+        read_key(line, "secret-key", secret_key);
     }
     fclose(f);
-    if (r->public_key[0] && r->secret_key[0]) return true;
+    if (public_key[0] && secret_key[0]) return true;
     fprintf(stderr, "relais: %s: no public-key and secret-key in it\n", path);
     return false;
 }
@@ -37,7 +37,7 @@ bool reach_open(struct reach *r, const struct config *config) {
     if (config->broker_files[0]) r->link.files = config->broker_files;
     if (config->broker_key[0]) r->link.server_key = config->broker_key;
     if (!config->curve_file[0]) return true;
-    if (!certificate_read(r, config->curve_file)) return false;
+    if (!reach_certificate(config->curve_file, r->public_key, r->secret_key)) return false;
     r->link.public_key = r->public_key;
     r->link.secret_key = r->secret_key;
     return true;

@@ -13,6 +13,8 @@ struct reach {
     char public_key[41], secret_key[41];
 };
 
+/* Reads the key pair of a certificate; false when it cannot be read, which has been said. */
+bool reach_certificate(const char *path, char public_key[41], char secret_key[41]);
 /* False when the certificate cannot be read; the cause has been said. config outlives it. */
 bool reach_open(struct reach *r, const struct config *config);
 #endif

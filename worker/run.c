@@ -54,7 +54,10 @@ static void child_exec(const struct run_spec *spec, const int out[PIPES], int re
     int high[NOTE_FD + 1];
     bool ok = true;
     /* Out of the way first: a source may itself be numbered 0 to 3. */
-    for (int i = 0; i <= NOTE_FD; i++) ok = ok && (high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10)) >= 0;
+    for (int i = 0; i <= NOTE_FD; i++) {
+        high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10);
+        ok = ok && high[i] >= 0;
+    }
     int safe = fcntl(report, F_DUPFD_CLOEXEC, 10);
     for (int i = 0; i <= NOTE_FD && ok; i++) ok = dup2(high[i], i) >= 0;
     int error = errno;

@@ -4,6 +4,7 @@
 #include "proto/host/clock.h"
 #include "proto/record.h"
 #include "worker/command/args.h"
+#include "worker/reach.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,22 @@ static bool read_keep(struct bench *b, struct config *c) {
     return true;
 }
 
+/* --broker, with its key and our certificate when it has CURVE. */
+static bool reach_named(struct bench *b) {
+    struct reach r;
+    struct server_keys *k = &b->server.keys;
+    if (!reach_open(&r, b->config)) return false;
+    if (strlen(r.endpoint) >= sizeof b->server.native) return false;
+    memcpy(b->server.native, r.endpoint, strlen(r.endpoint) + 1);
+    if (!r.link.server_key) return true;
+    snprintf(k->server, sizeof k->server, "%s", r.link.server_key);
+    memcpy(k->client_public, r.public_key, sizeof k->client_public);
+    memcpy(k->client_secret, r.secret_key, sizeof k->client_secret);
+    memcpy(k->worker_public, r.public_key, sizeof k->worker_public);
+    memcpy(k->worker_secret, r.secret_key, sizeof k->worker_secret);
+    return true;
+}
+
 static bool measure(struct bench *b, const struct scenario *s, const char *http) {
     bool need_http = strcmp(s->name, "http") == 0;
     if (!b->own) {
@@ -81,13 +98,13 @@ static bool measure(struct bench *b, const struct scenario *s, const char *http)
         if (need_http && (!http || !b->token))
             fprintf(stderr, "relais bench: with --broker, http needs --http and --token\n");
         if (b->curve || (need_http && (!http || !b->token))) return false;
-        config_broker_endpoint(b->config, b->server.native);
         if (http) snprintf(b->server.http, sizeof b->server.http, "%s", http);
-        return s->run(b);
+        return reach_named(b) && s->run(b);
     }
     if (!server_start(&b->server, bench_server_options(b))) return false;
     b->token = b->own_token;
-    bool ok = (!need_http || server_token(&b->server, b->own_token)) && s->run(b);
+    bool ok = (!need_http || server_token(&b->server, b->own_token)) &&
+              (!b->curve || server_keys_make(&b->server)) && s->run(b);
     server_close(&b->server);
     return ok;
 }

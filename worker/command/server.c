@@ -1,5 +1,6 @@
 #include "worker/command/server.h"
 #include "proto/host/clock.h"
+#include "worker/reach.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -15,7 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY_MS_MAX = 30000, STOP_MS_MAX = 20000, ARGS_MAX = 8 + SERVER_OPTIONS_MAX };
+enum {
+    READY_MS_MAX = 30000, STOP_MS_MAX = 20000, ASK_MS_MAX = 10000, PATH_SIZE = 4300,
+    ARGS_MAX = 8 + SERVER_OPTIONS_MAX
+};
 
 static bool folder_make(struct server *s) {
     const char *parent = getenv("TMPDIR");
@@ -88,7 +92,8 @@ static bool value_of(const char *line, const char *key, char *value, size_t size
 }
 
 static bool start(struct server *s, const char *const *options) {
-    char data[4200], http[SERVER_ENDPOINT_MAX + 8], listen[SERVER_ENDPOINT_MAX + 10], line[1024];
+    char data[PATH_SIZE], line[1024];
+    char http[SERVER_ENDPOINT_MAX + 8], listen[SERVER_ENDPOINT_MAX + 10];
     snprintf(data, sizeof data, "--data=%s/data", s->folder);
     snprintf(http, sizeof http, "--http=%s", s->http[0] ? s->http : "127.0.0.1:0");
     snprintf(listen, sizeof listen, "--listen=%s", s->native[0] ? s->native : "tcp://127.0.0.1:0");
@@ -155,19 +160,47 @@ void server_close(struct server *s) {
     s->folder = NULL;
 }
 
-bool server_token(const struct server *s, char token[static SERVER_TOKEN_MAX]) {
-    char data[4200];
-    snprintf(data, sizeof data, "--data=%s/data", s->folder);
-    char *argv[] = {"relais", "token", data, "--role=user", "--user=bench", "--brand=1", NULL};
+/* Runs this binary and reads the line of its stdout that starts so, without the start. */
+static bool self_ask(char *const *argv, const char *start, char *line, size_t size) {
     int out = -1;
     pid_t pid = self_start(argv, &out);
-    bool got = pid > 0 && line_await(out, "", token, SERVER_TOKEN_MAX, clock_mono_ms() + 10000);
+    bool got = pid > 0 && line_await(out, start, line, size, clock_mono_ms() + ASK_MS_MAX);
     if (pid > 0) {
         close(out);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
     }
-    if (!got) fprintf(stderr, "relais bench: relais token failed\n");
+    if (!got) fprintf(stderr, "relais bench: relais %s failed\n", argv[1]);
+    memmove(line, line + strlen(start), got ? strlen(line + strlen(start)) + 1 : 0);
     return got;
+}
+
+static bool pair_make(const struct server *s, const char *name, const char *role,
+                      char public_key[41], char secret_key[41]) {
+    char data[PATH_SIZE], path[PATH_SIZE];
+    snprintf(data, sizeof data, "--data=%s/data", s->folder);
+    char *argv[] = {"relais", "key", "curve", (char *)(uintptr_t)name, "--role",
+                    (char *)(uintptr_t)role, data, NULL};
+    return self_ask(argv, "certificate ", path, sizeof path) &&
+           reach_certificate(path, public_key, secret_key);
+}
+
+bool server_keys_make(struct server *s) {
+    struct server_keys *k = &s->keys;
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/data/server.key", s->folder);
+    FILE *f = fopen(path, "re");
+    bool ok = f && fscanf(f, "%40s", k->server) == 1 && strlen(k->server) == 40;
+    if (f) fclose(f);
+    if (!ok) fprintf(stderr, "relais bench: no key in %s\n", path);
+    return ok && pair_make(s, "bench-client", "client", k->client_public, k->client_secret) &&
+           pair_make(s, "bench-worker", "worker", k->worker_public, k->worker_secret);
+}
+
+bool server_token(const struct server *s, char token[static SERVER_TOKEN_MAX]) {
+    char data[PATH_SIZE];
+    snprintf(data, sizeof data, "--data=%s/data", s->folder);
+    char *argv[] = {"relais", "token", data, "--role=user", "--user=bench", "--brand=1", NULL};
+    return self_ask(argv, "", token, SERVER_TOKEN_MAX);
 }
 
 double process_cpu_s(pid_t pid) {
