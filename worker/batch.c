@@ -38,19 +38,32 @@ static bool ends_reserve(struct pile *p) {
     return true;
 }
 
-uint64_t batch_put(struct batch *b, const struct message *m) {
-    assert((uint32_t)m->verb < BATCH_VERBS);
-    struct pile *p = &b->piles[m->verb];
-    struct frame_writer w = {.b = &p->items};
-    uint64_t number = number_of(m->verb, p->next++);
-    bool room = ends_reserve(p);
-    if (room) frame_put(&w, m);
+/* The bytes of one more item lie in the pile already. */
+static void item_close(struct batch *b, struct pile *p, bool room) {
     if (!room || p->items.failed) {
         b->failed = true;
-        return number;
+        return;
     }
     p->ends[p->count++] = (uint32_t)p->items.len;
     b->waiting++;
+}
+
+uint64_t batch_put(struct batch *b, const struct message *m) {
+    assert((uint32_t)m->verb < BATCH_VERBS);
+    struct pile *p = &b->piles[m->verb];
+    uint64_t number = number_of(m->verb, p->next++);
+    bool room = ends_reserve(p);
+    if (room) frame_put(&(struct frame_writer){.b = &p->items}, m);
+    item_close(b, p, room);
+    return number;
+}
+
+uint64_t batch_put_item(struct batch *b, enum verb verb, struct slice item) {
+    struct pile *p = &b->piles[verb];
+    uint64_t number = number_of(verb, p->next++);
+    bool room = ends_reserve(p);
+    if (room) buffer_append(&p->items, item.data, item.len);
+    item_close(b, p, room);
     return number;
 }
 

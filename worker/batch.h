@@ -29,6 +29,8 @@ void batch_free(struct batch *b);
 /* Returns the item's number; a verb that asks for no answer is numbered too, but sent with
  * request 0. The verb is one that clients or workers say. */
 uint64_t batch_put(struct batch *b, const struct message *m);
+/* The same with the item's bytes, as they were written once. */
+uint64_t batch_put_item(struct batch *b, enum verb verb, struct slice item);
 /* The number that the next item of the verb will get: those before have been put. */
 uint64_t batch_next(const struct batch *b, enum verb verb);
 /* The number of the oldest item of the verb that still waits; batch_next when none does. */

@@ -119,6 +119,7 @@ enum wire_event wire_event(struct wire *w) {
     memcpy(&event, raw, sizeof event);
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return WIRE_UP;
     if (event == ZMQ_EVENT_DISCONNECTED) return WIRE_DOWN;
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) return WIRE_DOWN; /* it may be restarting */
     return event == ZMQ_EVENT_CONNECTED ? WIRE_NOTHING : WIRE_REJECTED;
 }
 

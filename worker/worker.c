@@ -23,6 +23,7 @@ struct relais_worker {
     struct handler handlers[HANDLERS_MAX];
     uint32_t handler_count;
     uint32_t waiters;
+    enum code refused; /* of the contact, as the waiters were last told */
     _Atomic int order; /* enum order; set by signal handlers */
     int ready_fd;      /* eventfd; -1 until somebody asks for it */
 };
@@ -56,7 +57,8 @@ static void round_end(void *self, int64_t now_ms) {
     struct relais_worker *w = self;
     uint64_t one = 1;
     (void)now_ms;
-    if (!w->session.woken) return;
+    if (!w->session.woken && w->refused == w->session.contact.refused) return;
+    w->refused = w->session.contact.refused;
     w->session.woken = false;
     if (w->waiters) pthread_cond_broadcast(&w->dealer.changed);
     if (w->ready_fd >= 0) (void)!write(w->ready_fd, &one, sizeof one);
