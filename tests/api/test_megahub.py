@@ -482,6 +482,15 @@ def test_a_waiting_claim_gets_the_task_as_it_comes(user, worker):
         assert waiting.result(10)["id"] == task["id"]
 
 
+def test_an_unstarted_task_is_given_again_when_asked_for(user, worker):
+    task = created(user)
+    first = one(worker)
+    again = one(worker, again=True)
+    assert (again["id"], again["lease_epoch"]) == (task["id"], first["lease_epoch"])
+    assert worker.post(f"/tasks/{task['id']}/heartbeat/").status_code == 200
+    assert claimed(worker, again=True, wait=0)["count"] == 0
+
+
 def test_two_workers_never_get_the_same_task(user, worker, rival):
     ids = {created(user)["id"] for _ in range(20)}
     seen, lock = [], threading.Lock()

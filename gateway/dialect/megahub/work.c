@@ -1,6 +1,7 @@
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
+#include "gateway/dialect/start.h"
 
 enum { CLAIM_LIMIT_MAX = 64, CLAIM_WAIT_S_MAX = 60, LEASE_S_MAX = 604800 };
 
@@ -56,6 +57,7 @@ bool task_claim_read(struct exchange *x, struct message *m) {
     claim->wait_ms = 1000 * (uint32_t)member_integer(x->json, "wait", 0, 0, 0, CLAIM_WAIT_S_MAX, e);
     claim->lease_ms =
         1000 * (uint32_t)member_integer(x->json, "lease_seconds", 0, 0, 1, LEASE_S_MAX, e);
+    claim->again = member_bool(x->json, "again", 0, false, e);
     claim->worker = slice_text(x->who.name);
     claim->boot = x->who.boot;
     claim->brand = x->who.brand;
@@ -178,7 +180,9 @@ static void state_ask(struct exchange *x, uint32_t want, exchange_then *then) {
 }
 
 bool task_heartbeat_read(struct exchange *x, struct message *m) {
-    return report_read(x, m) && megahub_fields_good(x);
+    if (!report_read(x, m) || !megahub_fields_good(x)) return false;
+    start_tell(x, &m->report);
+    return true;
 }
 
 bool task_progress_read(struct exchange *x, struct message *m) {
@@ -187,7 +191,9 @@ bool task_progress_read(struct exchange *x, struct message *m) {
                                                &x->errors);
     m->report.text = member_text(x->json, "message", NULLABLE | BLANK_OK, TASK_MESSAGE_MAX,
                                  &x->errors);
-    return megahub_fields_good(x);
+    if (!megahub_fields_good(x)) return false;
+    start_tell(x, &m->report);
+    return true;
 }
 
 static void lease_write(struct exchange *x, const struct message *answer) {

@@ -2,6 +2,7 @@
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/spell.h"
+#include "gateway/dialect/start.h"
 #include <stdlib.h>
 
 enum {
@@ -26,6 +27,7 @@ bool job_claim_read(struct exchange *x, struct message *m) {
         1000 * (uint32_t)member_integer(x->json, "lease_seconds", NULLABLE, 0, 1, LEASE_S_MAX, e);
     if (wanted.len > 0 && !language_read(x, wanted, language))
         field_refuse(e, "language", "La langue doit être un code de deux lettres");
+    claim->again = member_bool(x->json, "again", 0, false, e);
     if (e->count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
     text_put(&queues, slice_text(BATCH_QUEUE));
     text_put(&types, slice_text(BATCH_TYPE));
@@ -143,7 +145,9 @@ bool job_progress_read(struct exchange *x, struct message *m) {
     m->report.percent =
         (int8_t)member_integer(x->json, name, NULLABLE, -1, 0, 100, &x->errors);
     m->report.text = member_text(x->json, "message", NULLABLE | BLANK_OK, MESSAGE_MAX, &x->errors);
-    return report_good(x);
+    if (!report_good(x)) return false;
+    start_tell(x, &m->report);
+    return true;
 }
 
 static void state_ask(struct exchange *x, exchange_then *then) {
@@ -187,7 +191,9 @@ bool job_checkpoint_read(struct exchange *x, struct message *m) {
     r->seq = (uint32_t)member_integer(x->json, "seq", NULLABLE, 0, 0, INT32_MAX, &x->errors);
     r->data = span_member(x, "data", "checkpoint_data");
     if (r->data.len == 0) field_wrong(&x->errors, "data", FIELD_MISSING, 0);
-    return report_good(x);
+    if (!report_good(x)) return false;
+    start_tell(x, r);
+    return true;
 }
 
 void job_checkpoint_write(struct exchange *x, const struct message *answer) {
