@@ -370,6 +370,6 @@ const char *exchange_option(const struct exchange *x, const char *name) {
 }
 
 const uint8_t *exchange_id_key(const struct exchange *x) {
-    const struct keyring *k = &((const struct request *)x)->server->keyring;
-    return k->known ? k->id_key : NULL;
+    const struct server *s = ((const struct request *)x)->server;
+    return s->ring_known ? s->ring.id_key : NULL;
 }

@@ -312,12 +312,15 @@ static void begin_request(struct request *r, struct MHD_Connection *connection,
     r->client->deadline_ms = r->server->now_ms + (upload ? c->upload_ms : c->request_ms);
 }
 
-/* The first call, and again when `begin` is done: MHD_YES lets the body come. */
+/* The first call, and again when `begin` is done: MHD_YES lets the body come. An answer given here
+ * closes the connection, so even a refusal waits for the last call when it can. */
 static enum MHD_Result on_head(struct request *r, struct MHD_Connection *connection) {
     if (r->stage == STAGE_ENDED) {
-        bool unread = r->facts.expects_continue && !rest_is_small(r);
-        if (!r->facts.has_body || r->close_after || unread) return queue_answer(r, connection);
-        if (!rest_is_small(r)) answer_now(r);
+        bool small = rest_is_small(r);
+        if (r->close_after || (!small && r->facts.expects_continue)) {
+            return queue_answer(r, connection);
+        }
+        if (!small) answer_now(r);
     } else if (r->waiting) {
         return suspend(r, connection);
     }
@@ -542,7 +545,10 @@ bool http_open(struct server *s, int listen_fd, int stop_fd, uint32_t connection
 void http_close(struct server *s) {
     struct http *h = s->http;
     if (h == NULL) return;
-    if (h->daemon != NULL) MHD_stop_daemon(h->daemon);
+    if (h->daemon != NULL) {
+        MHD_quiesce_daemon(h->daemon); /* else it would close the socket that others share */
+        MHD_stop_daemon(h->daemon);
+    }
     if (h->epoll >= 0) close(h->epoll);
     free(h);
     s->http = NULL;

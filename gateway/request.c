@@ -119,12 +119,16 @@ static const char *allow_text(struct exchange *x, uint32_t allow) {
     return exchange_print(x, "%s", text);
 }
 
+/* First of all steps, so that a browser can read the framework's refusals too. */
+static void cors_first(struct exchange *x) {
+    for (step *const *s = x->dialect->steps; *s != NULL; s++) {
+        if (*s == guard_cors) guard_cors(x);
+    }
+}
+
 /* OPTIONS is answered here: by CORS, where the dialect has it, and Allow. */
 static void options_answer(struct request *r) {
     struct exchange *x = &r->x;
-    for (step *const *s = x->dialect->steps; s != NULL && *s != NULL; s++) {
-        if (*s == guard_cors && !guard_cors(x)) return;
-    }
     exchange_set(x, "Allow", allow_text(x, x->allow));
     out_object(&x->out);
     out_object_end(&x->out);
@@ -143,6 +147,7 @@ static bool route_request(struct request *r, const char *method) {
     x->allow = found.allow;
     x->method = m == METHOD_HEAD ? METHOD_GET : m;
     r->head_only = m == METHOD_HEAD;
+    cors_first(x);
     memcpy(x->params, found.params, sizeof x->params);
     x->param_count = found.param_count;
     switch (how) {
@@ -217,7 +222,7 @@ void request_start(struct request *r, const char *method, const char *why) {
         }
     }
     for (step *const *s = x->dialect->steps; *s != NULL; s++) {
-        if (!(*s)(x)) return;
+        if (*s != guard_cors && !(*s)(x)) return;
     }
     if (!body_fits(r)) return;
     r->stage_ms = r->server->now_ms;

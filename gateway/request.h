@@ -19,7 +19,7 @@
 #include "proto/base/heap.h"
 #include "proto/base/list.h"
 #include "proto/host/config.h"
-#include "proto/host/token.h"
+#include "proto/keyring.h"
 
 enum { ARENA_FIRST = 1024, ARENA_BLOCK = 8192, ANSWER_HEADERS_MAX = 24, REQUESTS_KEPT = 256,
        TICK_MS = 100 };
@@ -34,23 +34,17 @@ struct arena { /* everything of one request; freed with it */
     uint8_t first[ARENA_FIRST];
 };
 
-struct keyring { /* what the broker gave this thread to check credentials with */
-    bool known;
-    uint64_t version; /* raised by each change: cached tokens of an older one are checked anew */
-    struct token_secret secrets[TOKEN_SECRETS_MAX];
-    uint32_t secret_count;
-    uint8_t id_key[16];
-    char (*revoked)[TOKEN_JTI_MAX]; /* owned, sorted */
-    uint32_t revoked_count;
-};
-
 struct count { /* one thread's counters, for /metrics */
     uint64_t requests, classes[6], refused_heads, bytes_in, bytes_out, left, late_kills;
     uint64_t open_connections, connections;
 };
 
-struct guard_state; /* guard.c: token cache */
-struct rates;       /* rate.h: shared by all threads */
+struct rates;       /* rate.h */
+struct jwt_cache;   /* jwt.h */
+struct gateway;     /* gateway.h */
+struct http;        /* http.c */
+struct intake;      /* stream.c */
+struct outlet;
 
 struct server {
     const struct config *config;   /* borrowed */
@@ -59,8 +53,10 @@ struct server {
     struct rates *rates;           /* borrowed, shared */
     struct gateway *gateway;       /* borrowed: for /metrics of all threads */
     struct link *link;
-    struct keyring keyring;
-    struct guard_state *guard;
+    struct keyring ring;           /* the newest KEYRING */
+    bool ring_known;
+    uint64_t ring_version;         /* raised by each */
+    struct jwt_cache *tokens;
     struct heap later;             /* exchange_later */
     struct request *free;          /* requests kept for reuse */
     uint32_t free_count;
@@ -182,12 +178,4 @@ void outlet_tick(struct request *r);
 void http_wake(struct request *r);
 /* False when the peer has hung up. */
 bool http_alive(const struct client *c);
-
-/* ---- guard.c ---- */
-
-struct guard_state *guard_new(void);
-void guard_destroy(struct guard_state **self);
-/* Reads a KEYRING; false when it is malformed. */
-bool keyring_read(struct keyring *k, struct slice body);
-void keyring_wipe(struct keyring *k);
 #endif
