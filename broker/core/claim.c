@@ -26,6 +26,18 @@ void claim_drop(struct core *c, struct claim_wait *claim) {
     worker_leave(c, w);
 }
 
+void claim_drop_all(struct core *c, const struct worker *w) {
+    for (uint32_t i = 0; i < c->links_used && w->claims; i++) {
+        if (!c->links[i].open) continue;
+        struct node *list = &c->links[i].claims;
+        for (struct node *n = list->next, *next; n != list; n = next) {
+            next = n->next;
+            struct claim_wait *claim = owner_of(n, struct claim_wait, in_link);
+            if (claim->worker == w) claim_drop(c, claim);
+        }
+    }
+}
+
 void claim_given(struct core *c, struct claim_wait *claim) {
     if (!claim->many) {
         claim_drop(c, claim);

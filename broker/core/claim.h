@@ -16,6 +16,8 @@ void claim_flush(struct core *c);
 void claim_timer(struct core *c, struct claim_wait *claim);
 /* Forgets it without an answer. */
 void claim_drop(struct core *c, struct claim_wait *claim);
+/* The same for all of a worker's claims. */
+void claim_drop_all(struct core *c, const struct worker *w);
 /* UNWATCH of a claim's number; true when there was one. */
 bool claim_cancel(struct core *c, struct link *link, uint64_t number);
 #endif

@@ -230,7 +230,7 @@ static bool crew_give(struct core *c, struct crew *crew, struct lane *l) {
     struct taker *taker = owner_of(list_first(&crew->idle), struct taker, idle);
     struct task *t = lane_head(c, l);
     assert(t != NULL);
-    if (!t->body || (t->head.checkpoint && !t->carry)) {
+    if (!t->body || (t->head.checkpoint && !t->carry && !t->fetched)) {
         lane_fetch(c, t);
         return false;
     }

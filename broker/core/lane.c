@@ -99,6 +99,7 @@ static void lane_record(struct core *c, const struct lane *l) {
             r->count[status][p] = l->count[status][p];
         struct node *first = list_first(&s->window);
         uint64_t cursor = s->disk ? s->from : c->next;
+        if (s->fetching && s->fetch_low < cursor) cursor = s->fetch_low;
         if (first && owner_of(first, struct task, place)->head.order < cursor)
             cursor = owner_of(first, struct task, place)->head.order;
         r->cursor[p] = cursor;
@@ -179,6 +180,9 @@ void lane_take(struct core *c, struct task *t) {
         assert(s->disk > 0 || core_bug(c, BUG_LOST_WINDOW));
         if (s->disk) s->disk--;
         list_unlink(&t->place);
+    } else {
+        assert(t->where == WHERE_FETCH && s->fetching > 0);
+        s->fetching--;
     }
     t->where = WHERE_NONE;
     lane_update(c, t->lane);
@@ -206,6 +210,8 @@ void lane_fetch(struct core *c, struct task *t) {
     struct lane *l = t->lane;
     lane_take(c, t);
     t->where = WHERE_FETCH;
+    struct shelf *s = shelf_of(t);
+    if (s->fetching++ == 0 || t->head.order < s->fetch_low) s->fetch_low = t->head.order;
     struct need need = {.kind = NEED_BODY, .id = t->head.id, .seq = t->head.resume};
     want(c, &need);
     lane_update(c, l);
@@ -280,7 +286,8 @@ void lane_fetched(struct core *c, const struct event *e) {
     }
     if (e->more) return;
     if (!t->body) task_set_body(c, t, &(struct task_body){.id = t->head.id});
-    t->where = WHERE_NONE;
+    t->fetched = true;
+    shelf_of(t)->fetching--;
     window_put(c, t);
     lane_update(c, t->lane);
     crew_dispatch_lane(c, t->lane);

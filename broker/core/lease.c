@@ -62,6 +62,7 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
     t->head.epoch = core_bug(c, BUG_EPOCH_RESET) ? t->head.epoch + 1 : number_next(c);
     t->head.worker = w->record.worker;
     t->head.resume = 0;
+    t->fetched = false;
     worker_record_once(c, w);
     struct lease *l = lease_new(c, w, t, t->head.epoch);
     if (claim) {
@@ -121,6 +122,7 @@ void lease_forget(struct core *c, struct lease *l) {
     buffer_free(&l->text);
     free(l);
     worker_room(c, w);
+    if (w->record.http) worker_leave(c, w);
 }
 
 static void lease_detach(struct core *c, struct lease *l) {

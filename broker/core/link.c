@@ -84,7 +84,12 @@ static struct worker *hello_worker(struct core *c, const struct event *e, struct
     uint32_t brand = who_serves(&e->who, h->brand, &ok);
     struct worker *w = worker_get(c, brand, &e->who, h->name, h->boot, false);
     if (!w) return NULL;
-    if (w->link && w->link != link) link_clear(c, w->link);
+    struct link *old = w->link;
+    if (old && old != link) {
+        w->link = NULL;
+        old->worker = NULL;
+        link_clear(c, old);
+    }
     w->link = link;
     link->worker = w;
     struct crew *crew = crew_get(c, brand, &h->serves);

@@ -55,6 +55,7 @@ struct task {
     uint64_t free_after;  /* limbo: newest load that may still show an older version */
     uint8_t where, change;
     bool regrant;         /* an earlier grant was not handed back: record the next first */
+    bool fetched;         /* what could be read for its delivery has been */
     bool watched;         /* core.watches has entries for it */
     bool touched;         /* in core.touched: watchers are told at the end of the step */
     struct node touch;
@@ -66,6 +67,8 @@ struct shelf {
     uint64_t disk, from;  /* tasks on disk only; none of them has a lower order than `from` */
     uint64_t load_from;   /* `from` as the load under way knew it */
     bool loading;
+    uint32_t fetching;    /* tasks whose bodies are being read */
+    uint64_t fetch_low;   /* none of them has a lower order */
 };
 
 struct lane {
@@ -130,7 +133,7 @@ struct worker {
     struct slice principal;      /* owned, behind the struct */
     int64_t heard;
     uint32_t slots, prefetch, lease_count, started;
-    bool implied, draining, suspect, recorded;
+    bool implied, draining, suspect, recorded, dying;
     uint32_t claims;      /* parked claims of it */
     uint64_t restored;    /* leases known from before a restart and not yet re-presented */
     uint8_t bytes[];

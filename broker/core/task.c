@@ -59,15 +59,20 @@ void task_drop_body(struct core *c, struct task *t) {
     t->body = NULL;
 }
 
+static void task_drop_parts(struct core *c, struct task *t) {
+    task_drop_body(c, t);
+    free(t->carry);
+    t->carry = NULL;
+}
+
 void task_free(struct core *c, struct task *t) {
     assert(!t->lease && !t->due.place);
     list_unlink(&t->place);
     list_unlink(&t->dirty);
     list_unlink(&t->touch);
     map_remove(&c->tasks, &t->by_id);
-    task_drop_body(c, t);
+    task_drop_parts(c, t);
     free(t->result);
-    free(t->carry);
     free(t);
 }
 
@@ -209,8 +214,9 @@ void task_close(struct core *c) {
         } else if (!task_accepted(t) && t->change & ~CHANGE_NOTES) {
             task_record(c, t);
         }
-        if (t->where == WHERE_LEASED && !(t->change & CHANGE_BODY) && !task_accepted(t))
-            task_drop_body(c, t); /* read again should it come back */
+        if (t->where == WHERE_LEASED && t->lease->started && !(t->change & CHANGE_BODY) &&
+            !task_accepted(t))
+            task_drop_parts(c, t); /* read again should it come back */
         t->change = 0;
         task_rest(c, t);
     }

@@ -1,5 +1,6 @@
 #include "broker/core/worker.h"
 #include "broker/core/attempt.h"
+#include "broker/core/claim.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
 #include "broker/core/lease.h"
@@ -109,7 +110,10 @@ void worker_take_back(struct core *c, struct worker *w) {
 
 static void worker_drop(struct core *c, struct worker *w) {
     assert(list_empty(&w->leases));
-    if (w->link) w->link->worker = NULL;
+    if (w->link) { /* it must say HELLO again */
+        w->link->worker = NULL;
+        w->link->number = 0;
+    }
     if (w->taker.crew) {
         crew_busy(&w->taker);
         crew_leave(c, w->taker.crew);
@@ -127,7 +131,9 @@ void worker_lost(struct core *c, struct worker *w, enum reason reason) {
                                                 : "the worker fell silent";
     struct link *link = w->link;
     w->link = NULL; /* nobody is told to stop: nobody listens */
+    w->dying = true;
     crew_busy(&w->taker);
+    claim_drop_all(c, w);
     for (struct node *n; (n = list_first(&w->leases));) {
         struct lease *l = owner_of(n, struct lease, in_worker);
         if (!l->task) lease_timer(c, l);
@@ -139,7 +145,7 @@ void worker_lost(struct core *c, struct worker *w, enum reason reason) {
 }
 
 void worker_leave(struct core *c, struct worker *w) {
-    if (w->link || !list_empty(&w->leases) || w->claims) return;
+    if (w->dying || w->link || !list_empty(&w->leases) || w->claims) return;
     worker_drop(c, w);
 }
 
