@@ -16,6 +16,7 @@
 #ifndef RELAIS_BROKER_FILER_H
 #define RELAIS_BROKER_FILER_H
 #include "broker/router.h"
+#include "store/store.h"
 
 struct filer_setup {
     void *context;            /* ZeroMQ; borrowed */
@@ -34,6 +35,12 @@ bool filer_bind(struct filer *f, const char *endpoint, char *bound, size_t bound
 /* After the binds. */
 bool filer_start(struct filer *f);
 void filer_destroy(struct filer **self);
+/* At start, before the binds: files whose records are in the store are moved to their place, other
+ * uploads go. False with the cause in why. */
+bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_size);
+/* Any thread: a task is about to name this file. 0 with its size when it is sealed or in its
+ * place, else NOT_FOUND; the upload is then kept until filer_place. */
+enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size);
 /* Any thread, after the group is durable. */
 void filer_place(struct filer *f, uint64_t file);
 void filer_remove(struct filer *f, uint64_t file);

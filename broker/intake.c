@@ -130,15 +130,31 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
     buffer_free(&b);
 }
 
+/* A file that the item names must be sealed; its size is what is on disk. */
+static enum code file_check(struct turn *t) {
+    struct message *m = &t->message;
+    if (m->verb == VERB_SUBMIT && m->submit.options.source_file != 0)
+        return filer_name(t->setup.filer, m->submit.options.source_file,
+                          &m->submit.options.source_size);
+    if (m->verb == VERB_DONE && m->report.file != 0)
+        return filer_name(t->setup.filer, m->report.file, &m->report.file_size);
+    return CODE_OK;
+}
+
 /* True when the shell itself took the item. */
 static bool item_take_here(struct turn *t, struct peer *p, const struct who *who) {
     const struct message *m = &t->message;
     enum code code = CODE_OK;
     switch ((int)m->verb) {
     case VERB_SUBMIT:
-        if (t->debt < 1 && t->open_bytes <= GROUP_BYTES_MAX) return false;
-        item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
-        return true;
+        if (t->debt >= 1 || t->open_bytes > GROUP_BYTES_MAX) {
+            item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
+            return true;
+        } /* fall through */
+    case VERB_DONE:
+        code = file_check(t);
+        if (code != CODE_OK) item_refuse(t, p, m->number, code, 0);
+        return code != CODE_OK;
     case VERB_ASK:
         code = ask_put(t->ask, p->number, p->serial, m, who, t->opened, t->durable);
         if (code != CODE_OK) item_refuse(t, p, m->number, code, ASK_RETRY_MS);

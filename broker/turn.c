@@ -153,6 +153,15 @@ static bool turn_sleep(struct turn *t, int stop_fd) {
     return stop_fd >= 0 && (fds[1].revents & POLLIN) != 0;
 }
 
+/* Before anybody can connect. */
+static bool files_recover(struct turn *t, char *why, size_t why_size) {
+    struct store *store = writer_borrow(t->writer, t->opened);
+    if (store == NULL) return true; /* it failed meanwhile: the next turn says so */
+    const bool good = filer_recover(t->setup.filer, store, why, why_size);
+    writer_return(t->writer);
+    return good;
+}
+
 bool turn_open(struct turn *t, int stop_fd, char *why, size_t why_size) {
     while (t->life != LIFE_UP) {
         turn_once(t);
@@ -165,7 +174,7 @@ bool turn_open(struct turn *t, int stop_fd, char *why, size_t why_size) {
             return false;
         }
     }
-    return true;
+    return files_recover(t, why, why_size);
 }
 
 void turn_run(struct turn *t, int stop_fd) {
