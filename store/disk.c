@@ -112,13 +112,13 @@ static bool disk_view(struct store *s, uint64_t group, const struct collect *col
     if (!ok) return false;
     pthread_mutex_lock(&d->lock);
     disk_take_in(d);
-    overlay_collect(&v->overlay, d->pending, collect);
     v->table = d->table;
     if (d->table) v->snapshot = table_snapshot_open(d->table);
+    ok = !d->table || v->snapshot;
+    if (!ok) snprintf(why, why_size, "memory is out");
+    ok = ok && overlay_collect(&v->overlay, d->pending, collect, v->table, v->snapshot, why, why_size);
     pthread_mutex_unlock(&d->lock);
-    if (!d->table || v->snapshot) return true;
-    snprintf(why, why_size, "memory is out");
-    return false;
+    return ok;
 }
 
 /* ---- limits and figures ---- */

@@ -270,8 +270,8 @@ static struct collect collect_for(const struct need *n, struct key *key) {
     switch (n->kind) {
     case NEED_TASK: case NEED_BODY: c.id = n->id; break;
     case NEED_LANE:
-        c = (struct collect){.status_mask = 1u << STATUS_QUEUED, .laned = true, .lane = n->lane,
-                             .priority = n->priority, .order = n->order,
+        c = (struct collect){.laned = true, .lane = n->lane, .priority = n->priority,
+                             .order = n->order,
                              .limit = n->count < ROWS_MAX ? n->count : ROWS_MAX};
         break;
     case NEED_DUE: c.status_mask = 1u << STATUS_SCHEDULED; break;

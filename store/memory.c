@@ -116,8 +116,7 @@ static bool memory_view(struct store *s, uint64_t group, const struct collect *c
         snprintf(why, why_size, "group %llu is not durable yet", (unsigned long long)group);
         return false;
     }
-    overlay_collect(&v->overlay, m->pending, collect);
-    return true;
+    return overlay_collect(&v->overlay, m->pending, collect, NULL, NULL, why, why_size);
 }
 
 static void memory_stats(struct store *s, struct store_stats *stats) {

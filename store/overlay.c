@@ -41,21 +41,21 @@ static struct sub *subs_copy(struct overlay *o, const struct sub *from) {
     return first;
 }
 
-static void push_task(struct overlay *o, const struct pending *p, const struct task_entry *e,
-                      bool hidden) {
+static void push_task(struct overlay *o, const struct pending *p, const struct task_entry *e) {
     o->tasks = grow(o, o->tasks, o->task_count, &o->task_cap, sizeof *o->tasks);
     if (o->failed) return;
     struct task_state *t = &o->tasks[o->task_count++];
-    if (hidden) {
-        *t = (struct task_state){.id = e->state.id, .hidden = true};
-        return;
-    }
     *t = e->state;
     t->head = part_copy(&e->state.head);
     t->body = part_copy(&e->state.body);
     t->result = part_copy(&e->state.result);
     t->subs = subs_copy(o, e->state.subs);
     if (t->head.state == PART_PUT) t->type = pending_lane_type(p, t->now.lane);
+}
+
+static void push_hidden(struct overlay *o, uint64_t id) {
+    o->hidden = grow(o, o->hidden, o->hidden_count, &o->hidden_cap, sizeof *o->hidden);
+    if (!o->failed) o->hidden[o->hidden_count++] = id;
 }
 
 static void push_plain(struct overlay *o, const struct plain_entry *e) {
@@ -68,53 +68,51 @@ static void push_plain(struct overlay *o, const struct plain_entry *e) {
         (struct overlay_plain){slice_of(key, e->key_len), part_copy(&e->part)};
 }
 
-/* The table may show the task in a place that is asked for. */
+/* The table may show the task in a status that is asked for, where it no longer is. */
 static bool table_shows(const struct collect *c, const struct task_entry *e) {
     if (e->state.head.state == PART_TABLE) return false; /* and rightly so */
     if (!e->where_known || e->writing) return true;
-    if (!(c->status_mask >> e->where.status & 1) || !e->where.status) return false;
-    return !c->laned || (e->where.lane == c->lane && e->where.priority == c->priority);
-}
-
-static bool wanted(const struct collect *c, const struct task_entry *e) {
-    if (e->state.head.state != PART_PUT) return false;
-    if (!(c->status_mask >> e->state.now.status & 1)) return false;
-    const struct head_place *now = &e->state.now;
-    return !c->laned ||
-           (now->lane == c->lane && now->priority == c->priority && now->order >= c->order);
-}
-
-static int by_order(const void *a, const void *b) {
-    const struct task_state *x = a, *y = b;
-    if (x->hidden != y->hidden) return x->hidden - y->hidden;
-    return (x->now.order > y->now.order) - (x->now.order < y->now.order);
-}
-
-/* Only the lowest orders stay as they are; the rest turn into hiders. Returns the highest kept. */
-static uint64_t trim(struct overlay *o, uint32_t limit) {
-    qsort(o->tasks, o->task_count, sizeof *o->tasks, by_order);
-    for (size_t i = limit; i < o->task_count; i++) {
-        struct task_state *t = &o->tasks[i];
-        uint64_t id = t->id;
-        if (t->hidden) break;
-        task_state_free(t);
-        *t = (struct task_state){.id = id, .hidden = true};
-    }
-    return o->tasks[limit - 1].now.order;
+    return e->where.status && c->status_mask >> e->where.status & 1;
 }
 
 static void collect_statuses(struct overlay *o, const struct pending *p, const struct collect *c) {
-    uint64_t ceiling = UINT64_MAX;
-    size_t shown = 0, trim_at = c->limit ? (size_t)c->limit * 4 + 64 : SIZE_MAX;
     for (int list = 0; list < 2; list++)
         for (const struct task_entry *e = pending_tasks(p, list); e && !o->failed; e = e->next) {
-            if (wanted(c, e) && (!c->limit || e->state.now.order <= ceiling)) {
-                push_task(o, p, e, false);
-                if (++shown >= trim_at) { ceiling = trim(o, c->limit); shown = c->limit; }
-            } else if (table_shows(c, e)) {
-                push_task(o, p, e, true);
-            }
+            bool put = e->state.head.state == PART_PUT;
+            if (put && c->status_mask >> e->state.now.status & 1) push_task(o, p, e);
+            else if (table_shows(c, e)) push_hidden(o, e->state.id);
         }
+}
+
+/* Which of the table's rows do not count, until `limit` have been seen that do. This reads the
+ * table under the lock: asking pending about each row is what keeps a lane's cost to its rows. */
+static bool collect_hidden_rows(struct overlay *o, const struct pending *p, const struct collect *c,
+                                struct table *table, const struct table_snapshot *at, char *why,
+                                size_t why_size) {
+    struct range range;
+    struct key prefix;
+    key_number(&prefix, KEY_LANED, c->lane);
+    key_u8(&prefix, c->priority);
+    key_after_prefix(&range.to, &prefix);
+    key_laned(&range.from, c->lane, c->priority, c->order);
+    struct table_scan *scan = table_scan_open(table, at, &range, false);
+    if (!scan) { o->failed = true; return true; }
+    for (uint32_t count = 0; count < c->limit && table_scan_valid(scan); table_scan_next(scan)) {
+        struct head_place place;
+        if (!head_place(table_scan_value(scan), &place)) continue; /* whoever decodes it will say */
+        const struct task_entry *e = pending_task(p, place.id);
+        if (e && e->state.head.state != PART_TABLE) push_hidden(o, place.id);
+        else count++;
+    }
+    bool ok = table_scan_ok(scan, why, why_size);
+    table_scan_close(&scan);
+    return ok;
+}
+
+static void collect_line(struct overlay *o, const struct pending *p, const struct collect *c) {
+    const struct task_entry *e = pending_line(p, c->lane, c->priority, c->order);
+    for (uint32_t count = 0; e && count < c->limit && !o->failed; e = e->behind, count++)
+        push_task(o, p, e);
 }
 
 static int by_key(const void *a, const void *b) {
@@ -122,49 +120,77 @@ static int by_key(const void *a, const void *b) {
     return slice_order(x->key, y->key);
 }
 
-static size_t slot_of(const struct overlay *o, uint64_t id) {
-    return (size_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (o->slot_count - 1);
+static size_t slot_of(uint64_t id, size_t count) {
+    return (size_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (count - 1);
+}
+
+static uint32_t *slots_new(struct overlay *o, size_t entries, size_t *count) {
+    *count = 16;
+    while (*count < entries * 2) *count *= 2;
+    uint32_t *slots = calloc(*count, sizeof *slots);
+    if (!slots) { *count = 0; o->failed = true; }
+    return slots;
+}
+
+static void slot_take(uint32_t *slots, size_t count, uint64_t id, size_t index) {
+    size_t slot = slot_of(id, count);
+    while (slots[slot]) slot = (slot + 1) & (count - 1);
+    slots[slot] = (uint32_t)index + 1;
 }
 
 static void index_tasks(struct overlay *o) {
-    size_t count = 16;
-    while (count < o->task_count * 2) count *= 2;
-    o->slots = calloc(count, sizeof *o->slots);
-    if (!o->slots) { o->failed = true; return; }
-    o->slot_count = count;
-    for (size_t i = 0; i < o->task_count; i++) {
-        size_t slot = slot_of(o, o->tasks[i].id);
-        while (o->slots[slot]) slot = (slot + 1) & (count - 1);
-        o->slots[slot] = (uint32_t)i + 1;
-    }
+    if (o->task_count) o->slots = slots_new(o, o->task_count, &o->slot_count);
+    if (o->hidden_count)
+        o->hidden_slots = slots_new(o, o->hidden_count, &o->hidden_slot_count);
+    if (o->failed) return;
+    for (size_t i = 0; i < o->task_count; i++)
+        slot_take(o->slots, o->slot_count, o->tasks[i].id, i);
+    for (size_t i = 0; i < o->hidden_count; i++)
+        slot_take(o->hidden_slots, o->hidden_slot_count, o->hidden[i], i);
 }
 
-void overlay_collect(struct overlay *o, const struct pending *p, const struct collect *c) {
+bool overlay_collect(struct overlay *o, const struct pending *p, const struct collect *c,
+                     struct table *table, const struct table_snapshot *at, char *why,
+                     size_t why_size) {
     const struct task_entry *task = c->id ? pending_task(p, c->id) : NULL;
     const struct plain_entry *plain = c->key.len ? pending_plain(p, c->key) : NULL;
-    if (task) push_task(o, p, task, false);
+    bool ok = true;
+    if (task) push_task(o, p, task);
     if (plain) push_plain(o, plain);
     if (c->status_mask) collect_statuses(o, p, c);
+    if (c->laned) collect_line(o, p, c);
+    if (c->laned && table) ok = collect_hidden_rows(o, p, c, table, at, why, why_size);
     for (int list = 0; list < 2; list++) {
         if (c->tasks)
             for (const struct task_entry *e = pending_tasks(p, list); e && !o->failed; e = e->next)
-                push_task(o, p, e, false);
+                push_task(o, p, e);
         if (c->plains)
             for (const struct plain_entry *e = pending_plains(p, list); e && !o->failed;
                  e = e->next)
                 push_plain(o, e);
     }
     if (o->plain_count > 1) qsort(o->plains, o->plain_count, sizeof *o->plains, by_key);
-    if (o->task_count) index_tasks(o);
+    index_tasks(o);
+    return ok;
 }
 
 const struct task_state *overlay_task(const struct overlay *o, uint64_t id) {
     if (!o->slot_count) return NULL;
-    for (size_t slot = slot_of(o, id); o->slots[slot]; slot = (slot + 1) & (o->slot_count - 1)) {
+    size_t mask = o->slot_count - 1;
+    for (size_t slot = slot_of(id, o->slot_count); o->slots[slot]; slot = (slot + 1) & mask) {
         const struct task_state *t = &o->tasks[o->slots[slot] - 1];
         if (t->id == id) return t;
     }
     return NULL;
+}
+
+bool overlay_hides(const struct overlay *o, uint64_t id) {
+    if (!o->hidden_slot_count) return false;
+    size_t mask = o->hidden_slot_count - 1;
+    size_t slot = slot_of(id, o->hidden_slot_count);
+    for (; o->hidden_slots[slot]; slot = (slot + 1) & mask)
+        if (o->hidden[o->hidden_slots[slot] - 1] == id) return true;
+    return false;
 }
 
 const struct overlay_plain *overlay_plain(const struct overlay *o, struct slice key) {
@@ -182,5 +208,7 @@ void overlay_free(struct overlay *o) {
     free(o->tasks);
     free(o->plains);
     free(o->slots);
+    free(o->hidden);
+    free(o->hidden_slots);
     *o = (struct overlay){0};
 }

@@ -1,4 +1,4 @@
-#include "store/pending.h"
+#include "store/line.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -19,6 +19,7 @@ struct pending {
     struct task_entry *free_tasks;
     struct slab *slabs;
     struct lane_type *lanes[LANE_SLOTS];
+    struct lines lines;
 };
 
 struct group_bytes *group_bytes_new(uint64_t group, int64_t time_ms, struct slice records) {
@@ -44,8 +45,8 @@ static void part_drop(struct pending *p, struct part *part) {
     *part = (struct part){0};
 }
 
-static void part_set(struct pending *p, struct part *part, struct group_bytes *g, struct slice value,
-                     enum part_state state) {
+static void part_set(struct pending *p, struct part *part, struct group_bytes *g,
+                     struct slice value, enum part_state state) {
     struct group_bytes *old = part->from;
     p->bytes += value.len;
     p->bytes -= part->len;
@@ -194,6 +195,7 @@ static void subs_drop(struct pending *p, struct sub **subs) {
 }
 
 static void task_drop_parts(struct pending *p, struct task_entry *e) {
+    line_leave(e);
     part_drop(p, &e->state.head);
     part_drop(p, &e->state.body);
     part_drop(p, &e->state.result);
@@ -245,6 +247,7 @@ void pending_destroy(struct pending **self) {
     for (struct slab *s = p->slabs, *next; s; s = next) { next = s->next; free(s); }
     for (size_t i = 0; i < sizeof p->lanes / sizeof *p->lanes; i++)
         for (struct lane_type *l = p->lanes[i], *next; l; l = next) { next = l->chain; free(l); }
+    lines_free(&p->lines);
     free(p->tasks);
     free(p->plains);
     free(p);
@@ -266,8 +269,9 @@ bool pending_know_lane(struct pending *p, const struct lane_record *lane) {
     if (!l) return false;
     uint8_t *type = (uint8_t *)(l + 1);
     if (lane->type.len) memcpy(type, lane->type.data, lane->type.len);
-    *l = (struct lane_type){p->lanes[lane->lane % LANE_SLOTS], lane->lane, slice_of(type, lane->type.len)};
-    p->lanes[lane->lane % LANE_SLOTS] = l;
+    struct lane_type **slot = &p->lanes[lane->lane % LANE_SLOTS];
+    *l = (struct lane_type){*slot, lane->lane, slice_of(type, lane->type.len)};
+    *slot = l;
     return true;
 }
 
@@ -284,6 +288,7 @@ static void apply_gone(struct pending *p, struct task_entry *e, struct group_byt
     part_drop(p, &e->state.body);
     part_drop(p, &e->state.result);
     subs_drop(p, &e->state.subs);
+    line_leave(e);
     part_set(p, &e->state.head, g, value, PART_GONE);
     e->state.gone = true;
 }
@@ -331,6 +336,17 @@ static void place_learn(const struct pending *p, struct task_entry *e, const str
     e->where_known = true;
 }
 
+static bool apply_head(struct pending *p, struct task_entry *e, struct group_bytes *g,
+                       struct slice value) {
+    struct head_place place;
+    if (!head_place(value, &place)) return false;
+    line_leave(e);
+    part_set(p, &e->state.head, g, value, PART_PUT);
+    e->state.gone = false;
+    e->state.now = place;
+    return place.status != STATUS_QUEUED || line_enter(&p->lines, e);
+}
+
 static bool apply_task(struct pending *p, struct group_bytes *g, const struct record_outline *o) {
     struct task_entry *e = task_find(p, o->id);
     if (!e) {
@@ -342,10 +358,7 @@ static bool apply_task(struct pending *p, struct group_bytes *g, const struct re
     task_touch(p, e, g);
     if (o->kind == RECORD_TASK || o->kind == RECORD_TASK_GONE) place_learn(p, e, &o->was);
     switch (o->kind) {
-    case RECORD_TASK:
-        part_set(p, &e->state.head, g, o->value, PART_PUT);
-        e->state.gone = false;
-        return head_place(o->value, &e->state.now);
+    case RECORD_TASK: return apply_head(p, e, g, o->value);
     case RECORD_TASK_GONE: apply_gone(p, e, g, o->value); return true;
     case RECORD_BODY: part_set(p, &e->state.body, g, o->value, PART_PUT); return true;
     case RECORD_RESULT: part_set(p, &e->state.result, g, o->value, PART_PUT); return true;
@@ -438,6 +451,7 @@ static void drop_if_clean(struct pending *p, struct part *part) {
 
 /* The task changed while its earlier state was written: only the newer parts stay. */
 static void task_keep_dirty(struct pending *p, struct task_entry *e) {
+    if (!e->state.head.dirty) line_leave(e);
     drop_if_clean(p, &e->state.head);
     drop_if_clean(p, &e->state.body);
     drop_if_clean(p, &e->state.result);
@@ -495,6 +509,11 @@ const struct task_entry *pending_task(const struct pending *p, uint64_t id) {
 
 const struct plain_entry *pending_plain(const struct pending *p, struct slice key) {
     return plain_find(p, key, key_hash(key));
+}
+
+const struct task_entry *pending_line(const struct pending *p, uint32_t lane, uint8_t priority,
+                                      uint64_t order) {
+    return line_from(&p->lines, lane, priority, order);
 }
 
 struct part part_copy(const struct part *part) {

@@ -44,12 +44,13 @@ struct task_state {
     struct part head, body, result;
     struct sub *subs;
     struct slice type; /* in an overlay: its lane's, borrowed from the pending map */
-    bool gone;   /* head then holds the value of RECORD_TASK_GONE */
-    bool hidden; /* in an overlay: only hides what the table says */
+    bool gone; /* head then holds the value of RECORD_TASK_GONE */
 };
 
 struct task_entry {
     struct task_entry *chain, *prev, *next;
+    struct task_entry *before, *behind; /* in its lane's line while its head is here and queued */
+    struct task_line *line;
     struct task_state state;
     struct was where;
     uint64_t group;  /* of the oldest dirty part */
@@ -108,6 +109,10 @@ const struct task_entry *pending_tasks(const struct pending *p, bool writing);
 const struct plain_entry *pending_plains(const struct pending *p, bool writing);
 const struct task_entry *pending_task(const struct pending *p, uint64_t id);
 const struct plain_entry *pending_plain(const struct pending *p, struct slice key);
+/* The first queued task of a lane and priority that is pending with an order of at least `order`;
+ * the others follow by ->behind, in order. */
+const struct task_entry *pending_line(const struct pending *p, uint32_t lane, uint8_t priority,
+                                      uint64_t order);
 /* A copy with a reference of its own. */
 struct part part_copy(const struct part *part);
 #endif

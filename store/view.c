@@ -79,7 +79,7 @@ static void gather_tasks(struct scan *s) {
         const struct task_state *t = &o->tasks[i];
         struct record r;
         struct key key;
-        if (t->hidden || t->head.state != PART_PUT) continue;
+        if (t->head.state != PART_PUT) continue;
         if (!record_decode_value(RECORD_TASK, part_slice(&t->head), &r)) {
             s->failed = true;
             return;
@@ -164,8 +164,9 @@ static bool sub_known(const struct task_state *owner, struct slice key) {
 static bool hidden(const struct scan *s, const struct scan_row *row) {
     if (s->kind == KEY_SUB) return sub_known(s->owner, row->key);
     if (!task_kind(s->kind)) return overlay_plain(&s->view->overlay, row->key) != NULL;
-    const struct task_state *t = overlay_task(&s->view->overlay, row_id(row));
-    return t && (t->hidden || t->head.state != PART_TABLE);
+    uint64_t id = row_id(row);
+    const struct task_state *t = overlay_task(&s->view->overlay, id);
+    return (t && t->head.state != PART_TABLE) || overlay_hides(&s->view->overlay, id);
 }
 
 /* The table's next row that counts; false at its end. */
