@@ -134,7 +134,7 @@ struct refusal { const char *name, *detail; int status; };
 /* What the dialect calls a refusal that is not about fields; `text` is the framework's sentence. */
 static struct refusal refusal_of(struct exchange *x, enum code code, const char *text) {
     struct outcode plain = outcode_of(code);
-    struct refusal r = {plain.name, text != NULL ? text : code_text(code), plain.status};
+    struct refusal r = {plain.name, text, plain.status};
     const char *type = exchange_header(x, "Content-Type");
     switch (plain.status) {
     case 401:
@@ -179,7 +179,7 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
 }
 
 static struct refusal validation_refusal(struct exchange *x, const char *text) {
-    struct refusal r = {"VALIDATION_ERROR", text != NULL ? text : "Invalid input.", 400};
+    struct refusal r = {"VALIDATION_ERROR", x->errors.count == 0 ? text : "Invalid input.", 400};
     if (x->cause == CAUSE_BRAND_MALFORMED) r.name = "BRAND_REQUIRED";
     if (x->cause == CAUSE_PARSE && x->route != NULL && x->route->body == BODY_JSON)
         r.detail = exchange_print(x, "JSON parse error - %s", r.detail);

@@ -89,7 +89,7 @@ static const char *sentence_of(const struct exchange *x, int status, const char 
     case 500: return "Erreur interne du serveur";
     case 503: return "Service indisponible, réessayez plus tard";
     case 507: return "Espace de stockage saturé, réessayez plus tard";
-    default: return text != NULL ? text : "Requête invalide";
+    default: return text;
     }
 }
 
