@@ -5,15 +5,16 @@
 #include <stdlib.h>
 
 enum { POLL_SIGNAL, POLL_LINK, POLL_LOAD, POLL_SLOTS }; /* places in c->polls */
-enum { TICK_MS = 1000, TICK_BUSY_MS = 100, SILENT_MS = 5000, SETTLE_MS_MAX = 5000 };
+enum { TICK_MS = 1000, TICK_BUSY_MS = 100, SILENT_MS = 5000, BARREN_MAX = 3 };
 
 bool crew_open(struct crew *c, struct work *work, uint32_t slot_count, bool prefetch, int signals) {
     *c = (struct crew){.work = work, .slot_count = slot_count, .prefetch = prefetch,
-                       .signals = signals, .warn_ms = clock_mono_ms() + SILENT_MS};
+                       .signals = signals, .warn_ms = clock_mono_ms() + SILENT_MS,
+                       .link = relais_worker_fd(work->worker)};
     c->slots = calloc(slot_count, sizeof *c->slots);
     c->polls = calloc(POLL_SLOTS + (size_t)slot_count * RUN_FDS, sizeof *c->polls);
     for (uint32_t i = 0; c->slots && i < slot_count; i++) slot_open(&c->slots[i], work);
-    if (c->slots && c->polls) return true;
+    if (c->slots && c->polls && c->link >= 0) return true;
     crew_close(c);
     return false;
 }
@@ -49,6 +50,7 @@ static void take_tasks(struct crew *c, int64_t now_ms) {
             return;
         }
         slot_take(slot, task, now_ms);
+        c->barren = 0;
     }
 }
 
@@ -78,11 +80,13 @@ static void watch_link(struct crew *c, int64_t now_ms) {
 /* Waits for news, or until something is due. */
 static void await(struct crew *c, int64_t now_ms) {
     bool room = slot_find(c, SLOT_FREE) && !c->closed;
-    bool hidden = !room && c->prefetch; /* the link's descriptor would not rest */
+    /* What is ready but may not start now (no slot, or in doubt) keeps the link's descriptor
+     * readable: it is then looked at now and again only. */
+    bool hidden = (!room && c->prefetch) || c->barren >= BARREN_MAX;
     int64_t wake_ms = now_ms + (hidden ? TICK_BUSY_MS : TICK_MS);
     c->polls[POLL_SIGNAL] = (struct pollfd){.fd = c->signals, .events = POLLIN};
     c->polls[POLL_LINK] = (struct pollfd){
-        .fd = hidden || c->closed ? -1 : relais_worker_fd(c->work->worker), .events = POLLIN};
+        .fd = hidden || c->closed ? -1 : c->link, .events = POLLIN};
     c->polls[POLL_LOAD] = (struct pollfd){.fd = carrier_fd(c->work->carrier), .events = POLLIN};
     for (uint32_t i = 0; i < c->slot_count; i++) {
         slot_fds(&c->slots[i], &c->polls[POLL_SLOTS + i * RUN_FDS]);
@@ -91,17 +95,7 @@ static void await(struct crew *c, int64_t now_ms) {
     }
     int timeout_ms = wake_ms > now_ms ? (int)(wake_ms - now_ms) : 0;
     poll(c->polls, POLL_SLOTS + (nfds_t)c->slot_count * RUN_FDS, timeout_ms);
-}
-
-/* After a release the broker should hear of it before the link goes down. */
-static void settle(const struct crew *c) {
-    struct relais_worker_state state;
-    int64_t until_ms = clock_mono_ms() + SETTLE_MS_MAX;
-    for (;;) {
-        relais_worker_state(c->work->worker, &state);
-        if (state.unsettled == 0 || !state.linked || clock_mono_ms() > until_ms) return;
-        poll(NULL, 0, 10);
-    }
+    c->barren = c->polls[POLL_LINK].revents ? c->barren + 1 : 0;
 }
 
 bool crew_run(struct crew *c) {
@@ -117,6 +111,5 @@ bool crew_run(struct crew *c) {
         watch_link(c, now_ms);
         await(c, now_ms);
     }
-    settle(c);
     return c->refused == 0;
 }

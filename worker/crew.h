@@ -13,6 +13,8 @@ struct crew {
     struct pollfd *polls; /* crew_polls() entries */
     uint32_t slot_count;
     int signals;     /* descriptor of signal_open */
+    int link;        /* descriptor of the worker's link */
+    uint32_t barren; /* polls in a row in which the link had news, but no task */
     bool prefetch;   /* tasks may be ready while no slot is free */
     bool draining, releasing, closed;
     int refused;     /* why the broker does not want this worker; 0 = it does */
