@@ -165,7 +165,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (r == NULL) return;
     r->client->deadline_ms = s->now_ms + s->config->idle_ms;
     bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->abandoned;
-    if (r->linted) request_log(r, complete);
+    if (r->linted) request_log(r, complete || r->said);
     if (!complete) exchange_cut(r);
     request_free(r);
     *context = NULL;
@@ -195,7 +195,7 @@ static enum MHD_Result suspend(struct request *r, struct MHD_Connection *connect
 static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
     struct request *r = cls;
     (void)at;
-    long n = outlet_read(r, (uint8_t *)to, max);
+    long n = r->abandoned ? -2 : outlet_read(r, (uint8_t *)to, max);
     if (n > 0) {
         r->sent_len += (uint64_t)n;
         r->server->count.bytes_out += (uint64_t)n;
@@ -275,9 +275,9 @@ static void answer_now(struct request *r) {
 
 /* True when the rest of the body is small enough to be read, and the connection stays. */
 static bool rest_is_small(const struct request *r) {
-    uint64_t whole = r->facts.content_length;
-    return !r->facts.chunked && whole - (r->body_len < whole ? r->body_len : whole) <=
-                                    DRAIN_BYTES_MAX;
+    uint64_t whole = r->facts.content_length, read = r->body_len;
+    if (r->facts.chunked) return read <= DRAIN_BYTES_MAX;
+    return whole <= read + DRAIN_BYTES_MAX;
 }
 
 /* ---- libmicrohttpd's handler ---- */
@@ -335,6 +335,7 @@ static enum MHD_Result on_body(struct request *r, struct MHD_Connection *connect
         *size = 0;
         return r->body_len > LINGER_BYTES_MAX ? MHD_NO : MHD_YES;
     }
+    if (r->stage == STAGE_ENDED) r->body_len += *size;
     size_t taken = request_body(r, (const uint8_t *)data, *size);
     if (r->stage == STAGE_ENDED) {
         *size = 0;

@@ -69,7 +69,7 @@ bool rate_take(struct rates *r, const void *key, size_t len, uint32_t per_min, i
     struct bucket *b = bucket_of(r, number | 1, per_min, now_ms);
     bool taken = b->level >= ONE;
     if (taken) b->level -= ONE;
-    else *ret_retry_s = (uint32_t)((ONE - b->level) / per_min / 1000 + 1);
+    else *ret_retry_s = (uint32_t)((ONE - b->level - 1) / per_min / 1000 + 1);
     pthread_mutex_unlock(&r->lock);
     return taken;
 }
