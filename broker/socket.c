@@ -44,20 +44,20 @@ static bool curve_set(void *socket, const struct secret *secret) {
         && zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "relais", 6) == 0;
 }
 
-static bool options_set(void *socket, const struct router_limits *limits) {
+static bool options_set(void *socket, const char *endpoint, const struct router_limits *limits) {
     const int64_t frame_max = limits->frame_bytes_max;
     int bad = option_set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
     bad |= option_set_int(socket, ZMQ_SNDHWM, (int)limits->peer_queue_max);
     bad |= option_set_int(socket, ZMQ_RCVHWM, RECEIVE_HWM);
     bad |= option_set_int(socket, ZMQ_LINGER, LINGER_MS);
     bad |= option_set_int(socket, ZMQ_BACKLOG, BACKLOG);
-    bad |= option_set_int(socket, ZMQ_IPV6, 1);
     bad |= option_set_int(socket, ZMQ_HANDSHAKE_IVL, (int)limits->handshake_ms);
     bad |= option_set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
     bad |= option_set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S);
     bad |= option_set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT);
     bad |= option_set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_EVERY_S);
     bad |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max);
+    if (strchr(endpoint, '[') != NULL) bad |= option_set_int(socket, ZMQ_IPV6, 1);
     return bad == 0;
 }
 
@@ -66,7 +66,7 @@ void *socket_open(void *context, const char *endpoint, const struct router_limit
                   size_t why_size) {
     *kind = endpoint_kind_of(endpoint, limits->curve_always);
     void *socket = zmq_socket(context, ZMQ_ROUTER);
-    if (socket == NULL || !options_set(socket, limits)) {
+    if (socket == NULL || !options_set(socket, endpoint, limits)) {
         snprintf(why, why_size, "cannot open a socket: %s", zmq_strerror(zmq_errno()));
     } else if (*kind == ENDPOINT_CURVE && !curve_set(socket, secret)) {
         snprintf(why, why_size, "%s lies beyond loopback and needs CURVE, which cannot be set up: %s",
