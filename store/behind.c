@@ -85,31 +85,34 @@ static bool due(struct disk *d) {
            disk_now_ms() - time_ms >= d->options.age_ms_max;
 }
 
-/* One step of the flush: begins one, or sees that it ended. */
+static bool flush_begin(struct disk *d, uint64_t reached, char *why, size_t why_size) {
+    if (!write_batch(d, reached, why, why_size)) return false;
+    d->flush_mark = reached;
+    return table_flush(d->table, why, why_size);
+}
+
+/* One step of the flush: begins one when the journal behind the last has grown and a new one would
+ * let go of some of it, or sees that one ended. */
 static bool flush_step(struct disk *d, char *why, size_t why_size) {
-    struct journal_stats stats;
-    journal_stats(d->journal, &stats);
-    uint64_t bytes = d->replayed_bytes + stats.bytes;
-    atomic_set(d->tail_bytes, bytes - d->flushed_bytes);
+    pthread_mutex_lock(&d->lock);
+    uint64_t reached = reached_now(d), tail = disk_bytes_behind(d, d->flushed);
+    uint64_t gain = tail - disk_bytes_behind(d, reached);
+    pthread_mutex_unlock(&d->lock);
+    atomic_set(d->tail_bytes, tail);
     if (table_broken(d->table)) {
         snprintf(why, why_size, "table: a background write failed");
         return false;
     }
-    if (d->flush_mark) {
-        if (table_flushing(d->table)) return true;
-        journal_trim(d->journal, d->flush_mark);
-        d->flushed_bytes = d->flush_bytes;
-        d->flush_mark = 0;
-        return true;
+    if (!d->flush_mark) {
+        uint64_t max = d->options.tail_bytes_max;
+        if (tail < max / 2 || gain < max / 4) return true;
+        return flush_begin(d, reached, why, why_size);
     }
-    if (bytes - d->flushed_bytes < d->options.tail_bytes_max / 2) return true;
-    pthread_mutex_lock(&d->lock);
-    uint64_t reached = reached_now(d);
-    pthread_mutex_unlock(&d->lock);
-    if (!write_batch(d, reached, why, why_size)) return false;
-    d->flush_mark = reached;
-    d->flush_bytes = bytes;
-    return table_flush(d->table, why, why_size);
+    if (table_flushing(d->table)) return true;
+    journal_trim(d->journal, d->flush_mark);
+    d->flushed = d->flush_mark;
+    d->flush_mark = 0;
+    return true;
 }
 
 /* Sleeps a tick, or until there is work when there is none at all. False: stop. */

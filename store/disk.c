@@ -48,6 +48,24 @@ static bool inbox_room(struct inbox *inbox) {
     return true;
 }
 
+void disk_mark(struct disk *d, uint64_t group, uint64_t bytes) {
+    const struct mark *last = &d->marks[(d->mark_count + MARKS - 1) % MARKS];
+    if (!d->mark_count || d->taken_bytes - last->bytes >= MARK_BYTES)
+        d->marks[d->mark_count++ % MARKS] = (struct mark){group - 1, d->taken_bytes};
+    d->taken_bytes += bytes;
+}
+
+uint64_t disk_bytes_behind(const struct disk *d, uint64_t group) {
+    uint64_t first = d->mark_count > MARKS ? d->mark_count - MARKS : 0, end = d->mark_count;
+    if (group >= d->applied || !end) return 0;
+    while (end - first > 1) { /* the last mark that is not behind the group */
+        uint64_t middle = first + (end - first) / 2;
+        if (d->marks[middle % MARKS].group <= group) first = middle;
+        else end = middle;
+    }
+    return d->taken_bytes - d->marks[first % MARKS].bytes;
+}
+
 void disk_take_in(struct disk *d) {
     pthread_mutex_lock(&d->inbox_lock);
     struct inbox full = d->inbox;
@@ -57,6 +75,7 @@ void disk_take_in(struct disk *d) {
         struct group_bytes *g = full.groups[i];
         bool ok = pending_apply(d->pending, g);
         assert(ok); /* a group that does not decode is the writer's bug */
+        disk_mark(d, g->group, g->len);
         d->applied = g->group;
         atomic_add(d->inbox_bytes, -(uint64_t)g->len);
         group_bytes_release(g);
@@ -116,7 +135,8 @@ static bool disk_view(struct store *s, uint64_t group, const struct collect *col
     if (d->table) v->snapshot = table_snapshot_open(d->table);
     ok = !d->table || v->snapshot;
     if (!ok) snprintf(why, why_size, "memory is out");
-    ok = ok && overlay_collect(&v->overlay, d->pending, collect, v->table, v->snapshot, why, why_size);
+    ok = ok && overlay_collect(&v->overlay, d->pending, collect, v->table, v->snapshot, why,
+                               why_size);
     pthread_mutex_unlock(&d->lock);
     return ok;
 }
@@ -275,8 +295,8 @@ static bool take_replayed(void *context, uint64_t group, struct slice records) {
     struct group_bytes *g = group_bytes_new(group, disk_now_ms(), records);
     bool ok = g && pending_apply(d->pending, g);
     group_bytes_release(g);
+    disk_mark(d, group, records.len);
     d->applied = group;
-    d->replayed_bytes += records.len;
     return ok;
 }
 
@@ -287,7 +307,7 @@ static bool open_journal(struct disk *d, char *why, size_t why_size) {
                                 .read_only = d->options.read_only};
     d->journal = journal_open(&o, d->reached, why, why_size);
     if (!d->journal) return false;
-    d->applied = d->reached;
+    d->applied = d->flushed = d->reached;
     pending_replaying(d->pending, true);
     bool ok = journal_replay(d->journal, take_replayed, d, why, why_size);
     pending_replaying(d->pending, false);
@@ -298,7 +318,7 @@ static bool open_journal(struct disk *d, char *why, size_t why_size) {
 static void defaults(struct store_options *o) {
     if (!o->segment_bytes) o->segment_bytes = 16 * MIB;
     if (!o->tail_bytes_max) o->tail_bytes_max = 32 * MIB;
-    if (!o->debt_bytes_max) o->debt_bytes_max = 64 * MIB;
+    if (!o->debt_bytes_max) o->debt_bytes_max = 32 * MIB;
     if (!o->age_ms_max) o->age_ms_max = 50;
     if (!o->pending_max) o->pending_max = 8192;
     if (!o->free_bytes_min) o->free_bytes_min = 256ull * MIB;

@@ -12,6 +12,10 @@
 
 enum { SYNC_SAMPLES = 512, PATH_BYTES = 512, LAYOUT_VERSION = 1, BATCH_MAX = 512, TICK_MS = 5 };
 
+/* Where in the journal's bytes a group was, every MARK_BYTES: tells how much lies behind it. */
+struct mark { uint64_t group, bytes; };
+enum { MARKS = 4096, MARK_BYTES = 64 << 10 };
+
 struct inbox { struct group_bytes **groups; size_t count, cap; };
 
 struct disk {
@@ -29,7 +33,10 @@ struct disk {
     bool idle, stop;  /* under inbox_lock */
     bool down;        /* atomic */
     char down_why[WHY_BYTES];
-    uint64_t applied; /* under lock */
+    uint64_t applied; /* under lock, as what follows */
+    uint64_t taken_bytes;
+    struct mark marks[MARKS];
+    uint64_t mark_count;
     pthread_t thread;
     bool thread_runs;
 
@@ -41,8 +48,7 @@ struct disk {
     uint64_t reached;    /* as the table has it; atomic */
     uint64_t looked_at;  /* applied, when it last thought of resting */
     uint64_t flush_mark; /* reached when the flush began; 0 = no flush runs */
-    uint64_t flush_bytes, flushed_bytes; /* journal bytes then, and at the last flush that ended */
-    uint64_t replayed_bytes;
+    uint64_t flushed;    /* reached of the last flush that ended, or of the open */
 
     /* atomics, for stats and debt */
     uint64_t pending_bytes, pending_entries, inbox_bytes, groups, group_bytes, tail_bytes;
@@ -60,6 +66,10 @@ struct disk {
 int64_t disk_now_ms(void);
 /* Takes in what the store thread handed over. Call under `lock`. */
 void disk_take_in(struct disk *d);
+/* Counts a group that is in the journal. Call under `lock`. */
+void disk_mark(struct disk *d, uint64_t group, uint64_t bytes);
+/* Bytes of groups in the journal behind `group`. Call under `lock`. */
+uint64_t disk_bytes_behind(const struct disk *d, uint64_t group);
 /* Nothing can be acknowledged any more. */
 void disk_down(struct disk *d, const char *why);
 
