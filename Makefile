@@ -85,7 +85,8 @@ $(B)/librelais.so: $(B)/pic/all.a
 	printf '{ global: relais_*; local: *; };\n' > $(B)/librelais.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,defs -Wl,-soname,librelais.so.0 -Wl,--gc-sections \
 	    -Wl,--version-script=$(B)/librelais.map -o $@ $(ROOTS) $< $(LIBRELAIS_LIBS)
-$(B)/relais.pc:
+.PHONY: $(B)/relais.pc
+$(B)/relais.pc: # holds PREFIX: written anew
 	@mkdir -p $(@D)
 	@printf '%s\n' 'Name: relais' 'Description: client and worker of the relais task broker' \
 	    'Version: $(VERSION)' 'Libs: -L$(PREFIX)/lib -lrelais' \
@@ -108,6 +109,16 @@ install: all ## installs relais, librelais, relais.h and relais.pc under PREFIX 
 	install -m 755 $(B)/librelais.so $(DESTDIR)$(PREFIX)/lib/librelais.so.0
 	ln -sf librelais.so.0 $(DESTDIR)$(PREFIX)/lib/librelais.so
 	install -m 644 $(B)/relais.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+
+.PHONY: install-check
+install-check: ## installs into build/installed and builds an example against that alone
+	@$(MAKE) --no-print-directory install PREFIX=$(CURDIR)/build/installed
+	@for f in worker/example/*.c; do name=$$(basename $$f .c); \
+	    flags=$$(PKG_CONFIG_PATH=build/installed/lib/pkgconfig pkg-config --cflags --libs relais) && \
+	    sed 's|"worker/relais.h"|<relais.h>|' $$f | $(CC) -Wall -Werror -D_GNU_SOURCE -x c - \
+	        -o build/installed/$$name $$flags -Wl,-rpath,$(CURDIR)/build/installed/lib || exit 1; \
+	    echo "ok - $$name builds against what is installed"; done
+	@build/installed/bin/relais --version
 
 # ---- tests: a program is tests/FOLDER/test_NAME.c plus the folder's files of other names; it
 # prints TAP. tests/FOLDER/FOLDER.c is a program of its own: story runs tests/story/*.story, sim
@@ -215,8 +226,8 @@ fuzz-short: deps-proof ## every fuzzer for FUZZ_S seconds over its committed cor
 	done; fi
 
 .PHONY: ci
-ci: ## check, asan, tsan, sim, chaos, fuzz-short; goes on after a failure and names what failed
-	@failed=; for part in check asan tsan sim chaos fuzz-short; do \
+ci: ## check, install-check, asan, tsan, sim, chaos, fuzz-short; goes on after a failure and names what failed
+	@failed=; for part in check install-check asan tsan sim chaos fuzz-short; do \
 	    echo "=== $$part"; \
 	    if $(MAKE) --no-print-directory $$part; then echo "=== $$part: passed"; \
 	    else echo "=== $$part: FAILED"; failed="$$failed $$part"; fi; \
