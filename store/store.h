@@ -7,7 +7,8 @@
  * and memory, with scripted faults, for tests and the simulator.
  *
  * Threads: store_append is called by one thread (the store thread). store_load and store_view_open
- * may be called by any other thread, several at a time. Nothing here blocks store_append but the disk.
+ * may be called by any other thread, several at a time; a view and its walks belong to one thread
+ * and are closed before the store. Nothing here blocks store_append but the disk.
  *
  * DIAGNOSTICS: store_open says in `why` (one line, names the file) what it refuses: another broker
  * on the folder, a valid frame behind a broken one (corruption), a table whose `reached` lies
@@ -59,28 +60,39 @@ bool store_load(struct store *s, const struct need *need, uint64_t group, store_
 /* A view: everything as of at least `group`, immutable, for lists and counts. Walks give records
  * in the order of the index: by created (id), or by (status, type, created). */
 struct store_view;
-enum walk_kind { WALK_TASKS = 1, WALK_STATUS = 2, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
-                 WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10 };
+enum walk_kind {
+    WALK_TASKS = 1, WALK_STATUS = 2, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
+    WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10
+};
 struct walk {
     enum walk_kind kind;
-    uint32_t brand;      /* TASKS, STATUS, OBJECTS; 0 = all brands */
+    uint32_t brand;      /* all but CHECKPOINTS, ATTEMPTS, LOG; 0 = all brands */
     uint8_t status;      /* STATUS */
     uint8_t object;      /* OBJECTS: kind */
     struct slice type;   /* STATUS: empty = all types */
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */
     struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */
-    uint64_t from_id, to_id; /* TASKS, STATUS: bounds, 0 = open */
+    uint64_t from_id, to_id; /* TASKS, STATUS: bounds, both inclusive; 0 = open */
+    uint64_t looks_max;      /* rows to look at in all, given or not; 0 = as many as there are */
 };
 struct store_view *store_view_open(struct store *s, uint64_t group, char *why, size_t why_size);
 void store_view_close(struct store_view **self);
 struct store_walk;
 struct store_walk *walk_open(struct store_view *v, const struct walk *walk);
-bool walk_next(struct store_walk *w, struct record *record); /* slices borrowed until the next call */
-void walk_cursor(const struct store_walk *w, struct buffer *cursor); /* behind the last record given */
+/* False at the end, or when a read failed; slices are borrowed until the next call. */
+bool walk_next(struct store_walk *w, struct record *record);
+/* The walk ended because it had looked at looks_max rows; a new one goes on from its cursor. */
+bool walk_spent(const struct store_walk *w);
+/* Why the walk ended early otherwise; NULL when it did not. */
+const char *walk_trouble(const struct store_walk *w);
+/* Replaces `cursor`: the place behind the last row looked at. Empty before the first. */
+void walk_cursor(const struct store_walk *w, struct buffer *cursor);
 void walk_close(struct store_walk **self);
-/* One task with body and result, from the view. */
+/* One task with body and result, from the view. False when there is none or it cannot be read. */
 bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context);
+/* One file record. */
+bool view_file(struct store_view *v, uint64_t file, store_found *found, void *context);
 
 void store_stats(struct store *s, struct store_stats *stats);
 /* Offline audit (relais check): every index entry against its record, counters against a recount;

@@ -130,8 +130,192 @@ static void disk_answers_like_memory(void) {
     free(f);
 }
 
+/* ---- comparing with what the feed knows ---- */
+
+struct seen { uint64_t ids[FEED_TASKS]; uint32_t count, bodies, other; };
+
+static void see(void *context, const struct record *r) {
+    struct seen *s = context;
+    if (r->kind == RECORD_TASK) s->ids[s->count++] = r->task.id;
+    else if (r->kind == RECORD_BODY) s->bodies += r->body.id == s->ids[s->count - 1];
+    else s->other++;
+}
+
+enum sort { BY_ID, BY_ORDER, BY_TYPE, BY_DUE };
+static enum sort sort;
+static struct feed *sorted_feed;
+static int compare(const void *a, const void *b) {
+    const struct task_head *x = &(*(struct feed_task *const *)a)->head;
+    const struct task_head *y = &(*(struct feed_task *const *)b)->head;
+    int types = strcmp(sorted_feed->names[x->lane], sorted_feed->names[y->lane]);
+    if (sort == BY_TYPE && types) return types;
+    if (sort == BY_DUE && x->due_ms != y->due_ms) return x->due_ms < y->due_ms ? -1 : 1;
+    if (sort == BY_ORDER) return x->order < y->order ? -1 : 1;
+    return x->id < y->id ? -1 : 1;
+}
+
+typedef bool feed_wants(const struct task_head *t, uint32_t a, uint32_t b);
+
+/* The ids the feed expects, in order. */
+static uint32_t expect(struct feed *f, feed_wants *wants, uint32_t a, uint32_t b, enum sort how,
+                       uint64_t *ids) {
+    static struct feed_task *list[FEED_TASKS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < f->count; i++)
+        if (wants(&f->tasks[i].head, a, b)) list[count++] = &f->tasks[i];
+    sort = how;
+    sorted_feed = f;
+    qsort(list, count, sizeof *list, compare);
+    for (uint32_t i = 0; i < count; i++) ids[i] = list[i]->head.id;
+    return count;
+}
+
+static bool in_lane(const struct task_head *t, uint32_t lane, uint32_t priority) {
+    return t->status == STATUS_QUEUED && t->lane == lane && t->priority == priority;
+}
+static bool in_status(const struct task_head *t, uint32_t brand, uint32_t status) {
+    return t->brand == brand && t->status == status;
+}
+static bool in_brand(const struct task_head *t, uint32_t brand, uint32_t any) {
+    (void)any;
+    return t->brand == brand;
+}
+static bool in_time(const struct task_head *t, uint32_t a, uint32_t b) {
+    (void)a;
+    (void)b;
+    return t->status == STATUS_SCHEDULED;
+}
+static bool active(const struct task_head *t, uint32_t a, uint32_t b) {
+    (void)a;
+    (void)b;
+    return t->status >= STATUS_DELIVERED && t->status <= STATUS_PAUSED;
+}
+
+static uint64_t wanted_ids[FEED_TASKS];
+
+static int lanes_wrong(struct store *s, struct feed *f) {
+    static struct seen seen;
+    int wrong = 0;
+    for (uint32_t lane = 1; lane <= FEED_LANES; lane++)
+        for (uint8_t priority = 0; priority < PRIORITY_COUNT; priority++) {
+            uint32_t count = expect(f, in_lane, lane, priority, BY_ORDER, wanted_ids);
+            uint32_t max = 1 + feed_below(f, 60);
+            struct need need = {.kind = NEED_LANE, .lane = lane, .priority = priority,
+                                .count = max};
+            seen = (struct seen){0};
+            wrong += !store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
+            if (count > max) count = max;
+            wrong += seen.count != count || seen.bodies != count || seen.other ||
+                     memcmp(seen.ids, wanted_ids, count * sizeof *wanted_ids);
+        }
+    return wrong;
+}
+
+static int due_wrong(struct store *s, struct feed *f) {
+    static struct seen seen;
+    uint32_t count = expect(f, in_time, 0, 0, BY_DUE, wanted_ids);
+    struct need need = {.kind = NEED_DUE, .count = 4000};
+    seen = (struct seen){0};
+    bool fine = store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
+    return !fine || seen.count != count || memcmp(seen.ids, wanted_ids, count * sizeof *wanted_ids);
+}
+
+static int restore_wrong(struct store *s, struct feed *f) {
+    static struct seen seen;
+    uint32_t count = expect(f, active, 0, 0, BY_ID, wanted_ids);
+    struct need need = {.kind = NEED_RESTORE};
+    seen = (struct seen){0};
+    bool fine = store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
+    return !fine || seen.count != count || seen.other < f->lane_count + 1;
+}
+
+/* Walks all of it in pages, each a new walk from the cursor of the one before. */
+static uint32_t walk_pages(struct store_view *v, struct walk walk, uint32_t page, uint64_t *ids,
+                           uint32_t max) {
+    struct buffer cursor = {0};
+    uint32_t count = 0, got = page;
+    while (got == page && count < max) {
+        struct record r;
+        walk.cursor = buffer_slice(&cursor);
+        struct store_walk *w = walk_open(v, &walk);
+        for (got = 0; got < page && count < max && walk_next(w, &r); got++) ids[count++] = r.task.id;
+        if (walk_trouble(w)) { note("%s", walk_trouble(w)); count = max; }
+        if (got) walk_cursor(w, &cursor);
+        walk_close(&w);
+    }
+    buffer_free(&cursor);
+    return count;
+}
+
+static int walk_wrong(struct store_view *v, struct feed *f, struct walk walk, uint32_t count) {
+    static uint64_t ids[FEED_TASKS + 1];
+    uint32_t page = 1 + feed_below(f, 300);
+    int wrong = 0;
+    for (int way = 0; way < 2; way++) {
+        walk.descending = way;
+        uint32_t got = walk_pages(v, walk, page, ids, FEED_TASKS + 1);
+        wrong += got != count;
+        for (uint32_t i = 0; i < got && got == count; i++)
+            if (ids[i] != wanted_ids[way ? count - 1 - i : i]) { wrong++; break; }
+    }
+    if (wrong) note("walk %d brand %u status %u page %u", walk.kind, walk.brand, walk.status, page);
+    return wrong;
+}
+
+static int walks_wrong(struct store *s, struct feed *f) {
+    int wrong = 0;
+    struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+    for (uint32_t brand = 1; brand <= 2; brand++) {
+        struct walk walk = {.kind = WALK_TASKS, .brand = brand};
+        wrong += walk_wrong(v, f, walk, expect(f, in_brand, brand, 0, BY_ID, wanted_ids));
+        for (uint8_t status = STATUS_SCHEDULED; status < STATUS_COUNT; status++) {
+            walk = (struct walk){.kind = WALK_STATUS, .brand = brand, .status = status};
+            uint32_t count = expect(f, in_status, brand, status, BY_TYPE, wanted_ids);
+            if (status != STATUS_QUEUED) wrong += walk_wrong(v, f, walk, count);
+        }
+        static uint64_t ids[FEED_TASKS + 1];
+        walk = (struct walk){.kind = WALK_STATUS, .brand = brand, .status = STATUS_QUEUED};
+        for (int way = 0; way < 2; way++) {
+            walk.descending = way;
+            uint32_t got = walk_pages(v, walk, 1 + feed_below(f, 50), ids, FEED_TASKS + 1);
+            wrong += got != expect(f, in_status, brand, STATUS_QUEUED, BY_ID, wanted_ids);
+        }
+    }
+    store_view_close(&v);
+    return wrong;
+}
+
+static void answers_are_what_was_written(bool on_disk) {
+    wipe();
+    struct feed *f = feed_new(7);
+    struct store *s = on_disk ? open_or_die() : store_open_memory(NULL);
+    struct buffer group = {0};
+    int wrong = 0;
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 6; i++) {
+            buffer_clear(&group);
+            feed_group(f, &group, feed_below(f, 120));
+            wrong += store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK;
+        }
+        if (feed_below(f, 2)) nanosleep(&(struct timespec){0, 8000000}, NULL);
+        wrong += lanes_wrong(s, f) + due_wrong(s, f) + restore_wrong(s, f) + walks_wrong(s, f);
+        if (on_disk && round % 8 == 7) {
+            store_close(&s);
+            s = open_or_die();
+        }
+    }
+    note("%u tasks", f->count);
+    is_int(wrong, 0, on_disk ? "on disk: needs and walks give what was written, in order"
+                             : "in memory: needs and walks give what was written, in order");
+    buffer_free(&group);
+    store_close(&s);
+    free(f);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
+    answers_are_what_was_written(false);
+    answers_are_what_was_written(true);
     disk_answers_like_memory();
     wipe();
     rmdir(folder);

@@ -1,0 +1,306 @@
+/* walk.c - lists: the rows of an index in its order, from a view, page by page.
+ *
+ * Queued tasks have no entry in the status index; they are listed lane by lane (in the order of
+ * lane numbers), highest priority first, in the order in which they would run. A cursor is the key
+ * of the last row given; a walk that is opened with it begins behind that row. */
+#include "store/view.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct part_walk { uint32_t lane; uint8_t priority; }; /* of a walk over queued tasks */
+
+struct store_walk {
+    struct store_view *view;
+    struct walk walk; /* type and cursor point into `texts` */
+    struct buffer texts;
+    struct scan scan;
+    bool open, failed;
+    uint64_t looked;
+    struct part_walk *lanes; /* owned: what is left to walk, from lane_next on */
+    size_t lane_count, lane_cap, lane_next;
+    struct buffer head; /* of the row given last, when it was read apart */
+    struct key last;
+};
+
+static bool queued_walk(const struct walk *w) {
+    return w->kind == WALK_STATUS && w->status == STATUS_QUEUED;
+}
+
+/* The first key of the walk's range and, by its prefix, the range. */
+static void prefix_of(const struct walk *w, struct key *k) {
+    switch (w->kind) {
+    case WALK_TASKS:
+        key_begin(k, w->brand ? KEY_CREATED : KEY_HEAD);
+        if (w->brand) key_u32(k, w->brand);
+        return;
+    case WALK_STATUS:
+        key_begin(k, KEY_STATUS);
+        key_u8(k, w->status);
+        if (w->brand) key_u32(k, w->brand);
+        if (w->brand && w->type.len) key_type(k, w->type);
+        return;
+    case WALK_LANES: key_begin(k, KEY_LANE); return;
+    case WALK_QUEUES:
+        key_begin(k, KEY_QUEUE);
+        if (w->brand) key_u32(k, w->brand);
+        return;
+    case WALK_WORKERS: key_begin(k, KEY_WORKER); return;
+    case WALK_OBJECTS:
+        key_begin(k, KEY_OBJECT);
+        key_u8(k, w->object);
+        if (w->brand) key_u32(k, w->brand);
+        return;
+    case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
+        key_id(k, KEY_SUB, w->id);
+        key_u8(k, w->kind == WALK_CHECKPOINTS ? RECORD_CHECKPOINT
+                  : w->kind == WALK_ATTEMPTS  ? RECORD_ATTEMPT
+                                              : RECORD_LOG);
+        return;
+    case WALK_FILES: key_begin(k, KEY_FILE); return;
+    }
+    assert(!"a walk of no kind");
+}
+
+/* Whether ids ascend all along the prefix, so that bounds on ids are bounds on keys. */
+static bool ids_ascend(const struct walk *w) {
+    return w->kind == WALK_TASKS || (w->kind == WALK_STATUS && w->brand && w->type.len);
+}
+
+static void bound_ids(const struct walk *w, const struct key *prefix, struct range *r) {
+    if (!ids_ascend(w)) return;
+    if (w->from_id) key_u64(&r->from, w->from_id);
+    if (w->to_id && w->to_id != UINT64_MAX) {
+        r->to = *prefix;
+        key_u64(&r->to, w->to_id + 1);
+    }
+}
+
+/* Moves the range's beginning (descending: its end) behind the row that the cursor names. A
+ * cursor from elsewhere leaves an empty range or all of it: never a key outside. */
+static void bound_cursor(const struct walk *w, struct range *r) {
+    struct slice from = key_slice(&r->from), to = key_slice(&r->to), cursor = w->cursor;
+    if (!cursor.len || cursor.len > CODEC_NAME_MAX) return;
+    if (slice_order(cursor, from) < 0 || slice_order(cursor, to) >= 0) return;
+    struct key *bound = w->descending ? &r->to : &r->from;
+    memcpy(bound->bytes, cursor.data, cursor.len);
+    bound->len = cursor.len;
+    if (!w->descending) key_u8(bound, 0); /* the smallest key behind it */
+}
+
+static bool lane_wanted(const struct walk *w, const struct lane_record *l) {
+    return (!w->brand || l->brand == w->brand) && (!w->type.len || slice_equal(w->type, l->type));
+}
+
+static bool push_lane(struct store_walk *w, uint32_t lane, uint8_t priority) {
+    if (w->lane_count == w->lane_cap) {
+        size_t cap = w->lane_cap ? w->lane_cap * 2 : 16;
+        struct part_walk *lanes = realloc(w->lanes, cap * sizeof *lanes);
+        if (!lanes) return false;
+        w->lanes = lanes;
+        w->lane_cap = cap;
+    }
+    w->lanes[w->lane_count++] = (struct part_walk){lane, priority};
+    return true;
+}
+
+/* Which lanes and priorities hold queued tasks, by their counters. */
+static bool list_lanes(struct store_walk *w) {
+    struct key prefix;
+    struct range range;
+    struct scan scan;
+    struct scan_row row;
+    bool ok = true;
+    key_begin(&prefix, KEY_LANE);
+    range_prefix(&range, &prefix);
+    if (!scan_open(&scan, w->view, &range, w->walk.descending)) return false;
+    while (ok && scan_next(&scan, &row)) {
+        struct record r;
+        ok = record_decode_value(RECORD_LANE, row.value, &r);
+        for (int i = 0; ok && lane_wanted(&w->walk, &r.lane) && i < PRIORITY_COUNT; i++) {
+            uint8_t priority = (uint8_t)(w->walk.descending ? i : PRIORITY_CRITICAL - i);
+            if (r.lane.count[STATUS_QUEUED][priority]) ok = push_lane(w, r.lane.lane, priority);
+        }
+    }
+    ok = ok && !scan.failed;
+    scan_close(&scan);
+    return ok;
+}
+
+static void lane_range(const struct part_walk *p, struct range *r) {
+    struct key prefix;
+    key_number(&prefix, KEY_LANED, p->lane);
+    key_u8(&prefix, p->priority);
+    range_prefix(r, &prefix);
+}
+
+/* Drops the lanes that a cursor has behind it. */
+static void skip_lanes(struct store_walk *w) {
+    struct slice cursor = w->walk.cursor;
+    for (size_t i = 0; cursor.len && i < w->lane_count; i++) {
+        struct range r;
+        lane_range(&w->lanes[i], &r);
+        bool in = slice_order(cursor, key_slice(&r.from)) >= 0 &&
+                  slice_order(cursor, key_slice(&r.to)) < 0;
+        if (in) { w->lane_next = i; return; }
+    }
+    if (cursor.len < 6 || cursor.data[0] != KEY_LANED) return;
+    /* Its lane is empty by now: go on with the lane behind it. */
+    uint32_t lane = (uint32_t)cursor.data[1] << 24 | (uint32_t)cursor.data[2] << 16 |
+                    (uint32_t)cursor.data[3] << 8 | cursor.data[4];
+    for (; w->lane_next < w->lane_count; w->lane_next++) {
+        const struct part_walk *p = &w->lanes[w->lane_next];
+        bool behind = w->walk.descending ? p->lane < lane : p->lane > lane;
+        bool later = w->walk.descending ? p->priority > cursor.data[5]
+                                        : p->priority < cursor.data[5];
+        if (behind || (p->lane == lane && later)) return;
+    }
+}
+
+static bool open_range(struct store_walk *w) {
+    struct range range;
+    if (queued_walk(&w->walk)) {
+        if (w->lane_next == w->lane_count) return false;
+        lane_range(&w->lanes[w->lane_next++], &range);
+    } else {
+        struct key prefix;
+        prefix_of(&w->walk, &prefix);
+        range_prefix(&range, &prefix);
+        bound_ids(&w->walk, &prefix, &range);
+    }
+    bound_cursor(&w->walk, &range);
+    w->open = scan_open(&w->scan, w->view, &range, w->walk.descending);
+    w->failed = !w->open;
+    return w->open;
+}
+
+struct store_walk *walk_open(struct store_view *v, const struct walk *walk) {
+    struct store_walk *w = calloc(1, sizeof *w);
+    if (!w) return NULL;
+    w->view = v;
+    w->walk = *walk;
+    buffer_append(&w->texts, walk->type.data, walk->type.len);
+    buffer_append(&w->texts, walk->cursor.data, walk->cursor.len);
+    w->failed = w->texts.failed || walk->type.len > CODEC_NAME_MAX;
+    w->walk.type = slice_of(w->texts.data, walk->type.len);
+    w->walk.cursor = walk->cursor.len
+                         ? slice_of(w->texts.data + walk->type.len, walk->cursor.len)
+                         : (struct slice){0};
+    if (!w->failed && queued_walk(walk)) {
+        w->failed = !list_lanes(w);
+        if (!w->failed) skip_lanes(w);
+    }
+    if (!w->failed) open_range(w);
+    return w;
+}
+
+/* The record of a row; the head of an index row that carries none is read by its id. */
+static bool row_record(struct store_walk *w, const struct scan_row *row, struct record *record) {
+    enum record_kind kind = key_value_kind(row->key);
+    struct slice value = row->value;
+    bool index = row->key.data[0] == KEY_CREATED || row->key.data[0] == KEY_STATUS;
+    if (index && !row->task && !value.len) {
+        buffer_clear(&w->head);
+        if (view_part(w->view, row_id(row), KEY_HEAD, &w->head) <= 0) {
+            if (!w->view->why[0])
+                snprintf(w->view->why, sizeof w->view->why, "the head of %llu is missing",
+                         (unsigned long long)row_id(row));
+            return false;
+        }
+        value = buffer_slice(&w->head);
+    }
+    if (index) kind = RECORD_TASK;
+    if (record_decode_value(kind, value, record)) return true;
+    snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
+    return false;
+}
+
+static bool passes(const struct walk *w, const struct record *r) {
+    switch (w->kind) {
+    case WALK_LANES: return !w->brand || r->lane.brand == w->brand;
+    case WALK_WORKERS: return !w->brand || !r->worker.brand || r->worker.brand == w->brand;
+    case WALK_FILES: return !w->brand || r->file.brand == w->brand;
+    case WALK_OBJECTS: return r->object.kind == w->object;
+    case WALK_STATUS: case WALK_TASKS:
+        return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
+    case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG: break;
+    }
+    return true;
+}
+
+/* A type without its brand is no prefix of the status index. */
+static bool type_passes(const struct walk *w, struct slice key) {
+    if (w->kind != WALK_STATUS || !w->type.len || w->brand || key.data[0] != KEY_STATUS) return true;
+    uint32_t len = w->type.len;
+    return key.len == 1u + 1 + 4 + 2 + len + 8 && memcmp(key.data + 8, w->type.data, len) == 0;
+}
+
+bool walk_next(struct store_walk *w, struct record *record) {
+    struct scan_row row;
+    while (w->open && !w->failed) {
+        while (!walk_spent(w) && scan_next(&w->scan, &row)) {
+            w->looked++;
+            memcpy(w->last.bytes, row.key.data, row.key.len);
+            w->last.len = row.key.len;
+            if (!type_passes(&w->walk, row.key)) continue;
+            if (!row_record(w, &row, record)) { w->failed = true; return false; }
+            if (passes(&w->walk, record)) return true;
+        }
+        if (walk_spent(w)) return false;
+        w->failed = w->scan.failed;
+        scan_close(&w->scan);
+        w->open = false;
+        if (!w->failed && queued_walk(&w->walk)) open_range(w);
+    }
+    return false;
+}
+
+bool walk_spent(const struct store_walk *w) {
+    return w->walk.looks_max && w->looked >= w->walk.looks_max;
+}
+
+const char *walk_trouble(const struct store_walk *w) {
+    if (!w->failed) return NULL;
+    return w->view->why[0] ? w->view->why : "memory is out";
+}
+
+void walk_cursor(const struct store_walk *w, struct buffer *cursor) {
+    buffer_clear(cursor);
+    buffer_append(cursor, w->last.bytes, w->last.len);
+}
+
+void walk_close(struct store_walk **self) {
+    struct store_walk *w = *self;
+    if (!w) return;
+    if (w->open) scan_close(&w->scan);
+    buffer_free(&w->texts);
+    buffer_free(&w->head);
+    free(w->lanes);
+    free(w);
+    *self = NULL;
+}
+
+static bool give_part(struct store_view *v, uint64_t id, enum key_kind kind, store_found *found,
+                      void *context) {
+    struct buffer value = {0};
+    struct record r;
+    struct key key;
+    key_id(&key, kind, id);
+    int got = kind == KEY_FILE ? view_get(v, &key, &value) : view_part(v, id, kind, &value);
+    bool ok = got > 0 && !value.failed &&
+              record_decode_value(key_value_kind(key_slice(&key)), buffer_slice(&value), &r);
+    if (ok) found(context, &r);
+    buffer_free(&value);
+    return ok;
+}
+
+bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context) {
+    if (!give_part(v, id, KEY_HEAD, found, context)) return false;
+    give_part(v, id, KEY_BODY, found, context);
+    give_part(v, id, KEY_RESULT, found, context);
+    return true;
+}
+
+bool view_file(struct store_view *v, uint64_t file, store_found *found, void *context) {
+    return give_part(v, file, KEY_FILE, found, context);
+}
