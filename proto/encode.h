@@ -34,10 +34,14 @@ static inline void encode_bool(struct buffer *b, bool value) {
     if (value) encode_msgpack_true(b);
     else encode_msgpack_false(b);
 }
-static inline void encode_uint(struct buffer *b, uint64_t value) { encode_msgpack_uint64(b, value); }
+static inline void encode_uint(struct buffer *b, uint64_t value) {
+    encode_msgpack_uint64(b, value);
+}
 static inline void encode_int(struct buffer *b, int64_t value) { encode_msgpack_int64(b, value); }
 /* Heads: `count` elements, or pairs, must follow. */
-static inline void encode_array(struct buffer *b, uint32_t count) { encode_msgpack_array(b, count); }
+static inline void encode_array(struct buffer *b, uint32_t count) {
+    encode_msgpack_array(b, count);
+}
 static inline void encode_map(struct buffer *b, uint32_t count) { encode_msgpack_map(b, count); }
 /* UTF-8 text; the caller vouches for it. */
 static inline void encode_text(struct buffer *b, struct slice text) {

@@ -9,7 +9,8 @@
 /* fields of a map or group that lie in the struct message itself */
 #define INNER(key, form_, sub_)                                                                    \
     {.name = key, .len = sizeof(key) - 1, .form = FORM_##form_, .sub = &sub_}
-#define PART(fields_, required_) {.fields = fields_, .count = COUNT(fields_), .required = required_, .written = required_}
+#define PART(fields_, required_)                                                                   \
+    {.fields = fields_, .count = COUNT(fields_), .required = required_, .written = required_}
 #define LIST(member, count_, max_) .count_at = offsetof(struct message, member.count_), .max = max_
 
 static const struct field option_fields[] = {

@@ -67,7 +67,7 @@ bool message_next(struct frame *f, struct message *m, enum code *code) {
     f->index++;
     *code = CODE_OK;
     if (!item_read(&d, layout_of(f->verb), m, &f->packed)) {
-        /* The item's own end is found again from where it began; without one the frame is broken. */
+        /* The item's own end is found again from where it began; without it the frame is broken */
         d.at = f->at;
         *code = decode_skip(&d, ITEMS_DEPTH) ? CODE_VALIDATION_ERROR : CODE_BAD_FRAME;
         if (*code == CODE_BAD_FRAME) f->index = f->count;

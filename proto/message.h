@@ -301,8 +301,8 @@ struct frame { /* the head of a decoded frame, and where its items are */
  * items than batch_max); outputs are untouched on failure but for request, which is set when it
  * could be read, so that the refusal can name it. */
 enum code frame_read(struct frame *f, const void *data, size_t len, uint32_t batch_max);
-/* Reads the next item; false at the end. *code is 0 or CODE_VALIDATION_ERROR / CODE_BAD_FRAME; after
- * a bad item reading goes on with the next one unless the frame itself is broken. m->verb and
+/* Reads the next item; false at the end. *code is 0 or CODE_VALIDATION_ERROR / CODE_BAD_FRAME;
+ * after a bad item reading goes on with the next one unless the frame itself is broken. m->verb and
  * m->number are set in any case. Packed lists live until the next call; read until false, or call
  * frame_free. */
 bool message_next(struct frame *f, struct message *m, enum code *code);
@@ -317,8 +317,8 @@ void frame_begin(struct frame_writer *w, struct buffer *b, enum verb verb, uint6
 void frame_put(struct frame_writer *w, const struct message *m);
 void frame_end(struct frame_writer *w);
 
-/* A row of ROWS of the kind "tasks" is the array of a VIEW: of m->view, whose number and code do not
- * matter. row_next reads the next one, *at starts at 0; false at the end or when it is malformed.
+/* A row of ROWS of the kind "tasks" is the array of a VIEW: of m->view, whose number and code do
+ * not matter. row_next reads the next one, *at starts at 0; false at the end or when it is malformed.
  * The packed lists of all rows are owned by `f` (any frame, or one set to {0}): frame_free. */
 void row_put(struct buffer *rows, const struct message *m);
 bool row_next(struct frame *f, struct slice rows, uint32_t *at, struct message *m);

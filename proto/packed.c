@@ -65,7 +65,7 @@ void verdict_put(struct buffer *b, struct verdict_row row) {
     number_put(b, row.verdict, 1);
 }
 
-/* The row at *at and its length, which stands before it; false when there is none, or it is short. */
+/* The row at *at, whose length stands before it; false when there is none, or it is short. */
 static bool entry_next(struct slice list, uint32_t *at, uint32_t fixed, struct slice *row) {
     if (*at > list.len || list.len - *at < 4) return false;
     uint32_t len = (uint32_t)number_at(list.data + *at, 4);

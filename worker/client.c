@@ -62,8 +62,8 @@ static void complete(struct relais_client *c, struct inquiry *q, int code, uint6
         c->completions = more;
         c->completion_cap = cap;
     }
-    c->completions[c->completion_count++] =
-        (struct completion){.submitted = q->submitted, .context = q->context, .code = code, .id = id};
+    c->completions[c->completion_count++] = (struct completion){
+        .submitted = q->submitted, .context = q->context, .code = code, .id = id};
     c->woken = true;
 }
 
@@ -88,7 +88,8 @@ static void inquiry_say(struct relais_client *c, struct inquiry *q) {
     map_put(&c->inquiries, &q->by_number, hash_number(q->number));
 }
 
-/* What was said over the old link: again, if that is harmless or it never left; else nobody knows. */
+/* What was said over the old link: again if that is harmless; else nobody knows what became of
+ * it. */
 static void repeat_all(struct relais_client *c) {
     uint64_t oldest[BATCH_VERBS];
     for (uint32_t v = 0; v < BATCH_VERBS; v++) oldest[v] = batch_oldest(&c->batch, v);
@@ -196,7 +197,9 @@ static void message(void *self, const struct message *m, int64_t now_ms) {
     if (m->verb == VERB_OUTCOME) take_outcome(c, &m->outcome);
     else take_answer(c, m);
 }
-static int64_t wake(void *self) { return contact_wake_ms(&((struct relais_client *)self)->contact); }
+static int64_t wake(void *self) {
+    return contact_wake_ms(&((struct relais_client *)self)->contact);
+}
 static void round_end(void *self, int64_t now_ms) {
     struct relais_client *c = self;
     (void)now_ms;

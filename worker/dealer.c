@@ -111,7 +111,7 @@ static void do_due(struct dealer *d, int64_t now_ms) {
     }
 }
 
-/* Sends what was taken; without the lock, for only this thread touches it. True when a frame left. */
+/* Sends what was taken, without the lock: only this thread touches it. True when a frame left. */
 static bool send_out(struct dealer *d, uint32_t link) {
     const struct contact *c = d->owner.contact;
     uint32_t batch_max = d->address.batch_max < c->batch_max ? d->address.batch_max : c->batch_max;

@@ -155,7 +155,8 @@ static int write_all(struct relais_files *f, uint64_t id, int fd, crypto_hash_sh
         if (len <= 0) continue;
         crypto_hash_sha256_update(hash, chunk, (unsigned long long)len);
         struct message m = {.verb = VERB_FILE_WRITE};
-        m.file = (struct file_ref){.id = id, .offset = *size, .bytes = slice_of(chunk, (size_t)len)};
+        m.file = (struct file_ref){.id = id, .offset = *size};
+        m.file.bytes = slice_of(chunk, (size_t)len);
         code = say(f, &m);
         *size += (uint64_t)len;
     }
@@ -222,7 +223,8 @@ static int write_out(int fd, struct slice bytes) {
 
 /* Asks for WINDOW chunks ahead. A short chunk that is not the end (the file grows, or the broker
  * gives less at a time) makes the offsets asked for wrong: those answers are passed over. */
-static int download(struct relais_files *f, uint64_t file, uint64_t ticket, int fd, uint64_t *size) {
+static int download(struct relais_files *f, uint64_t file, uint64_t ticket, int fd,
+                    uint64_t *size) {
     struct message answer;
     uint64_t first = f->number + 1, next = 0;
     int code = connect_now(f);

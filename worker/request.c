@@ -12,7 +12,9 @@ static struct slice text_of(const char *text) {
     return text ? slice_text(text) : (struct slice){0};
 }
 
-static int64_t keep_of(int64_t keep_ms) { return keep_ms == RELAIS_KEEP_NONE ? KEEP_NONE : keep_ms; }
+static int64_t keep_of(int64_t keep_ms) {
+    return keep_ms == RELAIS_KEEP_NONE ? KEEP_NONE : keep_ms;
+}
 
 static void set(struct options *o, enum option_bit bit, bool given) {
     if (given) o->set |= bit;
@@ -106,7 +108,7 @@ static int submit_some(struct relais_client *c, const struct relais_submit *task
     bool asked = !code;
     if (asked) code = client_call_many(c, ms, count, take_id, ids, sizeof *ids, codes);
     for (uint32_t i = 0; i < count; i++)
-        ret[i] = (struct relais_submitted){.id = asked ? ids[i] : 0, .code = asked ? codes[i] : code};
+        ret[i] = (struct relais_submitted){asked ? ids[i] : 0, asked ? codes[i] : code};
     for (uint32_t i = 0; afters && i < count; i++) buffer_free(&afters[i]);
     free(ms);
     free(afters);

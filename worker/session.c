@@ -271,7 +271,8 @@ static void job_answered(struct session *s, struct job *j, enum code code, uint3
     if (comes_again(code)) {
         job_resay_at(s, j, now_ms + (retry_ms ? retry_ms : 1000));
     } else if (never_taken(code) && j->said.verb == VERB_DONE) {
-        job_fail(s, j, "the broker does not take this result: it is too large or not valid", now_ms);
+        job_fail(s, j, "the broker does not take this result: it is too large or not valid",
+                 now_ms);
     } else {
         count_settled(s, j, code);
         job_gone(s, j);

@@ -4,9 +4,10 @@
  * sends while the link is up. It knows each delivered task as a job:
  *
  *   TASK --> ready --session_next--> running --session_report--> reported --SETTLED--> gone
- *              |                        |                          |  ^
- *              +-- RECALL, drain: RELEASE ------------------------>+  | said again after a reconnect
- *              +-- verdict stop: gone                                 | and when unanswered too long
+ *              |                                                   |  ^
+ *              +-- RECALL, drain: RELEASE ------------------------>+  +-- said again after a
+ *              +-- verdict stop: gone                                     reconnect, and when
+ *                                                                         unanswered too long
  *
  * Rules
  *   HELLO names every job that is held, with its epoch and newest checkpoint; WELCOME's verdicts

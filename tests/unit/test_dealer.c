@@ -145,7 +145,8 @@ static void take(struct router *r, const struct peer *from, const void *data, si
     frame_end(&r->answering);
     frame_end(&r->delivering);
     if (r->answering.count) peer_send(r, from, &r->answers);
-    if (r->delivering.count) peer_send(r, f.verb == VERB_SUBMIT ? &r->worker : &r->client, &r->tasks);
+    const struct peer *to = f.verb == VERB_SUBMIT ? &r->worker : &r->client;
+    if (r->delivering.count) peer_send(r, to, &r->tasks);
 }
 
 static void *route(void *arg) {
@@ -340,7 +341,8 @@ static void stop_checkpoint_log_and_fd(void) {
     is_int(zmq_poll(&item, 1, 3000), 1, "the descriptor tells of a task");
     is_int(relais_next(w, 3000, &task), RELAIS_OK, "which then is there");
     uint32_t seq = 0;
-    is_int(relais_checkpoint(w, task, "n", "data", 4, 3000, &seq), RELAIS_OK, "a checkpoint is kept");
+    is_int(relais_checkpoint(w, task, "n", "data", 4, 3000, &seq), RELAIS_OK,
+           "a checkpoint is kept");
     is_int(seq, 1, "as the first");
     relais_log(w, task, 1, "a line");
     is_int(relais_progress(w, task, 101, NULL), RELAIS_ARGUMENT, "101 percent is no progress");
@@ -424,7 +426,8 @@ static void rate(uint32_t batch_max, uint32_t count) {
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     pthread_join(thread, NULL);
-    double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    double seconds = (double)(end.tv_sec - begin.tv_sec);
+    seconds += (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     is_int(o.ended, count, "all tasks end");
     note("batches of up to %u: %.0f tasks/s through one client, one worker, 1000 in flight",
          batch_max, count / seconds);

@@ -99,7 +99,8 @@ static void hear(struct story *s, const struct message *m) {
     due(s);
 }
 
-static void welcome(struct story *s, uint32_t link, const struct verdict_row *rows, uint32_t count) {
+static void welcome(struct story *s, uint32_t link, const struct verdict_row *rows,
+                    uint32_t count) {
     struct buffer b = {0};
     struct message m = {.verb = VERB_WELCOME};
     for (uint32_t i = 0; i < count; i++) verdict_put(&b, rows[i]);
