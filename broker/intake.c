@@ -248,9 +248,39 @@ void turn_take_answers(struct turn *t) {
     }
 }
 
+static void step_for(struct turn *t, const struct peer *p, const struct message *m) {
+    struct event e = turn_event(t, EVENT_MESSAGE);
+    e.peer = p->number;
+    e.link = p->link;
+    e.who = p->who;
+    e.message = m;
+    turn_step(t, &e);
+}
+
+/* A delivery that never left is handed back for the worker: nobody can have seen it. Its credit
+ * goes first, or it would get the task again. */
+static void deliveries_release(struct turn *t, struct peer *p) {
+    const struct message no_credit = {.verb = VERB_CREDIT};
+    step_for(t, p, &no_credit);
+    for (struct parcel *f = NULL; (f = outbox_next(&p->outbox, f)) != NULL;) {
+        struct frame frame = {0};
+        enum code code;
+        if (f->verb != VERB_TASK) continue;
+        if (frame_read(&frame, f->bytes.data, f->bytes.len, UINT16_MAX) != CODE_OK) continue;
+        while (message_next(&frame, &t->message, &code)) {
+            const uint64_t task = t->message.task.task, epoch = t->message.task.epoch;
+            if (code != CODE_OK || task == 0) continue;
+            const struct message release = {.verb = VERB_RELEASE,
+                                            .report = {.task = task, .epoch = epoch}};
+            step_for(t, p, &release);
+        }
+    }
+}
+
 void turn_bury_peers(struct turn *t) {
     for (struct peer *p; (p = router_gone(t->setup.router)) != NULL;) {
         if (p->known) {
+            if (p->link != 0 && p->kind == LINK_WORKER) deliveries_release(t, p);
             struct event e = turn_event(t, EVENT_LINK_GONE);
             e.peer = p->number;
             turn_step(t, &e);

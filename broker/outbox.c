@@ -142,6 +142,13 @@ void outbox_drop(struct outbox *o, struct row *row, struct parcel_pool *pool) {
     while (row->first != NULL) row_pop(o, row, pool);
 }
 
+struct parcel *outbox_next(struct outbox *o, struct parcel *at) {
+    outbox_release(o, &o->now);
+    outbox_release(o, &o->flying);
+    outbox_release(o, &o->filling);
+    return at == NULL ? o->leaving.first : at->next;
+}
+
 void outbox_free(struct outbox *o, struct parcel_pool *pool) {
     outbox_drop(o, &o->now, pool);
     outbox_drop(o, &o->filling, pool);

@@ -60,5 +60,8 @@ struct parcel *outbox_first(struct outbox *o);
 void outbox_sent(struct outbox *o, struct parcel_pool *pool);
 /* Forgets a row: nothing of it will leave. */
 void outbox_drop(struct outbox *o, struct row *row, struct parcel_pool *pool);
+/* Goes through the frames that have not left, of all rows, which all go to leaving.
+ * `at` starts at NULL. NULL at the end. */
+struct parcel *outbox_next(struct outbox *o, struct parcel *at);
 void outbox_free(struct outbox *o, struct parcel_pool *pool);
 #endif

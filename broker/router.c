@@ -83,8 +83,7 @@ bool router_poll(struct router *r, struct pollfd *fds, uint32_t *count) {
 
 static void peer_drop(struct router *r, struct peer *p, const char *cause) {
     if (p->gone) return;
-    p->gone = true;
-    outbox_free(&p->outbox, &r->pool);
+    p->gone = true; /* its outbox stays until router_forget: what never left is known from it */
     r->gone.at[r->gone.count++] = p->number;
     log_debug("peer gone", field_number("peer", p->number), field_text("cause", cause));
 }

@@ -167,7 +167,7 @@ static void step_event(struct core *c, const struct event *e) {
     case EVENT_LOADED: step_loaded(c, e); return;
     case EVENT_LINK_GONE: link_gone(c, e->peer); return;
     case EVENT_RESTORE: restore_begin(c); return;
-    case EVENT_STALL: c->stalled += core_bug(c, BUG_STALL_EXPIRES) ? 0 : e->stall_ms; return;
+    case EVENT_STALL: return; /* core_step has set the clock back already */
     case EVENT_OPEN: link_open(c, e); return;
     case EVENT_DISK: c->disk_full = e->disk_full; return;
     }
@@ -180,6 +180,7 @@ void core_step(struct core *c, const struct event *e, struct effects *fx) {
         note_clear(c);
     }
     if (!list_empty(&c->released) || !list_empty(&c->limbo)) task_recycle(c);
+    if (e->kind == EVENT_STALL && !core_bug(c, BUG_STALL_EXPIRES)) c->stalled += e->stall_ms;
     if (e->mono_ms - c->stalled > c->now) c->now = e->mono_ms - c->stalled;
     c->wall = e->wall_ms;
     c->random = hash_number(c->random ^ e->seed);

@@ -13,7 +13,8 @@ void link_open(struct core *c, const struct event *e) {
     assert(e->peer < c->limits.links_max);
     struct link *link = &c->links[e->peer];
     if (link->open) link_gone(c, e->peer);
-    *link = (struct link){.peer = e->peer, .open = true, .who = e->who, .heard = c->now};
+    *link = (struct link){.peer = e->peer, .open = true, .who = e->who, .heard = c->now,
+                            .serial = ++c->link_serial};
     link->timer.kind = TIMER_LINK;
     list_init(&link->watches);
     list_init(&link->claims);

@@ -69,6 +69,7 @@ enum found park(struct core *c, const struct event *e, const struct need *need) 
             return ASKED;
         }
         p = parked_new(e);
+        p->serial = c->links[e->peer].serial;
         c->parked_count++;
         c->resuming = p;
         c->handling = e;
@@ -121,8 +122,10 @@ static void parked_step(struct core *c, struct parked *p) {
     p->event.wall_ms = c->wall;
     c->resuming = p;
     c->handling = &p->event;
-    bool alive = link->open && (m.verb == VERB_HELLO || link->number == p->event.link);
+    bool alive = link->open && link->serial == p->serial &&
+                 (m.verb == VERB_HELLO || link->number == p->event.link);
     if (alive) step_message(c, &p->event);
+    frame_free(&frame);
     c->resuming = NULL;
     c->handling = NULL;
     if (p->waits == 0) parked_free(c, p);

@@ -155,6 +155,7 @@ struct lease { /* delivered or running; with task NULL it only waits for the wor
 
 struct link {
     uint32_t peer, number; /* number 0: no HELLO yet */
+    uint32_t serial;      /* of this connection: peers' numbers are used again */
     bool open, draining;
     uint8_t kind;         /* enum link_kind */
     struct who who;
@@ -197,7 +198,7 @@ struct wanted { /* a need that was asked and not yet answered */
 struct parked { /* an event that waits for `waits` needs */
     struct event event;
     struct buffer frame;  /* its message, encoded */
-    uint32_t waits;
+    uint32_t waits, serial; /* serial: of the link it came from */
     struct buffer absent; /* packed ids that were looked for and are not there */
 };
 struct waiter { struct node in_wanted; struct parked *parked; };
@@ -232,7 +233,8 @@ struct core {
     uint32_t sweep_brand, sweep_seen;
     struct buffer sweep_key;
     struct lane **lanes;   /* by number, 1.. */
-    uint32_t lane_count, lane_cap, queue_count, worker_count, worker_next, link_count, link_next;
+    uint32_t lane_count, lane_cap, queue_count, worker_count, worker_next, link_count, link_next,
+        link_serial;
     struct link *links;    /* by peer */
     uint32_t links_used;   /* peers seen so far */
     uint64_t ticket;
