@@ -92,7 +92,7 @@ bool contact_message(struct contact *c, const struct message *m, int64_t now_ms)
         answered(c, c->sent_ms[m->number % BEATS_OPEN]);
     if (m->verb == VERB_REFUSED && c->state == CONTACT_GREETING && c->greeted &&
         m->refused.number == HELLO_NUMBER) {
-        int64_t wait = m->refused.retry_ms > REFUSED_MS ? m->refused.retry_ms : REFUSED_MS;
+        int64_t wait = m->refused.retry_ms ? m->refused.retry_ms : REFUSED_MS;
         c->refused = m->refused.code;
         absent(c, now_ms + wait);
     }

@@ -12,8 +12,8 @@
  * answer proves that the broker heard of us then, and no later. doubt_ms after it we must
  * expect that the broker gives our work away once lost_ms are over, so we are in doubt before.
  *
- * A refused HELLO is tried again after its retry_ms, at least REFUSED_MS; contact->refused keeps
- * the code meanwhile. */
+ * A refused HELLO is tried again after its retry_ms, REFUSED_MS when it names none;
+ * contact->refused keeps the code meanwhile. */
 #ifndef RELAIS_WORKER_CONTACT_H
 #define RELAIS_WORKER_CONTACT_H
 #include "proto/base/random.h"

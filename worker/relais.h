@@ -284,7 +284,8 @@ int relais_update(struct relais_client *c, uint64_t id, const struct relais_subm
                   struct relais_view **ret_view);
 /* Deletes an ended or waiting task. */
 int relais_remove(struct relais_client *c, uint64_t id, struct relais_view **ret_view);
-/* The gates that keep a task from running, in order: msgpack, see PROTOCOL.md "EXPLAIN". */
+/* The gates that keep a task from running, in order: text, one gate a line, see PROTOCOL.md
+ * "EXPLAIN". */
 int relais_explain(struct relais_client *c, uint64_t id, struct relais_bytes *ret_body);
 
 struct relais_question {
@@ -328,7 +329,7 @@ struct relais_queue {
     uint32_t brand;
 };
 /* Changes a queue's settings, none if none is set. *ret_body (may be NULL): as they are then,
- * msgpack, see PROTOCOL.md "QUEUE". */
+ * "name TAB value" lines, see PROTOCOL.md "QUEUE". */
 int relais_queue_set(struct relais_client *c, const struct relais_queue *queue,
                      struct relais_bytes *ret_body);
 

@@ -116,12 +116,12 @@ static void job_resay_at(struct session *s, struct job *j, int64_t at_ms) {
     if (s->resay_at > at_ms) s->resay_at = at_ms;
 }
 
-static void point_say(struct session *s, const struct job *j) {
+static void point_say(struct session *s, struct job *j) {
     struct message m = {.verb = VERB_CHECKPOINT};
-    m.report = (struct report){.task = j->task.id, .epoch = j->task.epoch, .seq = j->sent_seq};
+    m.report = (struct report){.task = j->task.id, .epoch = j->task.epoch};
     m.report.name = slice_of(j->point.data, j->point_name);
     m.report.data = slice_of(j->point.data + j->point_name, j->point.len - j->point_name);
-    batch_put(&s->batch, &m);
+    j->point_number = batch_put(&s->batch, &m);
 }
 
 /* Texts that are shown must be UTF-8, or the broker refuses the report: other bytes become '?'. */
@@ -132,6 +132,14 @@ static void text_mend(uint8_t *data, uint32_t len) {
         if (step == 0) data[at] = '?';
         at += step ? step : 1;
     }
+}
+
+static void text_join(char *text, size_t size, const char *a, const char *b) {
+    size_t first = strlen(a), second = strlen(b);
+    if (second > size - first - 1) second = size - first - 1;
+    memcpy(text, a, first);
+    memcpy(text + first, b, second);
+    text[first + second] = 0;
 }
 
 static struct slice text_cut(struct slice text) {
@@ -259,9 +267,10 @@ static bool comes_again(enum code code) {
            code == CODE_STORAGE_FULL || code == CODE_NOT_LINKED || code == CODE_TIMED_OUT;
 }
 
-static bool never_taken(enum code code) {
-    return code == CODE_VALIDATION_ERROR || code == CODE_PAYLOAD_TOO_LARGE ||
-           code == CODE_BAD_FRAME;
+/* The task is over for this worker, whatever else it is. */
+static bool is_end(enum code code) {
+    return code == CODE_OK || code == CODE_ATTEMPT_SUPERSEDED || code == CODE_UNKNOWN_TASK ||
+           code == CODE_ALREADY_SETTLED || code == CODE_INVALID_STATE;
 }
 
 /* The broker's answer to a report, be it SETTLED or REFUSED. */
@@ -270,9 +279,11 @@ static void job_answered(struct session *s, struct job *j, enum code code, uint3
     if (j->state != JOB_REPORTED) return;
     if (comes_again(code)) {
         job_resay_at(s, j, now_ms + (retry_ms ? retry_ms : 1000));
-    } else if (never_taken(code) && j->said.verb == VERB_DONE) {
-        job_fail(s, j, "the broker does not take this result: it is too large or not valid",
-                 now_ms);
+    } else if (!is_end(code) && !j->fallen) {
+        char text[128];
+        text_join(text, sizeof text, "the broker refused the report: ", code_text(code));
+        j->fallen = true;
+        job_fail(s, j, text, now_ms);
     } else {
         count_settled(s, j, code);
         job_gone(s, j);
@@ -297,10 +308,9 @@ static void take_refused(struct session *s, const struct busy *m, int64_t now_ms
 
 static void take_checkpoint_ok(struct session *s, const struct checkpoint_ok *m) {
     struct job *j = job_find(s, m->task, m->epoch);
-    if (!j || j->sent_seq == 0) return;
-    if (m->code == CODE_OK && m->seq != j->sent_seq) return; /* an older one's answer */
+    if (!j || j->pointed == j->points || m->number != j->point_number) return;
     j->point_code = m->code;
-    j->sent_seq = 0;
+    j->pointed = j->points;
     s->woken = true;
     buffer_clear(&j->point);
     if (m->code == CODE_OK) j->checkpoint = m->seq;
@@ -345,7 +355,7 @@ static void welcome(struct session *s, const struct welcome *w, int64_t now_ms) 
         batch_put(&s->batch, &m);
     }
     for (struct node *n = s->running.next; n != &s->running; n = n->next) {
-        if (job_of(n)->sent_seq) point_say(s, job_of(n));
+        if (job_of(n)->pointed != job_of(n)->points) point_say(s, job_of(n));
     }
     for (struct node *n = s->reported.next; n != &s->reported; n = n->next)
         job_say(s, job_of(n), now_ms);
@@ -471,19 +481,18 @@ void session_tell(struct session *s, struct job *j, struct message *m) {
 uint32_t session_checkpoint(struct session *s, struct job *j, struct slice name,
                             struct slice data) {
     assert(j->state == JOB_RUNNING);
-    uint32_t seq = (j->sent_seq ? j->sent_seq : j->checkpoint) + 1;
     buffer_clear(&j->point);
     buffer_append(&j->point, name.data, name.len);
     buffer_append(&j->point, data.data, data.len);
     if (j->point.failed) {
         buffer_clear(&j->point);
-        j->sent_seq = 0;
+        j->pointed = j->points;
         return 0;
     }
     j->point_name = name.len;
-    j->sent_seq = seq;
+    j->points++;
     if (s->contact.state == CONTACT_LINKED) point_say(s, j);
-    return seq;
+    return j->points;
 }
 
 void session_drain(struct session *s, int64_t now_ms) {

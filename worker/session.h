@@ -16,8 +16,9 @@
  *   In doubt (contact.h) nothing new is started. With on_doubt stop, what runs is told to stop.
  *   STOP marks the job; whatever the work then reports is said as STOPPED. A STOP for a job that
  *   is not held is answered STOPPED at once, for the broker repeats it until it hears that.
- *   SETTLED with BUSY or UNAVAILABLE, or a REFUSED report, is said again later; a result that the
- *   broker will never take (too large, not valid) is turned into a permanent failure.
+ *   A report answered with BUSY or UNAVAILABLE is said again later. A report that the broker will
+ *   never take (too large, not valid, a file it does not have) is turned into a permanent failure
+ *   without a result, once: a task must not stay with a worker that has nothing more to say.
  *
  * Jobs are pooled: pointers are valid until the job is gone. */
 #ifndef RELAIS_WORKER_SESSION_H
@@ -51,8 +52,10 @@ struct job {
     enum job_state state;
     uint8_t stop;              /* enum reason, 0 = go on */
     bool doubted;              /* stopped by our own doubt, not by the broker */
+    bool fallen;               /* its report was refused for good: what is said is a failure */
     uint32_t checkpoint;       /* newest acknowledged sequence */
-    uint32_t sent_seq;         /* sequence under way; 0 = none */
+    uint32_t points, pointed;  /* checkpoints begun and answered: equal = none is under way */
+    uint64_t point_number;     /* of the newest saying */
     struct buffer point;       /* owned: name and data of the checkpoint under way */
     uint32_t point_name;       /* bytes of the name in it */
     enum code point_code;      /* of the newest answer to a checkpoint */
@@ -98,8 +101,9 @@ struct job *session_next(struct session *s, int64_t now_ms);
 void session_report(struct session *s, struct job *job, const struct message *m, int64_t now_ms);
 /* PROGRESS or LOG of a running job; dropped without a link, log lines only beyond their cap. */
 void session_tell(struct session *s, struct job *job, struct message *m);
-/* Begins a checkpoint; returns its sequence, 0 when memory is out. One is under way at a time: a
- * newer one takes the place of an unanswered one. */
+/* Begins a checkpoint; returns job->points, 0 when memory is out. Once job->pointed is as high it is
+ * answered: job->point_code, job->checkpoint. One is under way at a time: a newer one takes the
+ * place of an unanswered one. The broker numbers it: one that is said twice is stored twice. */
 uint32_t session_checkpoint(struct session *s, struct job *job, struct slice name,
                             struct slice data);
 /* No new tasks: what is ready goes back. */

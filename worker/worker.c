@@ -328,15 +328,16 @@ int relais_checkpoint(struct relais_worker *w, struct relais_task *task, const c
     int code = RELAIS_TIMEOUT;
     if (len > UINT32_MAX / 2) return RELAIS_PAYLOAD_TOO_LARGE;
     pthread_mutex_lock(&w->dealer.lock);
-    uint32_t seq = session_checkpoint(&w->session, j, slice_text(name ? name : ""),
-                                      slice_of(data, len));
+    uint32_t mine = session_checkpoint(&w->session, j, slice_text(name ? name : ""),
+                                       slice_of(data, len));
     dealer_poke(&w->dealer);
     w->waiters++;
-    while (seq && j->sent_seq == seq && dealer_wait(&w->dealer, deadline)) {}
+    while (j->pointed < mine && !j->stop && dealer_wait(&w->dealer, deadline)) {}
     w->waiters--;
-    if (seq == 0) code = RELAIS_MEMORY;
-    else if (j->sent_seq == 0) code = (int)j->point_code;
-    else if (j->sent_seq == seq && j->stop == REASON_LEASE_LOST) code = RELAIS_ATTEMPT_SUPERSEDED;
+    uint32_t seq = j->checkpoint;
+    if (mine == 0) code = RELAIS_MEMORY;
+    else if (j->pointed >= mine) code = (int)j->point_code;
+    else if (j->stop) code = RELAIS_ATTEMPT_SUPERSEDED;
     pthread_mutex_unlock(&w->dealer.lock);
     if (code == RELAIS_OK && ret_seq) *ret_seq = seq;
     return code;

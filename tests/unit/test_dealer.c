@@ -107,7 +107,8 @@ static void one(struct router *r, const struct peer *from, const struct message 
         r->points++;
         struct message ok = {.verb = VERB_CHECKPOINT_OK};
         ok.checkpoint_ok = (struct checkpoint_ok){
-            .task = m->report.task, .epoch = m->report.epoch, .seq = m->report.seq};
+            .task = m->report.task, .epoch = m->report.epoch, .seq = r->points,
+            .number = m->number};
         say(r, from, &ok);
     }
     if (m->verb == VERB_START && r->stop_reason) {

@@ -26,8 +26,8 @@ static void narrate(struct story *s, const struct message *m) {
     const char *name = verb_name(m->verb);
     if (m->verb == VERB_DRAIN) tell(s, "DRAIN");
     else if (m->verb == VERB_CHECKPOINT)
-        tell(s, "%s %llu@%llu seq %u %.*s", name, (unsigned long long)r->task,
-             (unsigned long long)r->epoch, r->seq, (int)r->data.len, (const char *)r->data.data);
+        tell(s, "%s %llu@%llu \"%.*s\"", name, (unsigned long long)r->task,
+             (unsigned long long)r->epoch, (int)r->data.len, (const char *)r->data.data);
     else if (r->text.len || r->data.len)
         tell(s, "%s %llu@%llu %.*s%.*s", name, (unsigned long long)r->task,
              (unsigned long long)r->epoch, (int)r->text.len, (const char *)r->text.data,
@@ -281,32 +281,36 @@ static void checkpoints_are_repeated_until_acknowledged(void) {
     task(&s, 5, 50);
     struct job *j = begin(&s);
     is_int(session_checkpoint(&s.session, j, slice_text("n"), slice_text("half")), 1,
-           "the first sequence is 1");
+           "a checkpoint begins");
     flush(&s);
     struct message okay = {.verb = VERB_CHECKPOINT_OK,
-                           .checkpoint_ok = {.task = 5, .epoch = 50, .seq = 1}};
+                           .checkpoint_ok = {.task = 5, .epoch = 50, .seq = 7}};
+    uint64_t first = okay.checkpoint_ok.number = j->point_number;
     hear(&s, &okay);
-    is_int(j->checkpoint, 1, "acknowledged");
+    is_int(j->checkpoint, 7, "acknowledged, with the broker's sequence");
     session_checkpoint(&s.session, j, slice_text("n"), slice_text("more"));
     flush(&s);
     session_down(&s.session, s.now);
     wait_until(&s, 300);
     welcome(&s, 8, (struct verdict_row[]){{5, 50, VERDICT_KEEP}}, 1);
+    okay.checkpoint_ok.number = first;
+    okay.checkpoint_ok.seq = 8;
     hear(&s, &okay);
-    is_int(j->checkpoint, 1, "an old answer acknowledges nothing new");
-    okay.checkpoint_ok.seq = 2;
+    is_int(j->checkpoint, 7, "an old answer acknowledges nothing new");
+    ok(j->pointed < j->points, "the second is still under way");
+    okay.checkpoint_ok.number = j->point_number;
     hear(&s, &okay);
-    is_int(j->checkpoint, 2, "the right one does");
+    ok(j->checkpoint == 8 && j->pointed == j->points, "the right one does");
     session_checkpoint(&s.session, j, slice_text("n"), slice_text("late"));
-    okay.checkpoint_ok = (struct checkpoint_ok){.task = 5, .epoch = 50, .seq = 3,
+    okay.checkpoint_ok = (struct checkpoint_ok){.task = 5, .epoch = 50, .number = j->point_number,
                                                 .code = CODE_ATTEMPT_SUPERSEDED};
     hear(&s, &okay);
     is_int(j->stop, REASON_LEASE_LOST, "a superseded attempt is told to stop");
     told(&s, OPENED
-         "[  100] START 5@50\n[  100] CHECKPOINT 5@50 seq 1 half\n"
-         "[  100] CHECKPOINT 5@50 seq 2 more\n"
-         "[  300] (opens a connection)\n[  300] HELLO slots 2 held: 5@50/1*\n"
-         "[  300] CHECKPOINT 5@50 seq 2 more\n[  300] CHECKPOINT 5@50 seq 3 late\n",
+         "[  100] START 5@50\n[  100] CHECKPOINT 5@50 \"half\"\n"
+         "[  100] CHECKPOINT 5@50 \"more\"\n"
+         "[  300] (opens a connection)\n[  300] HELLO slots 2 held: 5@50/7*\n"
+         "[  300] CHECKPOINT 5@50 \"more\"\n[  300] CHECKPOINT 5@50 \"late\"\n",
          "the unanswered checkpoint goes over the new link too");
 }
 
@@ -420,10 +424,13 @@ static void a_result_that_is_never_taken_fails_the_task(void) {
     finish(&s, begin(&s), VERB_DONE, large);
     finish(&s, begin(&s), VERB_DONE, "r");
     settled(&s, 6, 60, CODE_VALIDATION_ERROR);
+    is_int(s.session.reported_count, 2, "the failure now waits for its answer");
+    settled(&s, 6, 60, CODE_FORBIDDEN);
+    is_int(s.session.reported_count, 1, "and is said only once");
     told(&s, OPENED
          "[  100] FAIL 5@50 the result is over the size limit: send it as a file\n"
          "[  100] DONE 6@60 r\n"
-         "[  100] FAIL 6@60 the broker does not take this result: it is too large or not valid\n",
+         "[  100] FAIL 6@60 the broker refused the report: the request is not valid\n",
          "permanently, with the reason");
 }
 
