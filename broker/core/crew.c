@@ -239,13 +239,13 @@ static bool crew_give(struct core *c, struct crew *crew, struct lane *l) {
 }
 
 void crew_dispatch(struct core *c, struct crew *crew) {
-    if (c->leased >= c->limits.running_max) return;
-    while (!list_empty(&crew->idle)) {
+    crew->users++; /* a claim that is served may be its last user */
+    while (c->leased < c->limits.running_max && !list_empty(&crew->idle)) {
         struct lane *l = crew_next(crew);
-        if (!l) return;
+        if (!l) break;
         crew_give(c, crew, l);
-        if (c->leased >= c->limits.running_max) return;
     }
+    crew_leave(c, crew);
 }
 
 void crew_dispatch_pending(struct core *c) {
@@ -263,8 +263,10 @@ void crew_dispatch_lane(struct core *c, struct lane *l) {
             struct crew *crew = owner_of(n, struct crew_lane, in_lane)->crew;
             if (list_empty(&crew->idle)) continue;
             found = true;
+            crew->users++;
             crew_give(c, crew, l);
             ring_turn(&l->crews, n);
+            crew_leave(c, crew);
             break;
         }
     }

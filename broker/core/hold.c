@@ -37,7 +37,7 @@ static void hold_resume(struct core *c, struct worker *w, struct task *t,
 
 static enum verdict hold_verdict(struct core *c, struct worker *w, const struct held *held) {
     struct task *t = task_held(c, held->task);
-    if (!t || t->change & CHANGE_GONE) {
+    if (!t || task_gone(t)) {
         enum code code;
         return settled_get(c, held->task, held->epoch, &code) ? VERDICT_SETTLED : VERDICT_STOP;
     }

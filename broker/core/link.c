@@ -104,7 +104,8 @@ static struct worker *hello_worker(struct core *c, const struct event *e, struct
     w->slots = h->slots;
     w->prefetch = h->prefetch;
     w->implied = h->implied;
-    w->draining = w->suspect = false;
+    w->draining = true; /* nothing new before what it holds is judged */
+    w->suspect = false;
     w->heard = c->now;
     heap_set(&c->clock, &w->timer, c->now + c->limits.suspect_ms);
     return w;
@@ -141,6 +142,7 @@ void link_hello(struct core *c, const struct event *e) {
             return;
         }
         hold_judge(c, e, w, &verdicts);
+        w->draining = false;
         worker_room(c, w);
     }
     link->number = ++c->link_next;

@@ -1,6 +1,7 @@
 #include "broker/core/park.h"
 #include "broker/core/effect.h"
 #include "broker/core/step.h"
+#include "broker/core/task.h"
 #include <stdlib.h>
 
 static uint64_t need_hash(const struct need *n) {
@@ -102,7 +103,7 @@ static bool known_absent(const struct core *c, const struct event *e, uint64_t i
 
 enum found task_find(struct core *c, const struct event *e, uint64_t id, struct task **t) {
     *t = task_held(c, id);
-    if (*t) return (*t)->change & CHANGE_GONE ? ABSENT : HELD;
+    if (*t) return task_gone(*t) ? ABSENT : HELD;
     if (id == 0 || id >= c->next || known_absent(c, e, id)) return ABSENT;
     struct need need = {.kind = NEED_TASK, .id = id};
     return park(c, e, &need);

@@ -54,6 +54,7 @@ struct task {
     struct lease *lease;
     uint64_t free_after;  /* limbo: newest load that may still show an older version */
     uint8_t where, change;
+    bool gone;            /* removed, and that is written; kept against older loads */
     bool regrant;         /* an earlier grant was not handed back: record the next first */
     bool fetched;         /* what could be read for its delivery has been */
     bool watched;         /* core.watches has entries for it */

@@ -23,7 +23,7 @@ void sweep_timer(struct core *c) {
 static void sweep_task(struct core *c, const struct task_head *h) {
     c->sweep_id = h->id;
     struct task *t = task_held(c, h->id);
-    if (t && (t->change & CHANGE_GONE || !task_expired(c, &t->head))) return;
+    if (t && (task_gone(t) || !task_expired(c, &t->head))) return;
     if (!task_expired(c, h)) return;
     if (!t) t = task_adopt(c, h);
     task_remove(c, t);

@@ -171,6 +171,7 @@ void task_recycle(struct core *c) {
     for (struct node *n; (n = list_first(&c->released));) {
         struct task *t = owner_of(n, struct task, place);
         list_unlink(n);
+        if (t->change || t->lease) continue; /* needed again since; its close lets it rest */
         if (list_empty(&c->wanted)) {
             task_free(c, t);
         } else {
@@ -183,7 +184,7 @@ void task_recycle(struct core *c) {
         struct task *t = owner_of(n, struct task, place);
         if (park_older(c, t->free_after)) break;
         list_unlink(n);
-        if (!t->change) task_free(c, t);
+        if (!t->change && !t->lease) task_free(c, t);
     }
 }
 
@@ -211,6 +212,7 @@ void task_close(struct core *c) {
                 r->was = t->was;
             }
             t->where = WHERE_NONE;
+            t->gone = true;
         } else if (!task_accepted(t) && t->change & ~CHANGE_NOTES) {
             task_record(c, t);
         }

@@ -44,6 +44,9 @@ void task_set_carry(struct task *t, const struct checkpoint_record *checkpoint);
 static inline bool task_accepted(const struct task *t) {
     return (t->head.flags & TASK_ACCEPTED) != 0;
 }
+static inline bool task_gone(const struct task *t) {
+    return t->gone || (t->change & CHANGE_GONE);
+}
 /* True when its end is recorded: keep says so for this way of ending. */
 static inline bool task_kept(const struct task *t, enum status end) {
     if (task_accepted(t)) return false;

@@ -81,7 +81,10 @@ struct worker *worker_numbered(const struct core *c, uint32_t number) {
 void worker_record_once(struct core *c, struct worker *w) {
     if (w->recorded) return;
     w->recorded = true;
-    note(c, RECORD_WORKER)->worker = w->record;
+    struct worker_record r = w->record; /* the worker may be forgotten before the group is closed */
+    r.name = note_keep(c, r.name);
+    r.principal = note_keep(c, r.principal);
+    note(c, RECORD_WORKER)->worker = r;
 }
 
 void worker_room(struct core *c, struct worker *w) {
