@@ -63,7 +63,7 @@ LIBS := $(foreach l,gateway worker broker core store proto,$(B)/lib$(l).a)
 # a test links the archives that there are; the shell looks, for make remembers folders
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group \
 	$$(ls $(LIBS) 2> /dev/null) -Wl,--end-group $(LDLIBS)
-$(B)/relais: $(B)/relais.o $(LIBS)
+$(B)/relais: $(B)/relais.o $(B)/serve.o $(LIBS)
 	$(LINK)
 .SECONDARY:
 

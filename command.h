@@ -7,7 +7,7 @@
 
 typedef int command_main(int argc, char **argv);
 
-/* broker/main.c */
+/* serve.c, broker/main.c */
 command_main command_serve, command_broker;
 /* gateway/main.c */
 command_main command_gateway;
