@@ -19,7 +19,7 @@ enum { CODEC_NAME_MAX = 1024 /* bytes of a name or key that becomes part of a ta
 
 void record_encode(struct buffer *b, const struct record *r);
 
-/* Reads one record and moves `in` behind it. False, `in` untouched, when the bytes are no record. */
+/* Reads one record and moves `in` behind it. False, `in` untouched, when the bytes are none. */
 bool record_decode(struct slice *in, struct record *r);
 
 /* The outside of a record, read without decoding its value. */

@@ -194,7 +194,8 @@ static bool replay_segment(struct journal *j, struct segment *s, uint64_t end, j
     struct frame_header frame;
     bool ok = true;
     uint64_t after = s->header.first_group - 1;
-    if (after < j->newest) ok = damaged(why, why_size, s, 0, "its groups overlap the segment before");
+    if (after < j->newest)
+        ok = damaged(why, why_size, s, 0, "its groups overlap the segment before");
     while (ok && (!end || s->end < end) && segment_next(s, after, &frame, &records)) {
         after = j->newest = frame.group;
         if (frame.group > j->reached && !taken(context, frame.group, buffer_slice(&records)))

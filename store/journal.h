@@ -50,6 +50,6 @@ void journal_trim(struct journal *j, uint64_t reached);
 /* Sees to it that a free segment is ready, so that append need not make one. */
 void journal_prepare(struct journal *j);
 
-struct journal_stats { uint64_t segments, spare, bytes /* appended since the open */, cut_bytes; };
+struct journal_stats { uint64_t segments, spare, bytes, cut_bytes; }; /* bytes: appended */
 void journal_stats(struct journal *j, struct journal_stats *stats);
 #endif

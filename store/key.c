@@ -74,7 +74,8 @@ void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type
     key_u64(k, id);
 }
 
-void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand, struct slice name) {
+void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
+              struct slice name) {
     key_begin(k, kind);
     if (kind == KEY_OBJECT) key_u8(k, object);
     key_u32(k, brand);

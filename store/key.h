@@ -26,7 +26,8 @@ void key_due(struct key *k, int64_t due_ms, uint64_t id);
 void key_created(struct key *k, uint32_t brand, uint64_t id);
 void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type, uint64_t id);
 /* QUEUE and DEDUP: brand and name; OBJECT: kind, brand and name. */
-void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand, struct slice name);
+void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
+              struct slice name);
 
 /* The key that an index has for a task in this state: LANED, DUE, CREATED, STATUS or HEAD. False
  * when the index has none. */

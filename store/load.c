@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_MAX = 20000 /* rows a sweep looks at */, ROWS_MAX = 4096 /* rows a need may ask for */ };
+enum { LOOK_MAX = 20000 /* rows a sweep looks at */, ROWS_MAX = 4096 /* rows a need gets */ };
 
 struct load {
     struct store_view *view;
@@ -209,7 +209,7 @@ static bool load_due(struct load *l) {
 }
 
 /* Heads of ended tasks in order of id. It looks at LOOK_MAX rows; when those hold fewer than
- * asked for, the last one is given too, ended or not, so that the next sweep knows where to go on. */
+ * asked for, the last one is given too, ended or not: the next sweep goes on behind it. */
 static bool load_sweep(struct load *l) {
     struct range range;
     struct key prefix;

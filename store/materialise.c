@@ -30,8 +30,10 @@ static struct task_head old_head(const struct task_entry *e, uint32_t brand) {
 static void move_index(struct materialise *m, enum key_kind kind, const struct task_head *from,
                        const struct task_head *to, struct slice head) {
     struct key old, new;
-    bool was = from->status && key_index(&old, kind, from, pending_lane_type(m->pending, from->lane));
-    bool is = to->status && key_index(&new, kind, to, pending_lane_type(m->pending, to->lane));
+    struct slice old_type = pending_lane_type(m->pending, from->lane);
+    struct slice new_type = pending_lane_type(m->pending, to->lane);
+    bool was = from->status && key_index(&old, kind, from, old_type);
+    bool is = to->status && key_index(&new, kind, to, new_type);
     bool same = was && is && slice_equal(key_slice(&old), key_slice(&new));
     if (was && !same) delete(m, &old);
     if (!is) return;

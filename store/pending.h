@@ -16,7 +16,12 @@
 #define RELAIS_STORE_PENDING_H
 #include "store/key.h"
 
-struct group_bytes { uint32_t refs; uint32_t len; uint64_t group; int64_t time_ms; uint8_t data[]; };
+struct group_bytes {
+    uint32_t refs, len;
+    uint64_t group;
+    int64_t time_ms; /* when it came; monotonic */
+    uint8_t data[];
+};
 /* One reference, the caller's; NULL when memory is out. */
 struct group_bytes *group_bytes_new(uint64_t group, int64_t time_ms, struct slice records);
 void group_bytes_release(struct group_bytes *g);

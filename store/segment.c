@@ -19,7 +19,9 @@ static void put_le32(uint8_t *p, uint32_t v) { v = htole32(v); memcpy(p, &v, 4);
 static uint64_t get_le64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return le64toh(v); }
 static uint32_t get_le32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return le32toh(v); }
 
-static uint64_t aligned(uint64_t len) { return (len + FRAME_ALIGN - 1) & ~(uint64_t)(FRAME_ALIGN - 1); }
+static uint64_t aligned(uint64_t len) {
+    return (len + FRAME_ALIGN - 1) & ~(uint64_t)(FRAME_ALIGN - 1);
+}
 
 /* All of it or an error; a disk may take a part of a write when it fills up. */
 static bool write_all(int fd, struct iovec *parts, int count, uint64_t at) {
@@ -173,8 +175,8 @@ bool segment_append(struct segment *s, uint64_t group, struct slice records) {
         {(void *)(uintptr_t)records.data, records.len},
         {(void *)(uintptr_t)padding, frame_bytes - FRAME_HEADER_BYTES - records.len},
     };
-    if (!write_all(s->fd, first ? parts : parts + 1, first ? 4 : 3, first ? 0 : s->end)) return false;
-    if (fdatasync(s->fd) != 0) return false;
+    bool written = first ? write_all(s->fd, parts, 4, 0) : write_all(s->fd, parts + 1, 3, s->end);
+    if (!written || fdatasync(s->fd) != 0) return false;
     s->used = true;
     s->newest = group;
     s->newest_at = s->end;

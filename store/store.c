@@ -22,3 +22,17 @@ struct store_view *store_view_open(struct store *s, uint64_t group, char *why, s
     struct collect everything = {.tasks = true, .plains = true};
     return view_new(s, group, &everything, why, why_size);
 }
+
+bool store_files_gone(struct store *s, store_file_gone *gone, void *context) {
+    char why[WHY_BYTES];
+    struct collect plains = {.plains = true};
+    struct store_view *v = view_new(s, 0, &plains, why, sizeof why);
+    if (!v) return false;
+    for (size_t i = 0; i < v->overlay.plain_count; i++) {
+        const struct overlay_plain *p = &v->overlay.plains[i];
+        if (p->key.data[0] == KEY_FILE && p->part.state == PART_GONE)
+            gone(context, key_tail_id(p->key));
+    }
+    store_view_close(&v);
+    return true;
+}

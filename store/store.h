@@ -94,9 +94,14 @@ bool view_task(struct store_view *v, uint64_t id, store_found *found, void *cont
 /* One file record. */
 bool view_file(struct store_view *v, uint64_t file, store_found *found, void *context);
 
+/* Files whose records went not long ago. After a crash their bytes may still lie there: unlink. */
+typedef void store_file_gone(void *context, uint64_t file);
+bool store_files_gone(struct store *s, store_file_gone *gone, void *context);
+
 void store_stats(struct store *s, struct store_stats *stats);
-/* Offline audit (relais check): every index entry against its record, counters against a recount;
- * calls `report` per finding. Returns the number of findings. */
+/* Audit (relais check): every index entry against its record and every record against its index
+ * entries, counters against a recount; calls `report` per finding (the first 1000). Returns the
+ * number of findings; a read that fails is one. */
 typedef void store_report(void *context, const char *finding);
 uint64_t store_audit(struct store *s, store_report *report, void *context);
 

@@ -47,8 +47,9 @@ static rocksdb_block_based_table_options_t *blocks_new(rocksdb_cache_t *cache) {
     rocksdb_block_based_table_options_t *b = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_size(b, BLOCK_BYTES);
     rocksdb_block_based_options_set_format_version(b, FORMAT_VERSION);
-    rocksdb_block_based_options_set_filter_policy(b, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
-    /* Filters and indexes of ten million tasks do not fit into memory: in parts, through the cache. */
+    rocksdb_filterpolicy_t *bloom = rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS);
+    rocksdb_block_based_options_set_filter_policy(b, bloom); /* owns it */
+    /* Filters and indexes of ten million tasks do not fit into memory: in parts, as needed. */
     rocksdb_block_based_options_set_index_type(
         b, rocksdb_block_based_table_index_type_two_level_index_search);
     rocksdb_block_based_options_set_partition_filters(b, 1);
@@ -148,7 +149,8 @@ int table_get(struct table *t, const struct table_snapshot *at, struct slice key
               struct buffer *value, char *why, size_t why_size) {
     rocksdb_readoptions_t *options = read_options(at);
     char *error = NULL;
-    rocksdb_pinnableslice_t *pinned = rocksdb_get_pinned(t->db, options, text(key), key.len, &error);
+    rocksdb_pinnableslice_t *pinned =
+        rocksdb_get_pinned(t->db, options, text(key), key.len, &error);
     rocksdb_readoptions_destroy(options);
     if (!fine(error, "table", why, why_size)) return -1;
     if (!pinned) return 0;

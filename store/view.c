@@ -130,7 +130,8 @@ bool scan_open(struct scan *s, struct store_view *v, const struct range *range, 
     else if (s->kind == KEY_SUB) gather_subs(s);
     else gather_plains(s);
     if (s->row_count > 1)
-        qsort(s->rows, s->row_count, sizeof *s->rows, descending ? rows_descending : rows_ascending);
+        qsort(s->rows, s->row_count, sizeof *s->rows,
+              descending ? rows_descending : rows_ascending);
     bool from_table = v->table && !(s->owner && s->owner->gone) &&
                       slice_order(key_slice(&range->from), key_slice(&range->to)) < 0;
     if (from_table && !s->failed) {

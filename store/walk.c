@@ -230,7 +230,8 @@ static bool passes(const struct walk *w, const struct record *r) {
 
 /* A type without its brand is no prefix of the status index. */
 static bool type_passes(const struct walk *w, struct slice key) {
-    if (w->kind != WALK_STATUS || !w->type.len || w->brand || key.data[0] != KEY_STATUS) return true;
+    if (w->kind != WALK_STATUS || !w->type.len || w->brand) return true;
+    if (key.data[0] != KEY_STATUS) return true;
     uint32_t len = w->type.len;
     return key.len == 1u + 1 + 4 + 2 + len + 8 && memcmp(key.data + 8, w->type.data, len) == 0;
 }

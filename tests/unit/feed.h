@@ -7,9 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FEED_TASKS = 4000, FEED_LANES = 12, FEED_NAMES = 40 };
+enum { FEED_TASKS = 1500, FEED_LANES = 12, FEED_NAMES = 40 };
 
-struct feed_task { struct task_head head; struct was was; uint32_t checkpoints, logs; bool result; };
+struct feed_task {
+    struct task_head head;
+    struct was was;
+    uint32_t checkpoints, logs;
+    bool result;
+};
 struct feed {
     uint64_t random, next_id;
     int64_t now_ms;

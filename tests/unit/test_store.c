@@ -105,10 +105,11 @@ static void disk_answers_like_memory(void) {
     struct feed *f = feed_new(1);
     struct store *disk = open_or_die(), *memory = store_open_memory(NULL);
     int wrong = 0, reopened = 0;
-    for (int round = 0; round < 300; round++) {
-        for (uint32_t i = feed_below(f, 6); i < 6; i++) both_append(disk, memory, f, feed_below(f, 90));
+    for (int round = 0; round < 120; round++) {
+        for (uint32_t i = feed_below(f, 6); i < 6; i++)
+            both_append(disk, memory, f, feed_below(f, 90));
         wrong += differences(disk, memory, f, store_next_group(disk) - 1);
-        if (round % 30 == 29) {
+        if (round % 12 == 11) {
             store_close(&disk);
             disk = open_or_die();
             if (store_next_group(disk) != store_next_group(memory)) wrong++;
@@ -238,7 +239,8 @@ static uint32_t walk_pages(struct store_view *v, struct walk walk, uint32_t page
         struct record r;
         walk.cursor = buffer_slice(&cursor);
         struct store_walk *w = walk_open(v, &walk);
-        for (got = 0; got < page && count < max && walk_next(w, &r); got++) ids[count++] = r.task.id;
+        for (got = 0; got < page && count < max && walk_next(w, &r); got++)
+            ids[count++] = r.task.id;
         if (walk_trouble(w)) { note("%s", walk_trouble(w)); count = max; }
         if (got) walk_cursor(w, &cursor);
         walk_close(&w);
@@ -285,6 +287,15 @@ static int walks_wrong(struct store *s, struct feed *f) {
     return wrong;
 }
 
+static void complain(void *context, const char *text) {
+    if ((*(int *)context)++ < 5) note("audit: %s", text);
+}
+
+static int audit_findings(struct store *s) {
+    int said = 0;
+    return (int)store_audit(s, complain, &said);
+}
+
 static void answers_are_what_was_written(bool on_disk) {
     wipe();
     struct feed *f = feed_new(7);
@@ -300,6 +311,7 @@ static void answers_are_what_was_written(bool on_disk) {
         if (feed_below(f, 2)) nanosleep(&(struct timespec){0, 8000000}, NULL);
         wrong += lanes_wrong(s, f) + due_wrong(s, f) + restore_wrong(s, f) + walks_wrong(s, f);
         if (on_disk && round % 8 == 7) {
+            wrong += audit_findings(s);
             store_close(&s);
             s = open_or_die();
         }
@@ -312,11 +324,39 @@ static void answers_are_what_was_written(bool on_disk) {
     free(f);
 }
 
+static void audit_finds_what_does_not_agree(void) {
+    wipe();
+    struct feed *f = feed_new(3);
+    struct store *s = open_or_die();
+    struct buffer group = {0};
+    for (int i = 0; i < 30; i++) {
+        buffer_clear(&group);
+        feed_group(f, &group, 50);
+        if (store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK) abort();
+    }
+    is_int(audit_findings(s), 0, "a sound store has no findings");
+    nanosleep(&(struct timespec){0, 60000000}, NULL); /* to the table, so that a lie leaves traces */
+    struct feed_task *t = &f->tasks[0];
+    while (t->head.status != STATUS_QUEUED) t++;
+    struct record lie = {.kind = RECORD_TASK, .was = t->was, .task = t->head};
+    lie.was.order++;
+    lie.task.order += 1000000;
+    buffer_clear(&group);
+    record_encode(&group, &lie);
+    if (store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK) abort();
+    nanosleep(&(struct timespec){0, 60000000}, NULL);
+    ok(audit_findings(s) > 0, "a head that moved without saying where from is found");
+    store_close(&s);
+    buffer_free(&group);
+    free(f);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
     answers_are_what_was_written(false);
     answers_are_what_was_written(true);
     disk_answers_like_memory();
+    audit_finds_what_does_not_agree();
     wipe();
     rmdir(folder);
     return done();

@@ -1,0 +1,68 @@
+/* files.h - the bytes of files that tasks name: audio, video, results. Never in the task path.
+ *
+ * An upload grows in DATA/files/incoming/ID by appends in order, is hashed on the way, and sealed:
+ * on disk, with its size and SHA-256. Then the group that names the file commits, then files_place
+ * moves it to DATA/files/ID. When a record is gone files_remove unlinks. Start-up looks only at
+ * incoming/: what has a record is placed, the rest is unlinked.
+ *
+ * Limits: uploads (open and sealed ones that no record names yet) and bytes of a file. An upload
+ * that nobody touched for idle_ms_max is dropped by files_expire.
+ *
+ * Threads: any; calls for one id come from one thread at a time.
+ *
+ * DIAGNOSTICS: enum file_result; FILE_FULL and FILE_FAILED leave an upload as it was before the
+ * call, so the append may be tried again. */
+#ifndef RELAIS_STORE_FILES_H
+#define RELAIS_STORE_FILES_H
+#include "proto/base/bytes.h"
+
+enum file_result {
+    FILE_OK = 0,
+    FILE_UNKNOWN = 1, /* no such file or upload */
+    FILE_EXISTS = 2,  /* the id is taken */
+    FILE_ORDER = 3,   /* not at the upload's end, or it is sealed, or not yet */
+    FILE_LIMIT = 4,   /* too many uploads */
+    FILE_LARGE = 5,   /* over the size limit */
+    FILE_FULL = 6,    /* no space */
+    FILE_FAILED = 7   /* the disk failed */
+};
+
+enum { FILE_HASH_BYTES = 32, FILE_READ_MAX = 1 << 20 };
+
+struct files_options {
+    const char *folder; /* DATA */
+    uint32_t uploads_max;
+    uint64_t file_bytes_max;
+    int64_t idle_ms_max;
+};
+
+struct files;
+/* Owned by the caller; NULL with a line in `why`. Makes the folders. */
+struct files *files_open(const struct files_options *options, char *why, size_t why_size);
+void files_close(struct files **self);
+
+/* True when a record names the file. */
+typedef bool files_named(void *context, uint64_t id);
+/* Start-up: places or unlinks everything in incoming/. Returns how many that was, -1 on error. */
+int64_t files_recover(struct files *f, files_named *named, void *context, char *why,
+                      size_t why_size);
+
+enum file_result files_create(struct files *f, uint64_t id, int64_t now_ms);
+enum file_result files_append(struct files *f, uint64_t id, uint64_t offset, struct slice bytes,
+                              int64_t now_ms);
+/* Sealing again gives the same answer. Outputs are untouched on failure. */
+enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size,
+                            uint8_t ret_hash[FILE_HASH_BYTES]);
+/* Gives an upload up. */
+enum file_result files_drop(struct files *f, uint64_t id);
+/* Drops uploads that are idle; returns how many. */
+uint32_t files_expire(struct files *f, int64_t now_ms);
+
+/* The record is durable: the sealed upload gets its place. Doing it twice is fine. */
+enum file_result files_place(struct files *f, uint64_t id);
+enum file_result files_remove(struct files *f, uint64_t id);
+/* Appends up to `len` (at most FILE_READ_MAX) bytes from `offset` to `bytes`; fewer at the end.
+ * Reads placed files, and sealed ones on their way there. */
+enum file_result files_read(struct files *f, uint64_t id, uint64_t offset, uint32_t len,
+                            struct buffer *bytes, uint64_t *ret_size);
+#endif
