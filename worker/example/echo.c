@@ -1,7 +1,7 @@
 /* echo.c - the smallest worker: answers each task with its own payload.
  *
  *   echo [QUEUE]        takes tasks of the queue, "default" unless named, until SIGTERM
- *   relais submit --queue default --payload hello --wait
+ *   relais submit default echo hello --keep 1h --wait 5s
  *
  * The broker is where RELAIS_BROKER says, tcp://127.0.0.1:5555 unless set. */
 #include "worker/relais.h"

@@ -3,7 +3,7 @@
  * again: the count goes on where the newest checkpoint was, on whichever machine.
  *
  *   resume [QUEUE]      takes tasks of the queue, "count" unless named, until SIGTERM
- *   relais submit --queue count --payload 500
+ *   relais submit count steps 500 --keep 1h
  *
  * The result says from where the last attempt went on: "500, from 120". */
 #include "worker/relais.h"
