@@ -27,6 +27,10 @@ static void beat_next(struct contact *c, int64_t now_ms) {
     c->next_ms = now_ms + (int64_t)random_around(&c->random, c->beat_ms, 10);
 }
 
+static int64_t patience(const struct contact *c) {
+    return c->lost_ms < GREET_MS ? c->lost_ms : GREET_MS;
+}
+
 static bool silent(const struct contact *c, int64_t now_ms) {
     return now_ms - c->answered_ms >= c->lost_ms;
 }
@@ -37,7 +41,7 @@ enum contact_due contact_due(struct contact *c, int64_t now_ms, uint64_t *number
     if (c->state == CONTACT_GREETING && !c->greeted) {
         c->greeted = true;
         c->hello_ms = now_ms;
-        c->next_ms = now_ms + GREET_MS;
+        c->next_ms = now_ms + patience(c);
         *number = HELLO_NUMBER;
         return DUE_HELLO;
     }
@@ -54,7 +58,7 @@ enum contact_due contact_due(struct contact *c, int64_t now_ms, uint64_t *number
 void contact_opened(struct contact *c, int64_t now_ms) { greeting(c, now_ms); }
 
 void contact_up(struct contact *c, int64_t now_ms) {
-    if (c->state == CONTACT_GREETING && c->greeted && !c->refused) c->next_ms = now_ms + GREET_MS;
+    if (c->state == CONTACT_GREETING && c->greeted && !c->refused) c->next_ms = now_ms + patience(c);
 }
 
 void contact_down(struct contact *c, int64_t now_ms) {

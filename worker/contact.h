@@ -20,7 +20,7 @@
 #include "proto/message.h"
 
 enum {
-    GREET_MS = 3000,    /* a HELLO without an answer: the connection is opened anew */
+    GREET_MS = 3000,    /* a HELLO without an answer so long, or lost_ms: opened anew */
     REOPEN_MS = 200,    /* between two openings, at least */
     REFUSED_MS = 2000,
     BEATS_OPEN = 16     /* beats whose answers are still known by number */
