@@ -5,16 +5,14 @@
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 
-void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum code code) {
+void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum verb verb) {
     c->settled[epoch % SETTLED_SLOTS] =
-        (struct settled_slot){.id = id, .epoch = epoch, .code = (uint8_t)code};
+        (struct settled_slot){.id = id, .epoch = epoch, .verb = (uint8_t)verb};
 }
 
-bool settled_get(const struct core *c, uint64_t id, uint64_t epoch, enum code *code) {
+enum verb settled_get(const struct core *c, uint64_t id, uint64_t epoch) {
     const struct settled_slot *s = &c->settled[epoch % SETTLED_SLOTS];
-    if (s->id != id || s->epoch != epoch) return false;
-    *code = (enum code)s->code;
-    return true;
+    return s->id == id && s->epoch == epoch ? (enum verb)s->verb : VERB_NONE;
 }
 
 static void ledger_put(struct core *c, const struct lease *l, enum reason reason,

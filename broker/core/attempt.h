@@ -21,7 +21,8 @@ void task_settle(struct core *c, struct task *t, enum move move, enum reason rea
                  const struct task_result *result);
 /* Opens the next run of an ended or paused task. */
 void task_revive(struct core *c, struct task *t);
-/* Remembers how (id, epoch) was settled, so that a repeated report gets the same answer. */
-void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum code code);
-bool settled_get(const struct core *c, uint64_t id, uint64_t epoch, enum code *code);
+/* Remembers which report ended (id, epoch), so that its repetition gets the same answer: OK. */
+void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum verb verb);
+/* VERB_NONE when it is not known (any more). */
+enum verb settled_get(const struct core *c, uint64_t id, uint64_t epoch);
 #endif

@@ -2,6 +2,7 @@
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
 #include "broker/core/lease.h"
+#include "broker/core/park.h"
 #include "broker/core/task.h"
 #include "broker/core/who.h"
 #include "broker/core/worker.h"
@@ -71,7 +72,7 @@ bool claim_cancel(struct core *c, struct link *link, uint64_t number) {
 static struct lease *claim_unstarted(const struct worker *w) {
     for (struct node *n = w->leases.next; n != &w->leases; n = n->next) {
         struct lease *l = owner_of(n, struct lease, in_worker);
-        if (l->task && !l->started && l->task->body) return l;
+        if (l->task && !l->started) return l;
     }
     return NULL;
 }
@@ -121,6 +122,11 @@ void claim_step(struct core *c, const struct event *e) {
         code = w ? CODE_OK : CODE_LIMIT_REACHED;
     }
     struct lease *again = w && m->again ? claim_unstarted(w) : NULL;
+    if (again && !again->task->body) { /* delivered before a restart */
+        struct need need = {.kind = NEED_BODY, .id = again->id, .seq = again->task->head.resume};
+        park(c, e, &need);
+        return;
+    }
     if (again) {
         lease_again(c, again, e->peer, e->message->number);
         if (m->limit > 1) claim_close(c, e->peer, e->message->number);

@@ -69,7 +69,8 @@ static void client_retry(struct core *c, const struct event *e, struct task *t) 
     }
     t->head.retry_count++;
     if (o->set & SET_PRIORITY) task_prioritise(c, t, o->priority);
-    if (o->set & SET_RESUME) t->head.resume = o->resume;
+    t->head.resume = o->set & SET_RESUME ? o->resume : 0;
+    task_drop_carry(t);
     if (o->reset_progress) t->head.progress = 0;
     task_revive(c, t);
     view_say(c, e->peer, e->message->number, t, 0);

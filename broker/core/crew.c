@@ -202,6 +202,15 @@ void crew_idle(struct core *c, struct taker *taker) {
     if (list_empty(&crew->pending)) list_push(&c->crews_pending, &crew->pending);
 }
 
+void crew_wake(struct core *c) {
+    for (size_t i = 0; i <= c->crew_keys.mask; i++)
+        for (struct map_node *n = c->crew_keys.buckets[i]; n; n = n->next) {
+            struct crew *crew = owner_of(n, struct crew, by_key);
+            if (!list_empty(&crew->idle) && list_empty(&crew->pending))
+                list_push(&c->crews_pending, &crew->pending);
+        }
+}
+
 void crew_busy(struct taker *taker) { list_unlink(&taker->idle); }
 
 static void ring_turn(struct node *ring, struct node *n) {

@@ -18,6 +18,8 @@ void crew_ready(struct core *c, struct lane *lane);
 /* The taker has room (it is served at the end of the step at the latest), or none any more. */
 void crew_idle(struct core *c, struct taker *taker);
 void crew_busy(struct taker *taker);
+/* Every crew with idle takers is served at the end of the step: a limit has room again. */
+void crew_wake(struct core *c);
 /* Delivers while the lane is ready and somebody idle serves it. */
 void crew_dispatch_lane(struct core *c, struct lane *lane);
 /* Delivers while somebody of the crew is idle and a lane of it is ready. */

@@ -28,6 +28,10 @@ void due_put(struct core *c, struct task *t) {
     }
 }
 
+void due_written(struct core *c, struct task *t) {
+    if (t->where == WHERE_FAR && due_near(c, t)) due_put(c, t);
+}
+
 void due_take(struct core *c, struct task *t) { heap_clear(&c->due, &t->due); }
 
 static void due_queue(struct core *c, struct task *t) {

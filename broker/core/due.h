@@ -9,6 +9,8 @@
 /* A scheduled task in no place. */
 void due_put(struct core *c, struct task *t);
 void due_take(struct core *c, struct task *t);
+/* A far task is written now: the horizon may have passed it while no load could show it. */
+void due_written(struct core *c, struct task *t);
 /* Queues what is due and looks ahead. */
 void due_step(struct core *c);
 /* EVENT_LOADED of NEED_DUE. */

@@ -37,10 +37,8 @@ static void hold_resume(struct core *c, struct worker *w, struct task *t,
 
 static enum verdict hold_verdict(struct core *c, struct worker *w, const struct held *held) {
     struct task *t = task_held(c, held->task);
-    if (!t || task_gone(t)) {
-        enum code code;
-        return settled_get(c, held->task, held->epoch, &code) ? VERDICT_SETTLED : VERDICT_STOP;
-    }
+    if (settled_get(c, held->task, held->epoch)) return VERDICT_SETTLED;
+    if (!t || task_gone(t)) return VERDICT_STOP;
     struct lease *l = t->lease;
     if (l && l->worker == w && l->epoch == held->epoch) {
         if (l->restored && w->restored) w->restored--;

@@ -140,26 +140,33 @@ static void window_put(struct core *c, struct task *t) {
     c->window_bytes += sizeof *t;
 }
 
+/* A task that is put back with an old order stays in memory until that is written: a load that
+ * does not show it yet would pass over its order. An order given in this group is newer than all
+ * that a load can show. */
+static bool may_leave(const struct task *t) {
+    return !task_accepted(t) && (!t->change || t->was.order != t->head.order);
+}
+
 /* The newest task of a window that has grown too large goes to disk. */
 static void window_trim(struct core *c, struct shelf *s) {
     bool full = c->window_bytes > c->limits.window_bytes_max ||
                 c->body_bytes > c->limits.body_bytes_max;
-    if (!full || s->held <= SHELF_WINDOW_MIN) return;
+    if (!full || s->held <= SHELF_WINDOW_MIN || s->loading) return;
     struct task *t = owner_of(list_last(&s->window), struct task, place);
-    if (task_accepted(t)) return;
+    if (!may_leave(t)) return;
     list_unlink(&t->place);
     s->held--;
     c->window_bytes -= sizeof *t;
     t->where = WHERE_DISK;
     s->disk++;
-    s->from = t->head.order;
+    if (t->head.order < s->from) s->from = t->head.order;
     task_rest(c, t);
 }
 
 void lane_put(struct core *c, struct task *t) {
     struct shelf *s = shelf_of(t);
     if (s->disk == 0) s->from = UINT64_MAX;
-    if (t->head.order < s->from || task_accepted(t)) {
+    if (t->head.order < s->from || !may_leave(t)) {
         window_put(c, t);
         window_trim(c, s);
     } else {
@@ -278,7 +285,8 @@ void lane_loaded(struct core *c, const struct event *e) {
 
 void lane_fetched(struct core *c, const struct event *e) {
     struct task *t = task_held(c, e->need.id);
-    if (!t || t->where != WHERE_FETCH) return;
+    bool again = t && t->where == WHERE_LEASED && !t->body; /* a claim asks for it once more */
+    if (!t || (t->where != WHERE_FETCH && !again)) return;
     for (uint32_t i = 0; i < e->record_count; i++) {
         const struct record *r = &e->records[i];
         if (r->kind == RECORD_BODY) task_set_body(c, t, &r->body);
@@ -286,6 +294,12 @@ void lane_fetched(struct core *c, const struct event *e) {
     }
     if (e->more) return;
     if (!t->body) task_set_body(c, t, &(struct task_body){.id = t->head.id});
+    if (again) return;
+    if (!t->carry && t->head.resume) { /* that version is no longer kept: the newest is */
+        t->head.resume = 0;
+        want(c, &(struct need){.kind = NEED_BODY, .id = t->head.id});
+        return;
+    }
     t->fetched = true;
     shelf_of(t)->fetching--;
     window_put(c, t);

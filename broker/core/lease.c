@@ -61,7 +61,6 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
     assert(code == CODE_OK && (claim || w->link));
     t->head.epoch = core_bug(c, BUG_EPOCH_RESET) ? t->head.epoch + 1 : number_next(c);
     t->head.worker = w->record.worker;
-    t->head.resume = 0;
     t->fetched = false;
     worker_record_once(c, w);
     struct lease *l = lease_new(c, w, t, t->head.epoch);

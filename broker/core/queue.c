@@ -79,6 +79,7 @@ void queue_unlease(struct core *c, struct queue *q) {
     assert(q->leased > 0 && c->leased > 0);
     q->leased--;
     c->leased--;
+    if (c->leased + 1 == c->limits.running_max) crew_wake(c);
     if (q->set.running_max && q->leased + 1 >= q->set.running_max) queue_update(c, q);
 }
 

@@ -20,21 +20,38 @@ static bool is_holder(const struct core *c, const struct event *e, const struct 
            e->who.role == ROLE_LOCAL;
 }
 
-/* Why a report that matches no lease is refused. */
-static enum code stale_code(const struct core *c, const struct event *e, const struct task *t) {
-    const struct report *r = &e->message->report;
-    enum code code;
-    if (settled_get(c, r->task, r->epoch, &code)) return code;
-    if (!t) return CODE_UNKNOWN_TASK;
-    if (r->epoch) return CODE_ATTEMPT_SUPERSEDED;
-    const struct worker *w = worker_numbered(c, t->head.worker);
-    bool was_mine = w && slice_equal(w->principal, slice_text(e->who.name));
-    return was_mine || status_ended((enum status)t->head.status) ? CODE_ATTEMPT_SUPERSEDED
-                                                                 : CODE_FORBIDDEN;
-}
-
 static bool is_end(enum verb verb) {
     return verb == VERB_DONE || verb == VERB_FAIL || verb == VERB_RELEASE || verb == VERB_STOPPED;
+}
+
+/* The reporter is the HTTP worker that held the task last. */
+static bool was_holder(const struct core *c, const struct event *e, const struct task *t) {
+    const struct worker *w = worker_numbered(c, t->head.worker);
+    return w && w->record.http && slice_equal(w->principal, slice_text(e->who.name)) &&
+           (!e->who.boot || e->who.boot == w->record.boot);
+}
+
+/* The report says again what ended this very attempt; `t` may be NULL. */
+static bool is_repeated(const struct core *c, const struct event *e, const struct task *t,
+                        uint64_t epoch) {
+    enum verb verb = e->message->verb;
+    if (!epoch || !is_end(verb)) return false;
+    if (settled_get(c, e->message->report.task, epoch) == verb) return true;
+    if (!t || t->head.epoch != epoch) return false;
+    bool failed = t->head.reason == REASON_FAILED || t->head.reason == REASON_PERMANENT;
+    return (t->head.status == STATUS_COMPLETED && verb == VERB_DONE) ||
+           (t->head.status == STATUS_FAILED && verb == VERB_FAIL && failed);
+}
+
+/* Why a report that matches no lease is refused; OK when it is repeated. */
+static enum code stale_code(const struct core *c, const struct event *e, const struct task *t) {
+    const struct report *r = &e->message->report;
+    bool mine = t && !r->epoch && was_holder(c, e, t);
+    if (is_repeated(c, e, t, mine ? t->head.epoch : r->epoch)) return CODE_OK;
+    if (!t) return CODE_UNKNOWN_TASK;
+    if (r->epoch || mine || status_ended((enum status)t->head.status))
+        return CODE_ATTEMPT_SUPERSEDED;
+    return CODE_FORBIDDEN;
 }
 
 /* A stale START, PROGRESS or LOG that wants no answer is told to stop instead. */
@@ -52,13 +69,8 @@ static void refuse(struct core *c, const struct event *e, enum code code) {
 }
 
 static void accept(struct core *c, const struct event *e) {
-    if (is_end(e->message->verb)) {
-        const struct report *r = &e->message->report;
-        settled_put(c, r->task, r->epoch, CODE_OK);
+    if (is_end(e->message->verb) || e->message->number)
         say_code(c, e, CODE_OK, (struct slice){0});
-    } else if (e->message->number) {
-        say_code(c, e, CODE_OK, (struct slice){0});
-    }
 }
 
 static void report_progress(struct core *c, const struct event *e, struct lease *l) {
@@ -109,18 +121,18 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
                                               .number = e->message->number, .code = code};
     lease_renew(c, l);
     if (code != CODE_OK) return;
-    struct record *n = note(c, RECORD_CHECKPOINT);
-    n->checkpoint = (struct checkpoint_record){
+    struct checkpoint_record made = {
         .id = t->head.id, .epoch = l->epoch, .seq = seq, .time_ms = c->wall,
         .name = note_keep(c, r->name), .data = note_keep(c, r->data)};
+    note(c, RECORD_CHECKPOINT)->checkpoint = made;
+    task_set_carry(t, &made); /* it cannot be read before the group is written */
     if (seq > c->limits.checkpoints_max) {
-        n = note(c, RECORD_CHECKPOINT_GONE);
+        struct record *n = note(c, RECORD_CHECKPOINT_GONE);
         n->checkpoint.id = t->head.id;
         n->checkpoint.seq = seq - c->limits.checkpoints_max;
     }
     t->head.checkpoint = seq;
-    free(t->carry);
-    t->carry = NULL;
+    t->head.resume = 0;
     task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
 }
 
@@ -146,7 +158,7 @@ static void report_done(struct core *c, const struct event *e, struct lease *l) 
     uint64_t epoch = l->epoch;
     lease_end(c, l);
     task_settle(c, t, MOVE_COMPLETE, REASON_DONE, &result);
-    settled_put(c, r->task, epoch, CODE_OK);
+    settled_put(c, r->task, epoch, e->message->verb);
     accept(c, e);
 }
 
@@ -166,7 +178,7 @@ static void report_end(struct core *c, const struct event *e, struct lease *l) {
     } else {
         attempt_end(c, l, REASON_RELEASED, r->text, true);
     }
-    settled_put(c, r->task, epoch, CODE_OK);
+    settled_put(c, r->task, epoch, e->message->verb);
     accept(c, e);
 }
 

@@ -204,7 +204,7 @@ struct parked { /* an event that waits for `waits` needs */
 };
 struct waiter { struct node in_wanted; struct parked *parked; };
 
-struct settled_slot { uint64_t id, epoch; uint8_t code; };
+struct settled_slot { uint64_t id, epoch; uint8_t verb; };
 
 struct chunk { struct chunk *next; size_t used, size; uint8_t bytes[]; };
 
@@ -231,6 +231,7 @@ struct core {
     uint32_t due_loaded;   /* rows of the load under way */
     uint64_t sweep_id;     /* retention has looked at every task up to here */
     bool sweep_dedup;      /* it is walking the idempotency keys */
+    bool dedup_renewed;    /* an expired key was taken anew since the walk's last load */
     uint32_t sweep_brand, sweep_seen;
     struct buffer sweep_key;
     struct lane **lanes;   /* by number, 1.. */

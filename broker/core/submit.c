@@ -70,7 +70,9 @@ static enum found dedup_find(struct core *c, const struct event *e, uint32_t bra
     for (uint32_t i = 0; i < l->record_count; i++)
         if (l->records[i].kind == RECORD_DEDUP) {
             *record = l->records[i].dedup;
-            return c->wall - record->time_ms < (int64_t)c->limits.dedup_ms ? HELD : ABSENT;
+            if (c->wall - record->time_ms < (int64_t)c->limits.dedup_ms) return HELD;
+            c->dedup_renewed = true;
+            return ABSENT;
         }
     return ABSENT;
 }

@@ -17,10 +17,12 @@ void sweep_timer(struct core *c) {
     struct need need = {.kind = NEED_SWEEP, .count = SWEEP_COUNT, .object = c->sweep_dedup,
                         .id = c->sweep_dedup ? 0 : c->sweep_id, .brand = c->sweep_brand,
                         .key = buffer_slice(&c->sweep_key)};
+    c->dedup_renewed = false;
     want(c, &need);
 }
 
 static void sweep_task(struct core *c, const struct task_head *h) {
+    if (h->id > c->sweep_id) c->sweep_seen++;
     c->sweep_id = h->id;
     struct task *t = task_held(c, h->id);
     if (t && (task_gone(t) || !task_expired(c, &t->head))) return;
@@ -29,11 +31,15 @@ static void sweep_task(struct core *c, const struct task_head *h) {
     task_remove(c, t);
 }
 
+/* A key that was taken anew while the load was out is left to the next walk: the load may show
+ * its older record. */
 static void sweep_dedup(struct core *c, const struct dedup_record *d) {
+    if (d->brand != c->sweep_brand || !slice_equal(d->key, buffer_slice(&c->sweep_key)))
+        c->sweep_seen++;
     c->sweep_brand = d->brand;
     buffer_clear(&c->sweep_key);
     buffer_append(&c->sweep_key, d->key.data, d->key.len);
-    if (c->wall - d->time_ms < (int64_t)c->limits.dedup_ms) return;
+    if (c->dedup_renewed || c->wall - d->time_ms < (int64_t)c->limits.dedup_ms) return;
     struct slice key = note_keep(c, d->key);
     note(c, RECORD_DEDUP_GONE)->dedup = (struct dedup_record){.brand = d->brand, .key = key};
 }
@@ -41,12 +47,11 @@ static void sweep_dedup(struct core *c, const struct dedup_record *d) {
 void sweep_loaded(struct core *c, const struct event *e) {
     for (uint32_t i = 0; i < e->record_count; i++) {
         const struct record *r = &e->records[i];
-        if (r->kind == RECORD_TASK) sweep_task(c, &r->task);
-        else if (r->kind == RECORD_DEDUP) sweep_dedup(c, &r->dedup);
+        if (r->kind == RECORD_TASK && !c->sweep_dedup) sweep_task(c, &r->task);
+        else if (r->kind == RECORD_DEDUP && c->sweep_dedup) sweep_dedup(c, &r->dedup);
     }
-    c->sweep_seen += e->record_count;
     if (e->more) return;
-    bool end = c->sweep_seen < SWEEP_COUNT;
+    bool end = c->sweep_seen == 0; /* the walk goes on until a load shows nothing new */
     c->sweep_seen = 0;
     if (end) {
         c->sweep_dedup = !c->sweep_dedup;

@@ -59,10 +59,15 @@ void task_drop_body(struct core *c, struct task *t) {
     t->body = NULL;
 }
 
-static void task_drop_parts(struct core *c, struct task *t) {
-    task_drop_body(c, t);
+void task_drop_carry(struct task *t) {
     free(t->carry);
     t->carry = NULL;
+    t->fetched = false;
+}
+
+static void task_drop_parts(struct core *c, struct task *t) {
+    task_drop_body(c, t);
+    task_drop_carry(t);
 }
 
 void task_free(struct core *c, struct task *t) {
@@ -220,6 +225,7 @@ void task_close(struct core *c) {
             !task_accepted(t))
             task_drop_parts(c, t); /* read again should it come back */
         t->change = 0;
+        due_written(c, t);
         task_rest(c, t);
     }
 }

@@ -38,6 +38,8 @@ void task_close(struct core *c);
 /* Parts; the bytes are copied. The earlier part is freed. */
 void task_set_body(struct core *c, struct task *t, const struct task_body *body);
 void task_drop_body(struct core *c, struct task *t);
+/* The checkpoint that its next delivery takes along is read again. */
+void task_drop_carry(struct task *t);
 void task_set_result(struct task *t, const struct task_result *result);
 void task_set_carry(struct task *t, const struct checkpoint_record *checkpoint);
 

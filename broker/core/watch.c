@@ -37,6 +37,7 @@ static void view_loaded(struct core *c, struct view *v, uint32_t want) {
             v->log_count++;
         }
     }
+    if (!status_ended((enum status)v->head.status)) v->result = (struct task_result){0};
     v->attempts = note_keep(c, buffer_slice(&attempts));
     v->logs = note_keep(c, buffer_slice(&logs));
     buffer_free(&attempts);

@@ -6,6 +6,8 @@
 #include "broker/core/lease.h"
 #include <stdlib.h>
 
+enum { REST_MS = 600000 /* an HTTP worker that holds nothing is known so long */ };
+
 static uint64_t worker_hash(uint32_t brand, struct slice principal, struct slice name) {
     return hash_bytes(hash_bytes(brand + 1u, principal.data, principal.len), name.data, name.len);
 }
@@ -50,12 +52,15 @@ static struct worker *worker_new(struct core *c, const struct worker_record *r) 
     return w;
 }
 
+static void worker_evict(struct core *c);
+
 struct worker *worker_get(struct core *c, uint32_t brand, const struct who *who,
                           struct slice name, uint64_t boot, bool http) {
     struct slice principal = principal_of(who);
     struct worker *w = worker_named(c, brand, principal, name);
     if (w && w->record.boot == boot) return w;
     if (w) worker_lost(c, w, REASON_CRASHED);
+    if (c->worker_count >= c->limits.workers_max) worker_evict(c);
     if (c->worker_count >= c->limits.workers_max) return NULL;
     struct worker_record r = {.worker = ++c->worker_next, .brand = brand, .boot = boot,
                               .http = http, .name = name, .principal = principal};
@@ -66,7 +71,7 @@ void worker_restore(struct core *c, const struct worker_record *r) {
     struct worker *w = worker_new(c, r);
     w->recorded = true;
     if (r->worker > c->worker_next) c->worker_next = r->worker;
-    if (!r->http) heap_set(&c->clock, &w->timer, c->now + c->limits.quiet_ms);
+    heap_set(&c->clock, &w->timer, c->now + (r->http ? REST_MS : c->limits.quiet_ms));
 }
 
 struct worker *worker_numbered(const struct core *c, uint32_t number) {
@@ -149,7 +154,19 @@ void worker_lost(struct core *c, struct worker *w, enum reason reason) {
 
 void worker_leave(struct core *c, struct worker *w) {
     if (w->dying || w->link || !list_empty(&w->leases) || w->claims) return;
-    worker_drop(c, w);
+    if (w->record.http && w->recorded) heap_set(&c->clock, &w->timer, c->now + REST_MS);
+    else worker_drop(c, w);
+}
+
+/* Room for one more: the first that only rests goes. */
+static void worker_evict(struct core *c) {
+    for (size_t i = 0; i <= c->worker_names.mask; i++)
+        for (struct map_node *n = c->worker_names.buckets[i]; n; n = n->next) {
+            struct worker *w = owner_of(n, struct worker, by_name);
+            if (!w->record.http || w->link || !list_empty(&w->leases) || w->claims) continue;
+            worker_drop(c, w);
+            return;
+        }
 }
 
 /* Most of a fleet falling silent at once is our own network, not theirs. */
@@ -169,7 +186,10 @@ static bool expiry_frozen(struct core *c) {
 }
 
 void worker_timer(struct core *c, struct worker *w) {
-    if (w->record.http) return;
+    if (w->record.http) {
+        if (list_empty(&w->leases) && !w->claims) worker_drop(c, w);
+        return;
+    }
     int64_t silence = c->now - w->heard;
     if (w->restored && silence < c->limits.quiet_ms) {
         heap_set(&c->clock, &w->timer, w->heard + c->limits.quiet_ms);
