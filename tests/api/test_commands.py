@@ -105,7 +105,8 @@ def test_submit_waits_for_the_end(shell, work):
 def test_explain_names_the_gate_that_is_shut(shell, work):
     name = queue()
     number = shell.submit(name, "t", "", "--labels=language=fr")
-    gates = {gate["gate"]: gate for gate in json.loads(shell.ok("explain", str(number), "--json"))["gates"]}
+    answer = json.loads(shell.ok("explain", str(number), "--json"))
+    gates = {gate["gate"]: gate for gate in answer["gates"]}
     assert gates["state"]["state"] == "open" and gates["workers"]["state"] == "shut"
     work(name, "cat", flags=("--label=language=en",))
     for _ in range(200):

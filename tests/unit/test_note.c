@@ -20,7 +20,7 @@ int main(void) {
     is_int(said.percent, 0, "below 0 is 0");
     say("{\"progress\":1e300}");
     is_int(said.percent, 100, "above 100 is 100");
-    is_int(say("{\"progress\":null,\"message\":\"x\"}"), NOTE_PROGRESS, "a message alone will do");
+    is_int(say("{\"progress\":null,\"message\":\"x\"}"), NOTE_PROGRESS, "a message will do");
     is_int(said.percent, -1, "and names no percentage");
     is_int(say("{\"checkpoint\":\"a\",\"data\":\"x\\ny\"}"), NOTE_CHECKPOINT, "a checkpoint is one");
     ok(data_is("x\ny"), "a string's bytes are its data");
