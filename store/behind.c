@@ -91,6 +91,15 @@ static bool flush_begin(struct disk *d, uint64_t reached, char *why, size_t why_
     return table_flush(d->table, why, why_size);
 }
 
+/* Every open begins a segment, so that many restarts make many segments of few bytes. */
+static bool flush_due(struct disk *d, uint64_t tail, uint64_t gain) {
+    struct journal_stats stats;
+    uint64_t max = d->options.tail_bytes_max;
+    if (tail >= max / 2 && gain >= max / 4) return true;
+    journal_stats(d->journal, &stats);
+    return gain && stats.segments > 2 + max / d->options.segment_bytes;
+}
+
 /* One step of the flush: begins one when the journal behind the last has grown and a new one would
  * let go of some of it, or sees that one ended. */
 static bool flush_step(struct disk *d, char *why, size_t why_size) {
@@ -104,8 +113,7 @@ static bool flush_step(struct disk *d, char *why, size_t why_size) {
         return false;
     }
     if (!d->flush_mark) {
-        uint64_t max = d->options.tail_bytes_max;
-        if (tail < max / 2 || gain < max / 4) return true;
+        if (!flush_due(d, tail, gain)) return true;
         return flush_begin(d, reached, why, why_size);
     }
     if (table_flushing(d->table)) return true;

@@ -305,7 +305,8 @@ static bool begin(struct journal *j, uint64_t group, uint64_t bytes, char *why, 
     s->end = SEGMENT_HEADER_BYTES;
     s->newest = s->newest_at = 0;
     s->header = (struct segment_header){
-        .sequence = j->last ? j->last->header.sequence + 1 : j->sequence + 1, .incarnation = j->incarnation,
+        .sequence = j->last ? j->last->header.sequence + 1 : j->sequence + 1,
+        .incarnation = j->incarnation,
         .first_group = group, .before_end = j->last ? j->last->end : 0};
     pthread_mutex_lock(&j->lock);
     s->header.replay_from = j->reached + 1;

@@ -45,7 +45,7 @@ bool journal_append(struct journal *j, uint64_t group, struct slice records, cha
                     size_t why_size);
 uint64_t journal_newest(const struct journal *j); /* group; 0 = none */
 
-/* The table has put every group up to `reached` on disk: segments that hold no later one are free. */
+/* The table has put every group up to `reached` on disk: segments without a later one are free. */
 void journal_trim(struct journal *j, uint64_t reached);
 /* Sees to it that a free segment is ready, so that append need not make one. */
 void journal_prepare(struct journal *j);
