@@ -1,0 +1,409 @@
+"""What the gateway does with any request, whatever its dialect: heads that other software reads
+differently, limits, deadlines, slow and leaving clients. Raw sockets against the real binary.
+"""
+import concurrent.futures
+import json
+import re
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+HOST = b"Host: a\r\n"
+GET = b"GET /health HTTP/1.1\r\n"
+POST = b"POST /tasks/ HTTP/1.1\r\n"
+
+
+def connect(server):
+    host, port = server.http.split("//")[1].rsplit(":", 1)
+    link = socket.create_connection((host, int(port)))
+    link.settimeout(10)
+    return link
+
+
+def read_all(link):
+    """Everything until the server closes; what was read when it resets."""
+    data = b""
+    try:
+        while chunk := link.recv(65536):
+            data += chunk
+    except (ConnectionResetError, socket.timeout):
+        pass
+    return data
+
+
+def read_answer(link):
+    """One answer: status, headers (lower case), body by Content-Length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = link.recv(65536)
+        assert chunk, f"closed after {data!r}"
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
+    while len(body) < int(headers["content-length"]):
+        body += link.recv(65536)
+    return int(lines[0].split()[1]), headers, body
+
+
+def said(server, data):
+    with connect(server) as link:
+        link.sendall(data)
+        return read_all(link)
+
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
+REFUSED = {
+    "length beside coding": POST + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            b"0\r\n\r\n" + SMUGGLED,
+    "two lengths": POST + HOST + b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + SMUGGLED,
+    "two equal lengths": POST + HOST + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n" + SMUGGLED,
+    "two codings": POST + HOST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   b"0\r\n\r\n" + SMUGGLED,
+    "another coding": POST + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "an unknown coding": POST + HOST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "chunked in 1.0": b"POST /tasks/ HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+                      b"0\r\n\r\n" + SMUGGLED,
+    "a blank before the colon": POST + HOST + b"Content-Length : 44\r\n\r\n" + SMUGGLED,
+    "a tab before the colon": GET + b"Host\t: a\r\n\r\n" + SMUGGLED,
+    "bare line feeds": b"GET /health HTTP/1.1\nHost: a\n\n" + SMUGGLED,
+    "one bare line feed": GET + b"Host: a\nX: b\r\n\r\n" + SMUGGLED,
+    "a bare line feed at the end": GET + HOST + b"\n" + SMUGGLED,
+    "a bare carriage return": GET + HOST + b"X: a\rY: b\r\n\r\n" + SMUGGLED,
+    "a folded line": GET + HOST + b"X: a\r\n b\r\n\r\n" + SMUGGLED,
+    "a line without a colon": GET + HOST + b"Xab\r\n\r\n" + SMUGGLED,
+    "an empty name": GET + HOST + b": b\r\n\r\n" + SMUGGLED,
+    "two hosts": GET + HOST + b"Host: b\r\n\r\n" + SMUGGLED,
+    "two equal hosts": GET + HOST + HOST + b"\r\n" + SMUGGLED,
+    "no host": GET + b"\r\n" + SMUGGLED,
+    "a host with a path": GET + b"Host: a/b\r\n\r\n" + SMUGGLED,
+    "NUL in the target": b"GET /health\0/x HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "NUL in a value": GET + HOST + b"X: a\0b\r\n\r\n" + SMUGGLED,
+    "NUL in a name": GET + HOST + b"X\0Y: b\r\n\r\n" + SMUGGLED,
+    "NUL in the version": b"GET /health HTTP/1.1\0\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "a control byte in a value": GET + HOST + b"X: a\x01b\r\n\r\n" + SMUGGLED,
+    "TRACE": b"TRACE /health HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "CONNECT": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "an unknown method": b"BREW /health HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "a lower-case method": b"get /health HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "absolute-form": b"GET http://a/health HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "asterisk-form": b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "two blanks": b"GET  /health HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "a blank in the target": b"GET /hea lth HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "a raw byte in the target": b"GET /h\xc3\xa9 HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "a fragment": b"GET /health#x HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "HTTP/1.2": b"GET /health HTTP/1.2\r\n" + HOST + b"\r\n" + SMUGGLED,
+    "a signed length": POST + HOST + b"Content-Length: +5\r\n\r\nabcde" + SMUGGLED,
+    "a negative length": POST + HOST + b"Content-Length: -5\r\n\r\nabcde" + SMUGGLED,
+    "a hexadecimal length": POST + HOST + b"Content-Length: 0x5\r\n\r\nabcde" + SMUGGLED,
+    "a list of lengths": POST + HOST + b"Content-Length: 5, 5\r\n\r\nabcde" + SMUGGLED,
+    "a length with a blank": POST + HOST + b"Content-Length: 5 \r\n\r\nabcde" + SMUGGLED,
+    "too many headers": GET + HOST + b"".join(b"X%d: a\r\n" % n for n in range(80)) + b"\r\n"
+                        + SMUGGLED,
+    "another expectation": POST + HOST + b"Expect: a miracle\r\nContent-Length: 0\r\n\r\n" + SMUGGLED,
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_head_that_others_read_differently_is_refused(relais, name):
+    answer = said(relais, REFUSED[name])
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:300]
+    assert b"connection: close" in answer.lower()
+    assert b"smuggled" not in answer and b"NOT_FOUND" not in answer, "the second request ran"
+
+
+@pytest.mark.parametrize("data,status", [
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    (GET + HOST + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431),
+    (b"GET /health HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+], ids=["target", "header", "version"])
+def test_what_does_not_fit_is_refused(relais, data, status):
+    answer = said(relais, data + SMUGGLED)
+    assert answer.startswith(b"HTTP/1.1 %d " % status) and b"NOT_FOUND" not in answer
+
+
+@pytest.mark.parametrize("data", [
+    GET + HOST + b"\r\n",
+    b"\r\n" + GET + HOST + b"\r\n",
+    GET + b"Host:a\r\nX:\r\nY:b\r\n\r\n",
+    GET + b"Host: a\r\nX: \t b \r\n\r\n",
+    GET + b"host: a:8000\r\n\r\n",
+    b"GET /health?a=1&b=%20&&c HTTP/1.1\r\n" + HOST + b"\r\n",
+    b"GET /health/ HTTP/1.1\r\n" + HOST + b"\r\n",
+], ids=["plain", "empty line first", "no blanks", "blanks", "lower case", "query", "slash"])
+def test_sound_heads_are_taken(relais, data):
+    with connect(relais) as link:
+        for _ in range(2):
+            link.sendall(data)
+            status, headers, body = read_answer(link)
+            assert status == 200 and json.loads(body) == {"status": "ok"}
+            assert "connection" not in headers, "the connection stays open"
+
+
+def test_requests_may_be_pipelined(relais):
+    with connect(relais) as link:
+        link.sendall((GET + HOST + b"\r\n") * 20 + b"GET /health HTTP/1.1\r\n" + HOST
+                     + b"Connection: close\r\n\r\n")
+        assert read_all(link).count(b'{"status":"ok"}') == 21
+
+
+def test_a_head_may_come_byte_by_byte(relais):
+    with connect(relais) as link:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in GET + HOST + b"\r\n":
+            link.sendall(bytes([byte]))
+        assert read_answer(link)[0] == 200
+
+
+def test_a_refusal_with_a_body_keeps_the_connection(relais):
+    with connect(relais) as link:
+        for _ in range(2):
+            link.sendall(POST + HOST + b"Content-Length: 5\r\n\r\nabcde")
+            assert read_answer(link)[0] == 401
+        link.sendall(POST + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n")
+        assert read_answer(link)[0] == 401
+        link.sendall(GET + HOST + b"\r\n")
+        assert read_answer(link)[0] == 200
+
+
+def test_a_large_refused_body_still_gets_its_answer(relais):
+    with connect(relais) as link:
+        link.sendall(POST + HOST + b"Content-Length: 3000000\r\n\r\n" + b"a" * 3000000)
+        assert read_all(link).startswith(b"HTTP/1.1 401 ")
+
+
+def test_continue_is_not_said_to_a_body_that_is_refused(relais, user):
+    head = POST + HOST + b"Authorization: Bearer %s\r\nContent-Type: application/json\r\n" \
+        b"Expect: 100-continue\r\n" % user.token.encode()
+    with connect(relais) as link:
+        link.sendall(head + b"Content-Length: 20000000\r\n\r\n")
+        assert read_all(link).startswith(b"HTTP/1.1 413 ")
+    with connect(relais) as link:
+        body = b'{"task_type":"x"}'
+        link.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        assert link.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        link.sendall(body)
+        assert read_answer(link)[0] == 201
+
+
+def test_a_chunked_body_is_bounded_too(relais, user):
+    head = POST + HOST + b"Authorization: Bearer %s\r\nContent-Type: application/json\r\n" \
+        b"Transfer-Encoding: chunked\r\n\r\n" % user.token.encode()
+    with connect(relais) as link:
+        link.sendall(head)
+        chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        try:
+            for _ in range(40):
+                link.sendall(chunk)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert read_all(link).startswith(b"HTTP/1.1 413 ")
+
+
+def test_framework_errors_have_the_dialects_shape(relais, nobody):
+    for path, keys in [("/tasks/", {"detail", "error_code", "field_errors"}),
+                       ("/api/batchTranscription/result", {"status", "message", "code"}),
+                       ("/nowhere", {"error", "code"})]:
+        answer = nobody.delete(path + "a/b/c/d/e") if path != "/nowhere" else nobody.get(path)
+        assert answer.status_code == 404 and keys <= set(answer.json()), answer.text
+    answer = nobody.delete("/tasks/")
+    assert answer.status_code == 405 and answer.json()["error_code"] == "METHOD_NOT_ALLOWED"
+    assert set(answer.headers["Allow"].replace(" ", "").split(",")) >= {"POST", "OPTIONS"}
+    answer = nobody.get("/tasks/%2e%00/")
+    assert answer.status_code == 400 and "error_code" in answer.json()
+
+
+def test_health_readiness_and_metrics_are_open(relais, nobody):
+    for path in ("/health", "/healthz", "/live", "/ready", "/readyz"):
+        assert nobody.get(path).status_code == 200
+    assert nobody.call("HEAD", "/health").text == ""
+    metrics = nobody.get("/metrics")
+    assert metrics.headers["Content-Type"].startswith("text/plain")
+    for line in metrics.text.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) relais_\w+ .+|relais_\w+({\w+=\"[^\"]+\"})? \d+", line)
+    assert re.search(r'^relais_http_requests_total{class="2xx"} [1-9]', metrics.text, re.M)
+    assert re.search(r"^relais_core_submitted_total \d", metrics.text, re.M)
+
+
+def test_every_answer_carries_a_request_id(relais, nobody):
+    ids = {nobody.get("/health").headers["X-Request-Id"] for _ in range(50)}
+    assert len(ids) == 50
+    assert nobody.get("/health", headers={"X-Request-Id": "mine-1"}).headers["X-Request-Id"] \
+        == "mine-1"
+    assert nobody.get("/health", headers={"X-Request-Id": "a b\"c"}).headers["X-Request-Id"] \
+        != "a b\"c"
+
+
+def test_browsers_are_answered(relais, nobody):
+    answer = nobody.call("OPTIONS", "/tasks/", headers={
+        "Origin": "https://app.example", "Access-Control-Request-Method": "POST"})
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    refused = nobody.post("/tasks/", {}, headers={"Origin": "https://app.example"})
+    assert refused.status_code == 401 and refused.headers["Access-Control-Allow-Origin"] == "*"
+
+
+# ---- deadlines ----
+
+SLOW = ("--header-ms=400", "--request-ms=1500", "--idle-ms=800", "--body-rate-min=1000")
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    from conftest import Relais
+    server = Relais(*SLOW, "--http-threads=1")
+    yield server
+    assert server.process.poll() is None
+    assert server.stop() == 0
+
+
+def closed_within(link, least_s, most_s):
+    start = time.monotonic()
+    data = read_all(link)
+    took = time.monotonic() - start
+    assert least_s <= took <= most_s, took
+    return data
+
+
+def test_a_connection_that_says_nothing_is_closed(impatient):
+    with connect(impatient) as link:
+        assert closed_within(link, 0.2, 2) == b""
+
+
+def test_a_head_that_is_dripped_is_closed(impatient):
+    with connect(impatient) as link:
+        link.sendall(GET)
+        drip = threading.Thread(target=drip_into, args=(link, b"X-%d: a\r\n"))
+        drip.start()
+        data = closed_within(link, 0.2, 2)
+        drip.join()
+        assert data == b"" or data.startswith(b"HTTP/1.1 408 ")
+
+
+def drip_into(link, form):
+    try:
+        for n in range(60):
+            link.sendall(form % n)
+            time.sleep(0.05)
+    except OSError:
+        pass
+
+
+def test_an_idle_connection_is_closed(impatient):
+    with connect(impatient) as link:
+        link.sendall(GET + HOST + b"\r\n")
+        assert read_answer(link)[0] == 200
+        assert closed_within(link, 0.4, 3) == b""
+
+
+def test_a_body_that_is_dripped_is_closed(impatient):
+    token = impatient.token("user", "slow", 1).encode()
+    with connect(impatient) as link:
+        link.sendall(POST + HOST + b"Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: 100000\r\n\r\n{" % token)
+        drip = threading.Thread(target=drip_into, args=(link, b" %d"))
+        drip.start()
+        assert closed_within(link, 0.3, 3).startswith(b"HTTP/1.1 408 ")
+        drip.join()
+
+
+def test_drip_feeders_do_not_hurt_a_good_client(impatient):
+    feeders = [connect(impatient) for _ in range(500)]
+    try:
+        for link in feeders:
+            link.sendall(b"GET /hea")
+        took = []
+        with connect(impatient) as good:
+            for turn in range(200):
+                for link in feeders[turn::200]:
+                    try:
+                        link.sendall(b"l")
+                    except OSError:
+                        pass
+                start = time.monotonic()
+                good.sendall(GET + HOST + b"\r\n")
+                assert read_answer(good)[0] == 200
+                took.append(time.monotonic() - start)
+        assert sorted(took)[int(len(took) * 0.99)] < 0.1
+    finally:
+        for link in feeders:
+            link.close()
+
+
+def test_connections_are_bounded(relais_with):
+    server = relais_with("--connections-max=8", "--http-threads=1", "--header-ms=1000")
+    crowd = [connect(server) for _ in range(30)]
+    start = time.monotonic()
+    with connect(server) as link: # served once the crowd has been thrown out
+        link.sendall(GET + HOST + b"Connection: close\r\n\r\n")
+        link.settimeout(15)
+        assert read_all(link).startswith(b"HTTP/1.1 200 ")
+    assert time.monotonic() - start < 12
+    for one in crowd:
+        one.close()
+
+
+# ---- clients that leave ----
+
+def reset(link):
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    link.close()
+
+
+@pytest.mark.parametrize("leave", [socket.socket.close, reset])
+def test_a_claim_whose_client_left_takes_nothing(relais, user, worker, leave):
+    head = b"POST /tasks/claim/ HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n" \
+        b"Content-Type: application/json\r\n" % worker.token.encode()
+    body = b'{"wait": 20}'
+    for _ in range(5):
+        link = connect(relais)
+        link.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        time.sleep(0.05)
+        leave(link)
+    time.sleep(0.1)
+    task = user.post("/tasks/", {"task_type": "left"}).json()
+    answer = worker.post("/tasks/claim/", {"wait": 5}).json()
+    assert answer["count"] == 1 and answer["tasks"][0]["id"] == task["id"]
+    assert answer["tasks"][0]["attempt"] == 1, "nothing was spent on those who left"
+
+
+def test_a_thousand_waits_that_are_left_leave_nothing(relais, worker, nobody):
+    head = b"POST /tasks/claim/ HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n" \
+        b"Content-Type: application/json\r\nContent-Length: 12\r\n\r\n" % worker.token.encode()
+    for _ in range(4):
+        links = [connect(relais) for _ in range(250)]
+        for link in links:
+            link.sendall(head + b'{"wait": 30}')
+        for link in links:
+            link.close()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = re.search(r"^relais_core_parked (\d+)", nobody.get("/metrics").text, re.M)
+        if int(found[1]) == 0:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{found[1]} waits are still parked")
+
+
+def test_many_clients_at_once(relais, user):
+    def create(n):
+        return user.post("/tasks/", {"task_type": f"crowd-{n % 7}"},
+                         headers={"Connection": "close"}).json()["id"]
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        ids = list(pool.map(create, range(600)))
+    assert len(set(ids)) == 600
+
+
+def test_too_many_requests_of_one_principal_are_refused(relais_with):
+    server = relais_with("--rate-per-min=30")
+    caller = server.caller("user", "busy", 1)
+    codes = [caller.post("/tasks/", {"task_type": "x"}).status_code for _ in range(40)]
+    assert codes.count(201) in (30, 31) and set(codes) == {201, 429}
+    answer = caller.post("/tasks/", {"task_type": "x"})
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.json()["error_code"] == "THROTTLED"
+    assert server.caller("user", "calm", 1).post("/tasks/", {"task_type": "x"}).status_code == 201
