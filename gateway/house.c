@@ -81,23 +81,36 @@ static const struct known_metric known_metrics[] = {
 #include "proto/metric.def"
 };
 
-/* One figure of STATS under the name and kind that metric.def gives it. */
+static bool begins(struct slice name, const char *with) {
+    size_t len = strlen(with);
+    return name.len >= len && memcmp(name.data, with, len) == 0;
+}
+
+/* One figure of STATS under the name and kind that metric.def gives it, with or without the name
+ * of the part it comes from; one that stands not there is a gauge. */
 static void broker_metric(struct exchange *x, struct slice name, uint64_t value) {
-    static const char tasks[] = "core_tasks_";
-    uint32_t skip = sizeof tasks - 1;
-    if (name.len > skip && memcmp(name.data, tasks, skip) == 0) {
+    static const char tasks[] = "tasks_";
+    if (begins(name, "core_tasks_")) name = slice_of(name.data + 5, name.len - 5);
+    if (begins(name, tasks)) {
         const char *line = exchange_print(x, "relais_tasks{status=\"%.*s\"} %llu\n",
-                                          (int)(name.len - skip), (const char *)name.data + skip,
+                                          (int)(name.len - sizeof tasks + 1),
+                                          (const char *)name.data + sizeof tasks - 1,
                                           (unsigned long long)value);
         buffer_append(&x->out.body, line, strlen(line));
         return;
     }
     for (size_t i = 0; i < sizeof known_metrics / sizeof *known_metrics; i++) {
         const struct known_metric *k = &known_metrics[i];
-        if (!slice_equal(name, slice_text(k->name))) continue;
+        const char *bare = strchr(k->name, '_') + 1;
+        if (!slice_equal(name, slice_text(k->name)) && !slice_equal(name, slice_text(bare))) {
+            continue;
+        }
         const char *end = strcmp(k->kind, COUNTER) == 0 ? "_total" : "";
         metric(x, exchange_print(x, "%s%s", k->name, end), k->kind, k->sentence, value);
+        return;
     }
+    const char *text = exchange_print(x, "%.*s", (int)name.len, (const char *)name.data);
+    metric(x, text, GAUGE, "a figure of the broker", value);
 }
 
 /* The body of STATS is a map of names to numbers. */
