@@ -203,7 +203,8 @@ static int64_t wake(void *self) {
 static void round_end(void *self, int64_t now_ms) {
     struct relais_client *c = self;
     (void)now_ms;
-    if (!c->woken) return;
+    if (!c->woken && c->refused == c->contact.refused) return;
+    c->refused = c->contact.refused;
     c->woken = false;
     if (c->waiters) pthread_cond_broadcast(&c->dealer.changed);
 }
@@ -272,7 +273,7 @@ int relais_client_connected(struct relais_client *c, uint32_t timeout_ms) {
     pthread_mutex_lock(&c->dealer.lock);
     c->waiters++;
     while (c->contact.state != CONTACT_LINKED && !code) {
-        if (c->contact.refused) code = (int)c->contact.refused;
+        if (contact_hopeless(&c->contact)) code = (int)c->contact.refused;
         else if (!dealer_wait(&c->dealer, deadline)) code = RELAIS_TIMEOUT;
     }
     c->waiters--;
@@ -288,6 +289,16 @@ void relais_client_detail(struct relais_client *c, char *text, size_t size) {
 }
 
 /* ---- calls ---- */
+
+/* False when there is nothing more to wait for. */
+static bool call_wait(struct relais_client *c, int64_t deadline) {
+    return !contact_hopeless(&c->contact) && dealer_wait(&c->dealer, deadline);
+}
+
+static void call_give_up(struct relais_client *c, struct inquiry *q) {
+    inquiry_remove(c, q);
+    q->code = c->contact.refused ? (int)c->contact.refused : RELAIS_TIMEOUT;
+}
 
 int client_call_many(struct relais_client *c, struct message *ms, uint32_t count, take_fn *take,
                      void *rets, size_t size, int *codes) {
@@ -306,9 +317,9 @@ int client_call_many(struct relais_client *c, struct message *ms, uint32_t count
     dealer_poke(&c->dealer);
     c->waiters++;
     for (uint32_t i = 0; i < count; i++) {
-        while (!qs[i].done && time) time = dealer_wait(&c->dealer, deadline);
-        if (!qs[i].done) inquiry_remove(c, &qs[i]);
-        codes[i] = qs[i].done ? qs[i].code : RELAIS_TIMEOUT;
+        while (!qs[i].done && time) time = call_wait(c, deadline);
+        if (!qs[i].done) call_give_up(c, &qs[i]);
+        codes[i] = qs[i].code;
         if (!first) first = codes[i];
     }
     c->waiters--;
@@ -327,12 +338,9 @@ int client_call(struct relais_client *c, struct message *m, uint32_t extra_ms, b
     inquiry_add(c, &q, batch_put(&c->batch, m));
     dealer_poke(&c->dealer);
     c->waiters++;
-    while (!q.done && dealer_wait(&c->dealer, deadline)) {}
+    while (!q.done && call_wait(c, deadline)) {}
     c->waiters--;
-    if (!q.done) {
-        inquiry_remove(c, &q);
-        q.code = c->contact.refused ? (int)c->contact.refused : RELAIS_TIMEOUT;
-    }
+    if (!q.done) call_give_up(c, &q);
     pthread_mutex_unlock(&c->dealer.lock);
     return q.code;
 }

@@ -46,6 +46,7 @@ struct relais_client {
     relais_outcome_fn *outcome;
     void *outcome_context;
     bool woken;
+    enum code refused; /* of the contact, as the waiters were last told */
     char detail[512];
 };
 

@@ -112,3 +112,9 @@ bool contact_in_doubt(const struct contact *c, int64_t now_ms) {
 int64_t contact_doubt_ms(const struct contact *c) {
     return c->known ? c->answered_ms + c->doubt_ms : INT64_MAX;
 }
+
+enum code contact_hopeless(const struct contact *c) {
+    bool final = c->refused == CODE_UNAUTHORIZED || c->refused == CODE_FORBIDDEN ||
+                 c->refused == CODE_BAD_VERSION || c->refused == CODE_VALIDATION_ERROR;
+    return final && c->state != CONTACT_LINKED ? c->refused : CODE_OK;
+}

@@ -164,14 +164,6 @@ static int start(struct relais_worker *w) {
 
 /* ---- taking tasks ---- */
 
-/* A refusal that trying again will not heal. */
-static int refused(const struct relais_worker *w) {
-    enum code code = w->session.contact.refused;
-    bool final = code == CODE_UNAUTHORIZED || code == CODE_FORBIDDEN || code == CODE_BAD_VERSION ||
-                 code == CODE_VALIDATION_ERROR;
-    return final ? (int)code : RELAIS_OK;
-}
-
 static bool over(const struct relais_worker *w) {
     return atomic_load(&w->order) != ORDER_NONE || w->session.draining;
 }
@@ -191,7 +183,7 @@ static int job_wait(struct relais_worker *w, uint32_t timeout_ms, struct job **r
         int64_t now_ms = clock_mono_ms();
         if (over(w)) code = RELAIS_CLOSED;
         else if ((*ret_job = session_next(&w->session, now_ms))) return RELAIS_OK;
-        else if ((code = refused(w))) break;
+        else if ((code = (int)contact_hopeless(&w->session.contact))) break;
         else if (now_ms >= deadline) code = RELAIS_TIMEOUT;
         if (code) break;
         w->waiters++;
