@@ -47,7 +47,7 @@ static void explain_queue(const struct core *c, struct words *w, const struct qu
     detail(w, "", q->leased, " running of ");
     if (q->set.running_max) detail(w, "", q->set.running_max, "\n");
     else words_put(w, "any number\n");
-    gate(w, "rate", !q->set.rate_per_min || q->tokens >= 1);
+    gate(w, "rate", !q->set.rate_per_min || q->tokens > 0.999);
     if (q->set.rate_per_min) detail(w, "", q->set.rate_per_min, " a minute\n");
     else words_put(w, "no limit\n");
     gate(w, "capacity", c->leased < c->limits.running_max);

@@ -70,7 +70,8 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
     } else if (w->implied && w->started < w->slots) {
         lease_start(c, l);
     }
-    bool now = !t->regrant || core_bug(c, BUG_UNRECORDED_REGRANT);
+    bool first = claim || w->link->welcomed; /* no TASK overtakes WELCOME */
+    bool now = (first && !t->regrant) || core_bug(c, BUG_UNRECORDED_REGRANT);
     lease_say(c, l, claim ? claim->link->peer : w->link->peer, claim ? claim->number : 0, now);
     c->stats.delivered++;
     lease_arm(c, l);

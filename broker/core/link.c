@@ -51,6 +51,7 @@ bool link_check(struct core *c, const struct event *e) {
     struct link *link = &c->links[e->peer];
     if (link->open && link->number && link->number == e->link) {
         link->heard = c->now;
+        link->welcomed = true;
         if (link->worker) worker_heard(c, link->worker);
         return true;
     }
@@ -146,6 +147,7 @@ void link_hello(struct core *c, const struct event *e) {
         worker_room(c, w);
     }
     link->number = ++c->link_next;
+    link->welcomed = false;
     heap_set(&c->clock, &link->timer, c->now + c->limits.lost_ms);
     hello_welcome(c, e, link, note_keep(c, buffer_slice(&verdicts)));
     buffer_free(&verdicts);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum { WEIGHT_MAX = 1000 };
+static const double EPSILON = 1e-6; /* of a token */
 
 static uint64_t queue_hash(uint32_t brand, struct slice name) {
     return hash_bytes(brand + 1u, name.data, name.len);
@@ -30,6 +31,8 @@ struct queue *queue_get(struct core *c, uint32_t brand, struct slice name) {
     if (name.len) memcpy(q->bytes, name.data, name.len);
     q->set = (struct queue_record){.brand = brand, .name = slice_of(q->bytes, name.len),
                                    .weight = 1};
+    q->tokens = 1;
+    q->tokens_at = c->now;
     q->timer.kind = TIMER_QUEUE;
     list_init(&q->lanes);
     list_init(&q->dirty);
@@ -60,9 +63,9 @@ bool queue_open(struct core *c, struct queue *q) {
     if (q->set.running_max && q->leased >= q->set.running_max) return false;
     if (!q->set.rate_per_min) return true;
     queue_fill(c, q);
-    if (q->tokens >= 1) return true;
+    if (q->tokens >= 1 - EPSILON) return true;
     double wait = (1 - q->tokens) * 60000.0 / q->set.rate_per_min;
-    heap_set(&c->clock, &q->timer, c->now + (int64_t)wait + 1);
+    heap_set(&c->clock, &q->timer, c->now + (int64_t)(wait + 1 - EPSILON));
     return false;
 }
 

@@ -158,6 +158,7 @@ struct link {
     uint32_t peer, number; /* number 0: no HELLO yet */
     uint32_t serial;      /* of this connection: peers' numbers are used again */
     bool open, draining;
+    bool welcomed;        /* it has used its link number: WELCOME has arrived */
     uint8_t kind;         /* enum link_kind */
     struct who who;
     struct worker *worker;

@@ -94,7 +94,10 @@ static uint16_t list(struct story *s, const char *key, struct buffer *b, struct 
 }
 
 static uint8_t priority(const char *v) {
-    return strcmp(v, "low") == 0 ? 0 : strcmp(v, "normal") == 0 ? 1 : strcmp(v, "high") == 0 ? 2 : 3;
+    static const char *const names[] = {"low", "normal", "high", "critical"};
+    uint8_t p = 0;
+    while (p < 3 && strcmp(v, names[p])) p++;
+    return p;
 }
 
 /* "e3" as the epoch of that name; "0" = my lease; none = the newest one of the task. */

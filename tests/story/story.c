@@ -48,8 +48,8 @@ static void show(const char *title, const struct buffer *b) {
 /* The story is over: compares what was expected with what was narrated. */
 static void judge(struct told *t, bool print) {
     bool same = slice_equal(buffer_slice(&t->expected), buffer_slice(&t->real));
-    if (print) fwrite(t->real.data, 1, t->real.len, stdout);
-    else if (t->fact[0] && !ok(same, t->fact)) {
+    if (print && t->real.len) fwrite(t->real.data, 1, t->real.len, stdout);
+    else if (!print && t->fact[0] && !ok(same, t->fact)) {
         show("expected:", &t->expected);
         show("but it went:", &t->real);
     }

@@ -28,7 +28,8 @@ static void put_lines(struct text *t, struct slice body) {
     for (uint32_t i = 0, start = 0; i < body.len; i++) {
         if (body.data[i] != '\n') continue;
         put(t, "\n             ");
-        for (uint32_t k = start; k < i; k++) put(t, "%c", body.data[k] == '\t' ? ' ' : body.data[k]);
+        for (uint32_t k = start; k < i; k++)
+            put(t, "%c", body.data[k] == '\t' ? ' ' : body.data[k]);
         start = i + 1;
     }
 }
