@@ -46,9 +46,12 @@ SUB = +@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)
 all: deps ## builds build/release/relais (FLAVOUR=asan, tsan, cov for the others)
 	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) $(B)/relais examples
 
+# V=1 shows the commands
+V := 0
+say = $(if $(filter 0,$(V)),@echo "  $(1) $@";)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) -c -o $@ $<
 define archive
 $(B)/lib$(1).a: $$(call obj,$$($(2)))
 	@rm -f $$@ && ar rcs $$@ $$^
@@ -61,7 +64,7 @@ $(eval $(call archive,worker,WORKER))
 $(eval $(call archive,gateway,GATEWAY))
 LIBS := $(foreach l,gateway worker broker core store proto,$(B)/lib$(l).a)
 # a test links the archives that there are; the shell looks, for make remembers folders
-LINK = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group \
+LINK = $(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group \
 	$$(ls $(LIBS) 2> /dev/null) -Wl,--end-group $(LDLIBS)
 $(B)/relais: $(B)/relais.o $(B)/serve.o $(LIBS)
 	$(LINK)
@@ -73,7 +76,7 @@ LIBRELAIS_LIBS := -lzmq -lmsgpackc -lsodium -ljansson -linih -pthread
 PUBLIC := worker/relais.h
 $(B)/pic/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fPIC -ffunction-sections -fdata-sections -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fdata-sections -c -o $@ $<
 $(B)/pic/all.a: $(patsubst %.c,$(B)/pic/%.o,$(PROTO) $(filter-out worker/main.c,$(wildcard worker/*.c)))
 	@rm -f $@ && ar rcs $@ $^
 ROOTS = $$(nm --defined-only -g $(B)/pic/all.a | awk '$$2 == "T" && $$3 ~ /^relais_/ { print "-u " $$3 }')
@@ -156,15 +159,22 @@ HAS_CRASH := $(wildcard tests/crash/test_*.py)
 STORIES := $(wildcard tests/story/*.story)
 
 .PHONY: suites suite-tap suite-story suite-api suite-crash
-suites: suite-tap suite-story suite-api suite-crash
+suites: # each one runs, whatever the others say
+	@failed=; for suite in suite-tap suite-story suite-api suite-crash; do \
+	    $(MAKE) --no-print-directory FLAVOUR=$(FLAVOUR) B=$(B) $$suite || failed="$$failed $$suite"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 suite-tap:
 	@$(if $(TAP_PROGRAMS),$(RUN) prove -j$(JOBS) --exec 'timeout 240' $(sort $(TAP_PROGRAMS)),true)
-suite-story: suite-tap
+suite-story:
 	@$(if $(and $(STORY),$(STORIES)),$(RUN) prove --exec 'timeout 120 $(STORY)' $(sort $(STORIES)),true)
-suite-api: suite-story
-	@$(if $(HAS_API),$(RUN) timeout 280 $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/api,true)
-suite-crash: suite-api
-	@$(if $(HAS_CRASH),$(RUN) timeout 280 $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/crash,true)
+# one process a file, as many as there are cores, each one's output in one piece
+PYTEST = timeout $(1) $(PYTHON) -B -m pytest -q -p no:cacheprovider
+PYTEST_EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(JOBS) -n 1 sh -c \
+	'said=$$($(call PYTEST,$(1)) "$$0" 2>&1); code=$$?; echo "$$0"; echo "$$said"; exit $$code'
+suite-api:
+	@$(if $(HAS_API),$(call PYTEST_EACH,280,$(HAS_API)),true)
+suite-crash:
+	@$(if $(HAS_CRASH),$(RUN) $(call PYTEST,280) $(HAS_CRASH),true)
 
 .PHONY: test
 test: deps-test all ## builds and runs unit, story, API and short crash tests
@@ -200,8 +210,7 @@ sim: deps ## the simulator: 20,000 seeds, and every bug switch must be caught
 	@if [ -x build/release/tests/sim/sim ]; then timeout 300 build/release/tests/sim/sim --ci; \
 	else echo 'sim: skipped, there is no tests/sim/sim.c'; fi
 chaos: test-chaos-deps ## kills, stops and damage on real processes, at full length
-	@$(if $(HAS_CRASH),RELAIS_CHAOS=1 $(RUN) timeout 600 $(PYTHON) -B -m pytest -q -p no:cacheprovider \
-	    tests/crash,echo 'chaos: skipped, there are no tests/crash/test_*.py')
+	@$(if $(HAS_CRASH),RELAIS_CHAOS=1 $(RUN) $(call PYTEST,600) $(HAS_CRASH),echo 'chaos: skipped, there are no tests/crash/test_*.py')
 .PHONY: test-chaos-deps
 test-chaos-deps: deps-test all
 	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) test-programs
