@@ -440,7 +440,7 @@ void record_encode(struct buffer *b, const struct record *r) {
     b->len = (size_t)(end - b->data);
 }
 
-static bool belongs_to_task(enum record_kind kind) {
+bool record_of_task(enum record_kind kind) {
     return (kind >= RECORD_TASK && kind <= RECORD_CHECKPOINT) || kind == RECORD_RESULT_GONE ||
            kind == RECORD_CHECKPOINT_GONE;
 }
@@ -457,7 +457,7 @@ bool record_outline(struct slice *in, struct record_outline *o) {
     if (kind == RECORD_TASK || kind == RECORD_TASK_GONE)
         order_is_id = was_get(&payload, &out.was);
     out.value = slice_of(payload.p, (size_t)(payload.end - payload.p));
-    if (belongs_to_task(out.kind)) out.id = get_u64(&payload);
+    if (record_of_task(out.kind)) out.id = get_u64(&payload);
     if (order_is_id) out.was.order = out.id;
     if (payload.bad) return false;
     *o = out;

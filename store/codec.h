@@ -34,6 +34,9 @@ bool record_outline(struct slice *in, struct record_outline *outline);
 /* Decodes a value; `was` is zero. False when it is damaged. */
 bool record_decode_value(enum record_kind kind, struct slice value, struct record *r);
 
+/* True for kinds that belong to a task: their values begin with its id. */
+bool record_of_task(enum record_kind kind);
+
 /* What places a head in its lane, from the first bytes of its value. */
 struct head_place { uint8_t status, priority; uint32_t lane; uint64_t id, order; };
 bool head_place(struct slice value, struct head_place *place);

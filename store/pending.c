@@ -399,7 +399,7 @@ bool pending_apply(struct pending *p, struct group_bytes *g) {
     struct record_outline o;
     while (in.len) {
         if (!record_outline(&in, &o)) return false;
-        if (!(o.id ? apply_task(p, g, &o) : apply_plain(p, g, &o))) return false;
+        if (!(record_of_task(o.kind) ? apply_task(p, g, &o) : apply_plain(p, g, &o))) return false;
     }
     return true;
 }
