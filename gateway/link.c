@@ -37,6 +37,7 @@ struct link {
     bool curve;
     void *tasks, *files;        /* sockets */
     bool moved, welcomed, was_up;
+    bool hello_left;            /* false: the connection is still being made */
     uint32_t number_of_link;
     uint32_t batch_max;
     uint64_t boot, next_number;
@@ -318,9 +319,9 @@ static void say_hello(struct link *l, int64_t now_ms) {
     l->next_number += l->batch_max;
     frame_put(&w, &m);
     frame_end(&w);
-    send_bytes(l->tasks, &bytes);
+    l->hello_left = send_bytes(l->tasks, &bytes);
     buffer_free(&bytes);
-    l->hello_ms = now_ms;
+    if (l->hello_left) l->hello_ms = now_ms;
 }
 
 static void resync(struct link *l, int64_t now_ms) {
@@ -390,6 +391,7 @@ static bool socket_receive(struct link *l, void *socket, int64_t now_ms) {
 
 bool link_receive(struct link *l, int64_t now_ms) {
     void *tasks = l->tasks, *files = l->files;
+    if (!l->welcomed && !l->hello_left) say_hello(l, now_ms);
     bool any = socket_receive(l, tasks, now_ms);
     if (files == l->files) any = socket_receive(l, files, now_ms) || any;
     return any;
@@ -435,6 +437,7 @@ static bool sockets_open(struct link *l, int64_t now_ms) {
     l->files = files;
     l->moved = true;
     l->welcomed = false;
+    l->hello_ms = now_ms;
     say_hello(l, now_ms);
     return true;
 }
@@ -565,8 +568,7 @@ void link_tick(struct link *l, int64_t now_ms) {
         else log_warn("the broker is silent", field_text("endpoint", l->options.broker));
     }
     if (!l->welcomed && now_ms - l->hello_ms >= HELLO_MS) {
-        l->hello_ms = now_ms;
-        sockets_open(l, now_ms);
+        if (!sockets_open(l, now_ms)) l->hello_ms = now_ms;
     } else if (l->welcomed && now_ms - l->beat_ms >= l->beat_every_ms) {
         struct message beat = {.verb = VERB_BEAT};
         l->beat_ms = now_ms;
