@@ -54,8 +54,6 @@ struct layout {
 const struct layout *layout_of(uint64_t verb);
 /* The array of a VIEW, which is also a row of ROWS; offsets from the struct message. */
 extern const struct layout view_layout;
-/* True when the field would be written: set, or not zero. */
-bool field_given(const struct layout *l, const struct field *f, const void *base);
 /* Sets what is not zero when it is left out. The item's struct was cleared before. */
 void item_default(struct message *m);
 #endif

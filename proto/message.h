@@ -318,8 +318,9 @@ void frame_put(struct frame_writer *w, const struct message *m);
 void frame_end(struct frame_writer *w);
 
 /* A row of ROWS of the kind "tasks" is the array of a VIEW: of m->view, whose number and code do
- * not matter. row_next reads the next one, *at starts at 0; false at the end or when it is malformed.
- * The packed lists of all rows are owned by `f` (any frame, or one set to {0}): frame_free. */
+ * not matter. row_next reads the next one, *at starts at 0; false at the end or when it is
+ * malformed. The packed lists of all rows are owned by `f` (any frame, or one set to {0}):
+ * frame_free. */
 void row_put(struct buffer *rows, const struct message *m);
 bool row_next(struct frame *f, struct slice rows, uint32_t *at, struct message *m);
 

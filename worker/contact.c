@@ -58,7 +58,8 @@ enum contact_due contact_due(struct contact *c, int64_t now_ms, uint64_t *number
 void contact_opened(struct contact *c, int64_t now_ms) { greeting(c, now_ms); }
 
 void contact_up(struct contact *c, int64_t now_ms) {
-    if (c->state == CONTACT_GREETING && c->greeted && !c->refused) c->next_ms = now_ms + patience(c);
+    if (c->state == CONTACT_GREETING && c->greeted && !c->refused)
+        c->next_ms = now_ms + patience(c);
 }
 
 void contact_down(struct contact *c, int64_t now_ms) {

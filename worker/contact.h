@@ -62,7 +62,8 @@ bool contact_message(struct contact *c, const struct message *m, int64_t now_ms)
 /* When contact_due must be asked again. */
 int64_t contact_wake_ms(const struct contact *c);
 bool contact_in_doubt(const struct contact *c, int64_t now_ms);
-/* The code of a refusal that trying again will not heal; 0 = none. It is tried again all the same. */
+/* The code of a refusal that trying again will hardly heal; 0 = none. HELLO is said again all the
+ * same. */
 enum code contact_hopeless(const struct contact *c);
 /* When doubt begins if no beat is answered until then; INT64_MAX = never. */
 int64_t contact_doubt_ms(const struct contact *c);

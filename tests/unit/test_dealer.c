@@ -22,8 +22,8 @@ struct router {
     struct frame_writer answering, delivering;
     uint64_t next_id, epoch;
     uint32_t links;
-    _Atomic bool end, mute;     /* mute: DONE is not answered */
-    _Atomic uint32_t hellos, held, dones, doubles, frames, stopped, logs, points, byes;
+    _Atomic bool end, mute;     /* mute: SUBMIT and DONE are not answered */
+    _Atomic uint32_t hellos, held, submits, dones, doubles, frames, stopped, logs, points, byes;
     _Atomic int stop_reason;    /* != 0: the next START is answered by STOP */
     uint64_t last_done;
 };
@@ -68,6 +68,8 @@ static void hello(struct router *r, const struct peer *from, const struct messag
 
 static void submit(struct router *r, const struct message *m) {
     struct message a = {.verb = VERB_SUBMITTED}, t = {.verb = VERB_TASK};
+    r->submits++;
+    if (r->mute) return;
     a.submitted = (struct submitted){.number = m->number, .id = ++r->next_id};
     frame_put(&r->answering, &a);
     t.task = (struct delivery){.task = r->next_id, .epoch = ++r->epoch, .attempt = 1, .run = 1,
@@ -327,6 +329,42 @@ static void a_result_outlives_the_broker(void) {
     router_free(&r);
 }
 
+struct codes { int keyed, plain, answered; };
+
+static void on_keyed(void *context, int code, uint64_t id) {
+    struct codes *codes = context;
+    codes->keyed = code;
+    codes->answered += id != 0;
+}
+static void on_plain(void *context, int code, uint64_t id) {
+    struct codes *codes = context;
+    codes->plain = code;
+    codes->answered += id != 0;
+}
+
+static void a_submit_with_a_key_outlives_the_broker(void) {
+    static struct router r;
+    struct codes codes = {99, 99, 0};
+    struct relais_submit plain = {.payload = "x", .payload_len = 1}, keyed = plain;
+    keyed.key = "once";
+    router_open(&r);
+    struct relais_client *c = client_open(&r, 1);
+    r.mute = true;
+    relais_submit_async(c, &keyed, on_keyed, &codes);
+    relais_submit_async(c, &plain, on_plain, &codes);
+    for (int i = 0; i < 300 && r.submits < 2; i++) usleep(10000);
+    router_close(&r);
+    r.mute = false;
+    router_open(&r);
+    for (int i = 0; i < 100 && (codes.keyed == 99 || codes.plain == 99); i++) relais_poll(c, 100);
+    is_int(codes.keyed, RELAIS_OK, "it is said again to the next broker");
+    is_int(codes.plain, RELAIS_UNCERTAIN, "without a key nobody knows, and that is the answer");
+    is_int(codes.answered, 1, "so the next broker made one task");
+    is_int((int64_t)relais_inflight(c), 0, "nothing is under way any more");
+    relais_client_close(&c);
+    router_free(&r);
+}
+
 static void stop_checkpoint_log_and_fd(void) {
     static struct router r;
     struct relais_task *task = NULL;
@@ -442,6 +480,7 @@ int main(int argc, char **argv) {
     uint32_t count = argc > 1 ? (uint32_t)atoi(argv[1]) : 20000;
     handlers_run_tasks_and_outcomes_come_back();
     a_result_outlives_the_broker();
+    a_submit_with_a_key_outlives_the_broker();
     stop_checkpoint_log_and_fd();
     nobody_listens();
     rate(1, count);
