@@ -17,6 +17,22 @@ struct event turn_event(struct turn *t, enum event_kind kind) {
 
 /* ---- what the core says ---- */
 
+/* What a view says of files: the source's name and size are in the body, the result's size is what
+ * is on disk. */
+static void view_complete(struct turn *t, struct view *v) {
+    const uint8_t *key = t->setup.secret->id_key;
+    if (v->head.source_file != 0) {
+        v->source_ticket = ticket_of(key, v->head.source_file);
+        v->source_size = v->body.source_size;
+        v->source_name = v->body.source_name;
+        v->source_mime = v->body.source_mime;
+    }
+    if (v->head.result_file != 0) {
+        v->result_ticket = ticket_of(key, v->head.result_file);
+        if (v->result.id != 0) filer_name(t->setup.filer, v->head.result_file, &v->result_size);
+    }
+}
+
 /* What the core leaves to the shell: the limits of the wire and the tickets of files. */
 static void message_complete(struct turn *t, uint32_t peer, struct message *m) {
     const uint8_t *key = t->setup.secret->id_key;
@@ -31,12 +47,7 @@ static void message_complete(struct turn *t, uint32_t peer, struct message *m) {
     case VERB_TASK:
         if (m->task.source_file != 0) m->task.ticket = ticket_of(key, m->task.source_file);
         break;
-    case VERB_VIEW:
-        if (m->view.head.source_file != 0)
-            m->view.source_ticket = ticket_of(key, m->view.head.source_file);
-        if (m->view.head.result_file != 0)
-            m->view.result_ticket = ticket_of(key, m->view.head.result_file);
-        break;
+    case VERB_VIEW: view_complete(t, &m->view); break;
     default: break;
     }
 }

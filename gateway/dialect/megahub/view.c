@@ -61,7 +61,7 @@ void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_
     };
     if (head->status == STATUS_FAILED || head->status == STATUS_CANCELLED)
         ret_task->error = v->result.message;
-    if (head->result_file != 0) {
+    if (v->result.result_file != 0) {
         ret_task->result_size = v->result_size;
         ret_task->result_name = v->result_name;
         ret_task->result_mime = v->result_mime;

@@ -79,7 +79,7 @@ static void completed_write(struct exchange *x, const struct view *v, struct sli
     out_key(&x->out, "transcription");
     out_text(&x->out, text);
     result_write(x, given, text, job_language(x, v->labels));
-    if (v->head.result_file != 0) {
+    if (v->result.result_file != 0) {
         out_key(&x->out, "result_url");
         out_string(&x->out, result_url(x, v->head.id));
     }
@@ -154,7 +154,7 @@ static void job_result_write(struct exchange *x, const struct view *v, struct sl
     out_key(o, "state");
     out_string(o, state);
     if (v->head.status == STATUS_COMPLETED) {
-        completed_write(x, v, v->head.result_file != 0 ? loaded : v->result.result);
+        completed_write(x, v, v->result.result_file != 0 ? loaded : v->result.result);
     } else if (status_ended(v->head.status)) {
         failed_write(x, v);
     } else if (v->head.status == STATUS_QUEUED || v->head.status == STATUS_SCHEDULED) {
@@ -175,7 +175,7 @@ static void job_result_write(struct exchange *x, const struct view *v, struct sl
 
 /* True when the content of the view's result file must be read, and can be. */
 static bool must_load(const struct view *v, struct slice loaded) {
-    return v->head.status == STATUS_COMPLETED && v->head.result_file != 0 &&
+    return v->head.status == STATUS_COMPLETED && v->result.result_file != 0 &&
            loaded.data == NULL && v->result_size <= LOAD_MAX;
 }
 
@@ -224,7 +224,7 @@ static void result_go_on(struct exchange *x, const struct message *answer) {
     if (!job_check(x, v)) return;
     int64_t left_ms = reading->until_ms - clock_mono_ms();
     if (must_load(v, reading->loaded)) {
-        load_file(x, v->head.result_file, v->result_size, v->result_ticket, result_loaded);
+        load_file(x, v->result.result_file, v->result_size, v->result_ticket, result_loaded);
         return;
     }
     if (status_ended(v->head.status) || left_ms <= 0) {
@@ -261,7 +261,7 @@ static void bytes_answer(struct exchange *x, const struct message *answer) {
         exchange_refuse(x, CODE_NOT_FOUND, NULL);
         return;
     }
-    if (v->head.result_file == 0) {
+    if (v->result.result_file == 0) {
         char why[1];
         json_t *json = json_parse(v->result.result, why, sizeof why);
         exchange_set(x, "Content-Type",
@@ -271,7 +271,7 @@ static void bytes_answer(struct exchange *x, const struct message *answer) {
         exchange_answer(x, x->route->status);
         return;
     }
-    struct file_answer file = {.file = v->head.result_file,
+    struct file_answer file = {.file = v->result.result_file,
                                .size = v->result_size,
                                .name = v->result_name,
                                .mime = v->result_mime};
@@ -316,7 +316,7 @@ static void event_go_on(struct exchange *x, const struct message *answer) {
         return;
     }
     if (must_load(v, reading->loaded)) {
-        load_file(x, v->head.result_file, v->result_size, v->result_ticket, event_loaded);
+        load_file(x, v->result.result_file, v->result_size, v->result_ticket, event_loaded);
         return;
     }
     if (v->head.version != reading->version) event_tell(x, v);

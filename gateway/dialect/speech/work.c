@@ -114,7 +114,7 @@ void job_claim_write(struct exchange *x, const struct message *answer) {
         .data = exchange_copy(x, d->checkpoint_data),
     };
     x->state = claimed;
-    struct message m = {.verb = VERB_GET, .ref = {.id = d->task}};
+    struct message m = {.verb = VERB_GET, .ref = {.id = d->task, .want = WANT_BODY}};
     exchange_send(x, &m, claimed_write);
 }
 
@@ -315,12 +315,12 @@ bool job_audio_read(struct exchange *x, struct message *m) { return report_read(
 
 static void audio_answer(struct exchange *x, const struct message *answer) {
     const struct view *v = &answer->view;
-    if (v->head.source_file == 0) {
+    if (v->body.source_file == 0) {
         exchange_refuse(x, CODE_NOT_FOUND, NULL);
         return;
     }
     struct file_answer file = {
-        .file = v->head.source_file,
+        .file = v->body.source_file,
         .size = v->source_size,
         .name = v->source_name,
         .mime = v->source_mime,
@@ -330,7 +330,7 @@ static void audio_answer(struct exchange *x, const struct message *answer) {
 }
 
 void job_audio_write(struct exchange *x, const struct message *answer) {
-    struct message m = {.verb = VERB_GET};
+    struct message m = {.verb = VERB_GET, .ref = {.want = WANT_BODY}};
     (void)answer;
     if (job_id_read(x, &m.ref.id)) exchange_send(x, &m, audio_answer);
 }
