@@ -8,7 +8,7 @@
 #include "broker/core/worker.h"
 #include <stdlib.h>
 
-enum { CLAIM_LIMIT_MAX = 100 };
+enum { CLAIM_LIMIT_MAX = 100, GRACE_MS = 200 };
 
 static void claim_close(struct core *c, uint32_t peer, uint64_t number) {
     say(c, peer, VERB_TASK, number)->task = (struct delivery){.number = number};
@@ -54,7 +54,22 @@ void claim_flush(struct core *c) {
         claim_timer(c, owner_of(n, struct claim_wait, given));
 }
 
+/* What this crew serves is being read: its lanes only look empty. */
+static bool crew_reads(const struct crew *crew) {
+    for (const struct node *n = crew->lanes.next; n != &crew->lanes; n = n->next) {
+        const struct lane *l = owner_of(n, struct crew_lane, in_crew)->lane;
+        for (int p = 0; p < PRIORITY_COUNT; p++)
+            if (l->shelves[p].loading || l->shelves[p].fetching) return true;
+    }
+    return false;
+}
+
 void claim_timer(struct core *c, struct claim_wait *claim) {
+    if (list_empty(&claim->given) && !claim->graced && crew_reads(claim->taker.crew)) {
+        claim->graced = true;
+        heap_set(&c->clock, &claim->timer, c->now + GRACE_MS);
+        return;
+    }
     claim_close(c, claim->link->peer, claim->number);
     claim_drop(c, claim);
 }

@@ -188,6 +188,7 @@ struct claim_wait {
     uint32_t limit, lease_ms, held_max;
     struct node given;    /* core.claims_given: got some, closed when the step ends */
     bool many;            /* limit was over 1 */
+    bool graced;          /* its time is up but for tasks that are being read */
 };
 
 struct wanted { /* a need that was asked and not yet answered */

@@ -250,7 +250,7 @@ static bool client(struct story *s, struct actor *a, const char *verb, const cha
         struct message m = {.verb = verbs[i].verb, .number = ++s->number};
         m.ref.id = task_called(s, task);
         m.ref.text = text(s, "why");
-        m.ref.version = (uint32_t)number(s, "version", 0);
+        m.ref.version = (uint32_t)number(s, "version", s->version);
         m.ref.wait_ms = (uint32_t)number(s, "wait", 0);
         m.ref.want = (flag(s, "body") ? WANT_BODY : 0u) | (flag(s, "result") ? WANT_RESULT : 0u) |
                      (flag(s, "attempts") ? WANT_ATTEMPTS : 0u) | (flag(s, "log") ? WANT_LOG : 0u);
@@ -333,6 +333,7 @@ static bool linkage(struct story *s, struct actor *a, const char *verb) {
     else if (strcmp(verb, "gone") == 0) {
         struct event e = {.kind = EVENT_LINK_GONE, .peer = a->peer};
         a->open = false;
+        a->peer = UINT32_MAX;
         world_step(&s->world, &e);
     } else if (strcmp(verb, "beat") == 0) m.verb = VERB_BEAT, speak(s, a, &m);
     else if (strcmp(verb, "bye") == 0) m.verb = VERB_BYE, speak(s, a, &m);
@@ -375,6 +376,7 @@ static void beat_all(struct story *s) {
 static void pass(struct story *s, int64_t ms) {
     int64_t end = s->world.mono_ms + ms;
     beat_all(s);
+    if (ms == 0) world_wait(&s->world, 0);
     while (s->world.mono_ms < end) {
         int64_t next = end;
         for (uint32_t i = 0; i < s->actor_count; i++) {
@@ -449,7 +451,10 @@ static bool of_world(struct story *s) {
         w->hold = w->deaf = false;
         world_settle(w);
     } else if (strcmp(verb, "crash") == 0) {
-        for (uint32_t i = 0; i < s->actor_count; i++) s->actors[i].open = false;
+        for (uint32_t i = 0; i < s->actor_count; i++) {
+            s->actors[i].open = false;
+            s->actors[i].peer = UINT32_MAX;
+        }
         s->peer_next = 0;
         world_crash(w);
         story_say(s, "the broker is back");

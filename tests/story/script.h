@@ -35,6 +35,7 @@ struct story {
     struct asked asked[ASKED_MAX];
     uint32_t asked_count;
     uint64_t number;
+    uint32_t version;   /* of the task that was seen last */
     uint32_t peer_next;
     bool quiet;         /* narrates nothing */
     struct buffer out;  /* the narration */

@@ -25,6 +25,7 @@ static void put_code(struct text *t, enum code code) {
 }
 
 static void put_lines(struct text *t, struct slice body) {
+    if (body.len && body.data[body.len - 1] != '\n') put_slice(t, "", body);
     for (uint32_t i = 0, start = 0; i < body.len; i++) {
         if (body.data[i] != '\n') continue;
         put(t, "\n             ");
@@ -56,6 +57,7 @@ static void put_view(struct story *s, struct text *t, const struct view *v) {
         return;
     }
     const struct task_head *h = &v->head;
+    s->version = h->version;
     put(t, " %s %s", task_name(s, h->id), status_name((enum status)h->status));
     if (h->run > 1) put(t, " run %u", h->run);
     if (h->attempt) put(t, " attempt %u", h->attempt);
