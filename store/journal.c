@@ -333,12 +333,14 @@ bool journal_append(struct journal *j, uint64_t group, struct slice records, cha
         j->last_durable = true;
         pthread_mutex_unlock(&j->lock);
     }
-    j->newest = group;
+    __atomic_store_n(&j->newest, group, __ATOMIC_RELEASE);
     __atomic_add_fetch(&j->bytes, bytes, __ATOMIC_RELAXED);
     return true;
 }
 
-uint64_t journal_newest(const struct journal *j) { return j->newest; }
+uint64_t journal_newest(const struct journal *j) {
+    return __atomic_load_n(&j->newest, __ATOMIC_ACQUIRE);
+}
 
 void journal_trim(struct journal *j, uint64_t reached) {
     pthread_mutex_lock(&j->lock);

@@ -12,7 +12,7 @@
  * behind it: then the journal is damaged and is refused. In an older segment the frames must reach
  * exactly where the next header says they ended. Every open begins a new segment.
  *
- * Threads: append by one thread; trim, prepare and tail by another; stats by any.
+ * Threads: append by one thread; trim and prepare by another; stats and newest by any.
  *
  * DIAGNOSTICS: `why` names the file and the offset. After a failed append nothing more can be
  * appended. */

@@ -78,7 +78,9 @@ static bool refused(uint64_t reached, const char *named, const char *said) {
     return good;
 }
 
-static void path_of(const char *name, char path[128]) { snprintf(path, 128, "%s/%s", folder, name); }
+static void path_of(const char *name, char path[128]) {
+    snprintf(path, 128, "%s/%s", folder, name);
+}
 
 static void flip(const char *name, off_t at, uint8_t bits) {
     char path[128];
@@ -190,7 +192,7 @@ static void a_tail_torn_anywhere_is_cut(void) {
         struct journal *j = open_at(0, &h);
         if (!j || h.last != 3) wrong++;
         journal_close(&j);
-        snprintf(copy, sizeof copy, "cd %s; mv 000001.seg.bak keep; rm -f *.seg; mv keep 000001.seg",
+        snprintf(copy, sizeof copy, "cd %s; mv 000001.seg.bak keep; rm *.seg; mv keep 000001.seg",
                  folder);
         if (system(copy) != 0) abort();
     }
@@ -211,7 +213,7 @@ static void damage_is_refused_and_named(void) {
     char path[128];
     path_of("000002.seg", path);
     unlink(path);
-    ok(refused(0, "000003.seg", "the segment before it is missing"), "an older segment that is gone");
+    ok(refused(0, "000003.seg", "segment before it is missing"), "an older segment that is gone");
     fresh(6);
     flip("000001.seg", 33, 1);
     ok(refused(0, "000001.seg", "header does not hold"), "the newest segment's header");

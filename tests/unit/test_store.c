@@ -5,6 +5,7 @@
 #include "tests/unit/feed.h"
 #include "tests/unit/tap.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -383,7 +384,12 @@ static uint64_t append_and_kill(uint64_t acknowledged, int groups) {
     uint64_t g;
     if (pipe(pipes) != 0) abort();
     pid_t child = fork();
-    if (child == 0) append_for_ever(pipes[1]);
+    if (child == 0) {
+        char report[16];
+        snprintf(report, sizeof report, "%d", pipes[1]);
+        execl("/proc/self/exe", "test_store", folder, report, NULL);
+        _exit(1);
+    }
     close(pipes[1]);
     for (int i = 0; i < groups && read(pipes[0], &g, sizeof g) == sizeof g; i++) acknowledged = g;
     kill(child, SIGKILL);
@@ -395,7 +401,7 @@ static uint64_t append_and_kill(uint64_t acknowledged, int groups) {
 
 static void acknowledged_is_recovered_after_kill(void) {
     wipe();
-    int lost = 0, wrong = 0, rounds = 12;
+    int lost = 0, wrong = 0, rounds = 9;
     uint64_t acknowledged = 0;
     struct buffer group = {0};
     for (int round = 0; round < rounds; round++) {
@@ -541,7 +547,59 @@ static void memory_keeps_whole_groups_over_a_crash(void) {
     store_close(&s);
 }
 
-int main(void) {
+struct appender { struct store *store; uint64_t acknowledged; bool stop; };
+
+static void *append_beside(void *context) {
+    struct appender *a = context;
+    struct feed *f = feed_new(21);
+    struct buffer group = {0};
+    while (!__atomic_load_n(&a->stop, __ATOMIC_RELAXED)) {
+        uint64_t number = store_next_group(a->store);
+        buffer_clear(&group);
+        feed_group(f, &group, feed_below(f, 60));
+        if (store_append(a->store, number, buffer_slice(&group)) != STORE_OK) break;
+        __atomic_store_n(&a->acknowledged, number, __ATOMIC_RELEASE);
+    }
+    buffer_free(&group);
+    free(f);
+    return NULL;
+}
+
+static void reads_run_beside_appends(void) {
+    wipe();
+    struct appender a = {.store = open_or_die()};
+    pthread_t thread;
+    int wrong = 0;
+    uint64_t rounds = 0, waited = 0;
+    if (pthread_create(&thread, NULL, append_beside, &a) != 0) abort();
+    for (struct timespec from, now = {0}; ; rounds++) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (!rounds) from = now;
+        if (now.tv_sec - from.tv_sec >= 1) break;
+        static struct seen seen;
+        uint64_t group = __atomic_load_n(&a.acknowledged, __ATOMIC_ACQUIRE);
+        struct need need = {.kind = NEED_LANE, .lane = 1 + (uint32_t)(rounds % FEED_LANES),
+                            .priority = rounds % PRIORITY_COUNT, .count = 50};
+        seen = (struct seen){0};
+        if (rounds % 5 == 0) { group++; waited++; } /* not there yet: waits for it */
+        wrong += !store_load(a.store, &need, group, see, &seen, why, sizeof why);
+        wrong += seen.bodies != seen.count;
+        if (rounds % 50 == 0) wrong += audit_findings(a.store);
+    }
+    __atomic_store_n(&a.stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    note("%llu groups beside %llu reads", (unsigned long long)a.acknowledged,
+         (unsigned long long)rounds);
+    ok(a.acknowledged > 20 && rounds > 20 && waited > 4, "reads run beside appends");
+    is_int(wrong, 0, "and every one sees a whole state");
+    store_close(&a.store);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3) {
+        snprintf(folder, sizeof folder, "%s", argv[1]);
+        append_for_ever(atoi(argv[2]));
+    }
     if (!mkdtemp(folder)) return 1;
     answers_are_what_was_written(false);
     answers_are_what_was_written(true);
@@ -553,6 +611,7 @@ int main(void) {
     a_lost_journal_is_refused();
     a_full_disk_takes_the_store_down_and_it_comes_back();
     memory_keeps_whole_groups_over_a_crash();
+    reads_run_beside_appends();
     wipe();
     rmdir(folder);
     return done();
