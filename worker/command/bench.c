@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+enum { LINK_MS = 60000 };
+
 static const struct scenario {
     const char *name, *sentence;
     bool (*run)(struct bench *b);
@@ -59,9 +61,23 @@ void result_print(const struct bench *b, const struct meter *m, const struct res
     fflush(stdout);
 }
 
-const char *const *bench_server_options(const struct bench *b) {
-    static const char *const curve[] = {"--curve=always", NULL}, *const none[] = {NULL};
-    return b->curve ? curve : none;
+struct relais_link bench_link(const struct bench *b) {
+    const struct server_keys *k = &b->server.keys;
+    struct relais_link link = {.endpoint = b->server.native, .timeout_ms = LINK_MS};
+    if (k->server[0]) {
+        link.server_key = k->server;
+        link.public_key = k->client_public;
+        link.secret_key = k->client_secret;
+    }
+    return link;
+}
+
+/* What native tasks are kept for travels with them; those of HTTP are kept as the server says. */
+static void server_options_make(struct bench *b, bool http) {
+    size_t count = 0;
+    if (b->curve) b->server_options[count++] = "--curve=always";
+    snprintf(b->dialect_keep, sizeof b->dialect_keep, "--dialect-keep=%.40s", b->keep);
+    if (http) b->server_options[count++] = b->dialect_keep;
 }
 
 /* "failed", "none" or a time, as option.def reads KEEP. */
@@ -101,7 +117,8 @@ static bool measure(struct bench *b, const struct scenario *s, const char *http)
         if (http) snprintf(b->server.http, sizeof b->server.http, "%s", http);
         return reach_named(b) && s->run(b);
     }
-    if (!server_start(&b->server, bench_server_options(b))) return false;
+    server_options_make(b, need_http);
+    if (!server_start(&b->server, b->server_options)) return false;
     b->token = b->own_token;
     bool ok = (!need_http || server_token(&b->server, b->own_token)) &&
               (!b->curve || server_keys_make(&b->server)) && s->run(b);
@@ -134,9 +151,9 @@ int command_bench(int argc, char **argv) {
     if (code >= 0) return code;
     struct bench *b = calloc(1, sizeof *b);
     if (!b) return 1;
-    *b = (struct bench){.config = &config, .keep = "failed", .batch = 1, .depth = 1000,
-                        .workers = 4, .producers = 32, .connections = 64, .queues = 1,
-                        .size = 100, .count = 1000000, .time_ms = 5000};
+    *b = (struct bench){.config = &config, .batch = 1, .depth = 1000, .workers = 4,
+                        .producers = 32, .connections = 64, .queues = 1, .size = 100,
+                        .count = 1000000, .time_ms = 5000};
     const char *http = NULL;
     const struct arg table[] = {
         {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1)"},
@@ -146,7 +163,7 @@ int command_bench(int argc, char **argv) {
         {"backlog", ARG_NUMBER, &b->backlog, "tasks queued beforehand in another queue (0)"},
         {"size", ARG_BYTES, &b->size, "bytes of a payload (100)"},
         {"seconds", ARG_TIME, &b->time_ms, "how long to measure (5)"},
-        {"keep", ARG_TEXT, &b->keep, "failed, none or a time: what stays of ended tasks (failed)"},
+        {"keep", ARG_TEXT, &b->keep, "failed, none or a time: how long it is kept (failed; http: 7d)"},
         {"accepted", ARG_FLAG, &b->accepted, "ask for memory only, not for durability"},
         {"curve", ARG_FLAG, &b->curve, "encrypt"},
         {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
@@ -157,6 +174,7 @@ int command_bench(int argc, char **argv) {
     };
     int words = args_read(table, COUNT(table), "SCENARIO", argc, argv);
     const struct scenario *s = words == 1 ? scenario_find(argv[1]) : NULL;
+    if (!b->keep) b->keep = s && s->run == bench_http ? "7d" : "failed";
     if (words >= 0 && words != 1) fprintf(stderr, "usage: relais bench SCENARIO, see --help\n");
     struct config keep;
     config_init(&keep, SECTION_BROKER);

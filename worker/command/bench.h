@@ -9,6 +9,7 @@
 #include "proto/host/config.h"
 #include "worker/command/server.h"
 #include "worker/command/spread.h"
+#include "worker/relais.h"
 
 struct bench {
     const struct config *config;
@@ -18,7 +19,9 @@ struct bench {
     uint64_t batch, depth, workers, producers, connections, queues, backlog, size, count;
     int64_t time_ms;      /* --seconds */
     int64_t keep_ms;      /* KEEP_FAILED, KEEP_NONE or a time */
-    const char *keep;     /* as it was written */
+    const char *keep;     /* as it was written; NULL = the default of what is measured */
+    const char *server_options[3]; /* of a server of its own; NULL-ended */
+    char dialect_keep[64];
     bool accepted, curve;
     char own_token[SERVER_TOKEN_MAX];
 };
@@ -46,6 +49,6 @@ bool bench_fill(struct bench *b);
 bool bench_restart(struct bench *b);
 bool bench_idle(struct bench *b);
 bool bench_files(struct bench *b);
-/* Options that the bench's own server is started with; NULL-ended, static. */
-const char *const *bench_server_options(const struct bench *b);
+/* How librelais reaches the server; borrows from b. */
+struct relais_link bench_link(const struct bench *b);
 #endif

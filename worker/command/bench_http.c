@@ -153,7 +153,7 @@ static bool run(struct load *l, const struct bench *b) {
 
 bool bench_http(struct bench *b) {
     if (b->accepted) {
-        fprintf(stderr, "relais bench: http creates are always durable\n");
+        fprintf(stderr, "relais bench: what HTTP creates is always durable\n");
         return false;
     }
     struct load *l = calloc(1, sizeof *l);

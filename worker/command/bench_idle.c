@@ -107,7 +107,7 @@ static int there_and_back(struct bench *b, const struct relais_link *link, int f
 }
 
 bool bench_files(struct bench *b) {
-    struct relais_link link = {.endpoint = b->server.native, .timeout_ms = 60000};
+    struct relais_link link = bench_link(b);
     int fd = file_make(b->size);
     if (fd < 0) {
         fprintf(stderr, "relais bench: a file of that size: %s\n", strerror(errno));

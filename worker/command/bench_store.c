@@ -1,7 +1,6 @@
 /* bench_store - what the disk does: durable enqueues, a backlog, and the start after a kill. */
 #include "proto/host/clock.h"
 #include "worker/command/flow.h"
-#include "worker/reach.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -134,13 +133,7 @@ bool bench_fill(struct bench *b) { return fill(b, "fill"); }
 
 /* How many tasks of the queue the broker says there are; -1 when it does not. */
 static int64_t queued(const struct bench *b) {
-    struct relais_client_options options = {
-        .link = {.endpoint = b->server.native, .timeout_ms = 30000}};
-    if (b->server.keys.server[0]) {
-        options.link.server_key = b->server.keys.server;
-        options.link.public_key = b->server.keys.client_public;
-        options.link.secret_key = b->server.keys.client_secret;
-    }
+    struct relais_client_options options = {.link = bench_link(b)};
     struct relais_client *client;
     struct relais_rows *rows = NULL;
     struct relais_question q = {.kind = "tasks", .queue = "fill", .count = true, .limit = 1,
@@ -162,7 +155,7 @@ bool bench_restart(struct bench *b) {
     }
     if (!fill(b, "restart-fill")) return false;
     server_kill(&b->server);
-    if (!server_restart(&b->server, bench_server_options(b))) return false;
+    if (!server_restart(&b->server, b->server_options)) return false;
     struct meter meter = meter_start(b);
     int64_t found = queued(b);
     char more[128];
