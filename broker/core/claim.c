@@ -115,7 +115,7 @@ static struct claim_wait *claim_park(struct core *c, const struct event *e, stru
     claim->number = e->message->number;
     claim->limit = m->limit ? m->limit : 1;
     claim->held_max = m->held_max ? m->held_max : UINT32_MAX;
-    claim->lease_ms = m->lease_ms ? m->lease_ms : c->limits.claim_lease_ms;
+    claim->lease_ms = m->lease_ms;
     claim->timer.kind = TIMER_CLAIM;
     uint32_t wait = m->wait_ms < c->limits.wait_ms_max ? m->wait_ms : c->limits.wait_ms_max;
     heap_set(&c->clock, &claim->timer, c->now + wait);

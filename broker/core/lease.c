@@ -65,7 +65,8 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
     worker_record_once(c, w);
     struct lease *l = lease_new(c, w, t, t->head.epoch);
     if (claim) {
-        l->lease_ms = t->head.timeout_ms ? t->head.timeout_ms : claim->lease_ms;
+        l->lease_ms = t->head.timeout_ms ? t->head.timeout_ms : c->limits.claim_lease_ms;
+        if (claim->lease_ms && claim->lease_ms < l->lease_ms) l->lease_ms = claim->lease_ms;
         l->until = c->now + l->lease_ms;
     } else if (w->implied && w->started < w->slots) {
         lease_start(c, l);
