@@ -84,7 +84,7 @@ const struct credential *jwt_check(struct jwt_cache *c, const struct keyring *ri
     struct entry *e = &c->entries[hash % JWT_CACHE_MAX];
     if (e->text != NULL && e->hash == hash && e->len == slice.len &&
         e->ring_version == ring_version && now_s < e->credential.expires_s &&
-        sodium_memcmp(e->text, text, slice.len) == 0) {
+        memcmp(e->text, text, slice.len) == 0) { /* the keyed hash was equal: no prefix to probe */
         return &e->credential;
     }
     bool token = memchr(text, '.', slice.len) != NULL;

@@ -13,7 +13,8 @@ enum {
     FRAME_FULL = 512 << 10,     /* bytes: a frame that long takes no further item */
     SEND_HWM = 4096, RECEIVE_HWM = 0,
     LINGER_MS_MAX = 200,
-    HELLO_MS = 1000,            /* an unanswered HELLO is repeated, on fresh sockets */
+    HELLO_MS = 1000,            /* an unanswered HELLO is repeated, on fresh sockets; doubles */
+    HELLO_MS_MAX = 8000,
     ORPHAN_MS = 60000,          /* a dropped CLAIM is remembered so long */
     RECONNECT_MS = 50, RECONNECT_MS_MAX = 1000,
     CALLS_KEPT = 4096,
@@ -42,7 +43,7 @@ struct link {
     uint32_t batch_max;
     uint64_t boot, next_number;
     int64_t heard_ms, hello_ms, beat_ms;
-    uint32_t beat_every_ms;
+    uint32_t beat_every_ms, patience_ms;
     struct open_frame *frames[OPEN_FRAMES_MAX], *spare;
     uint32_t frame_count;
     struct map calls;
@@ -302,6 +303,7 @@ static void tasks_taken(struct link *l, const struct message *tasks, uint32_t co
 static void welcome(struct link *l, const struct welcome *w, int64_t now_ms) {
     l->number_of_link = w->link;
     l->welcomed = true;
+    l->patience_ms = HELLO_MS;
     l->heard_ms = now_ms;
     if (w->beat_ms > 0) l->beat_every_ms = w->beat_ms;
     if (w->batch_max > 0 && w->batch_max < l->batch_max) l->batch_max = w->batch_max;
@@ -325,10 +327,10 @@ static void say_hello(struct link *l, int64_t now_ms) {
 }
 
 static void resync(struct link *l, int64_t now_ms) {
-    bool known = l->welcomed;
+    if (!l->welcomed && l->hello_left) return; /* to a frame from before that HELLO */
     l->welcomed = false;
     l->number_of_link = 0;
-    if (known) log_warn("the broker knows this link no more; saying HELLO again");
+    log_warn("the broker knows this link no more; saying HELLO again");
     fail_all(l, CODE_UNAVAILABLE);
     say_hello(l, now_ms);
 }
@@ -470,6 +472,7 @@ struct link *link_new(const struct link_options *options, int64_t now_ms, char *
     l->options = *options;
     l->batch_max = options->batch_max;
     l->beat_every_ms = options->beat_ms;
+    l->patience_ms = HELLO_MS;
     l->next_number = 1;
     l->heard_ms = l->beat_ms = now_ms;
     list_init(&l->all);
@@ -567,7 +570,8 @@ void link_tick(struct link *l, int64_t now_ms) {
         if (l->was_up) log_info("the broker answers", field_number("link", l->number_of_link));
         else log_warn("the broker is silent", field_text("endpoint", l->options.broker));
     }
-    if (!l->welcomed && now_ms - l->hello_ms >= HELLO_MS) {
+    if (!l->welcomed && now_ms - l->hello_ms >= l->patience_ms) {
+        l->patience_ms = l->patience_ms < HELLO_MS_MAX ? 2 * l->patience_ms : HELLO_MS_MAX;
         if (!sockets_open(l, now_ms)) l->hello_ms = now_ms;
     } else if (l->welcomed && now_ms - l->beat_ms >= l->beat_every_ms) {
         struct message beat = {.verb = VERB_BEAT};

@@ -11,7 +11,7 @@
  * CLAIM still gets is RELEASEd for the principal that claimed it.
  *
  * The broker counts as silent when nothing was heard for silence_ms: link_up is false, calls are
- * refused at once, and the sockets are opened anew every second until it speaks.
+ * refused at once, and the sockets are opened anew, after 1 s, 2 s, 4 s …, until it speaks.
  *
  * Threads: belongs to one. DIAGNOSTICS: one line per change of link_up. */
 #ifndef RELAIS_GATEWAY_LINK_H

@@ -143,6 +143,7 @@ struct gateway *gateway_start(const struct gateway_setup *setup, char *why, size
         t->server.gateway = g;
         t->server.index = i;
         t->started = pthread_create(&t->thread, NULL, thread_main, &t->server) == 0;
+        if (t->started) pthread_setname_np(t->thread, "http");
         if (!t->started) {
             snprintf(why, why_size, "http: a thread cannot start");
             gateway_stop(&g);
@@ -196,7 +197,7 @@ void gateway_stop(struct gateway **self) {
 
 static int help(void) {
     fputs("usage: relais gateway [--routes] [--OPTION VALUE]…\n\n"
-          "Serves HTTP for a broker elsewhere (--broker ENDPOINT) or on this machine (--data DIR).\n"
+          "Serves HTTP for a broker elsewhere (--broker ENDPOINT) or here (--data DIR).\n"
           "  --routes   prints the route tables, one METHOD PATH a line\n",
           stdout);
     return 0;
