@@ -13,18 +13,19 @@ signal.signal(signal.SIGTERM, lambda *_: going.clear())
 def connect():
     fresh = zmq.Context.instance().socket(zmq.DEALER)  # a new one each time: a new routing id
     fresh.linger = 500
-    if keys:
-        fresh.curve_serverkey, fresh.curve_publickey, fresh.curve_secretkey = keys
+    if keys: fresh.curve_serverkey, fresh.curve_publickey, fresh.curve_secretkey = keys
     fresh.connect(endpoint)
     return fresh
 
-def say(verb, item=(), request=1, via=None):
-    socket.send(msgpack.packb([verb, request, link if via is None else via, [item]]))
+def say(verb, item=(), request=1):
+    if link or verb == HELLO: socket.send(msgpack.packb([verb, request, link, [item]]))
 
-def hello():
+def hello():  # until WELCOME nothing else is said
+    global link, hello_at
+    link, hello_at = 0, time.monotonic()
     say(HELLO, [{"version": 1, "kind": "worker", "name": f"python-{boot}", "boot": boot,
                  "queues": [queue], "slots": 1, "prefetch": 3,
-                 "held": [[task, epoch, 0, True] for task, epoch in held]}], via=0)
+                 "held": [[task, epoch, 0, True] for task, epoch in held]}])
 
 def report(verb, key, *rest):
     reports[key] = verb, [*key, *rest]  # kept until SETTLED
@@ -32,10 +33,8 @@ def report(verb, key, *rest):
 
 def work(key, payload):
     say(START, key, request=0)
-    if payload == b"fail":
-        report(FAIL, key, 3, "the payload says so")
-    else:
-        report(DONE, key, payload.upper())
+    report(*((FAIL, key, 3, "the payload says so") if payload == b"fail"
+             else (DONE, key, payload.upper())))
 
 socket, heard, next_beat = connect(), time.monotonic(), 0.0; hello()
 while going:
@@ -53,8 +52,9 @@ while going:
             elif verb == SETTLED: held.pop(key, 0), reports.pop(key, 0)
             elif verb == STOP and key not in held: say(STOPPED, key)
             elif verb == RECALL and key not in held: say(RELEASE, key)
-            elif verb == RESYNC: hello()
+            elif verb == RESYNC and link: hello()  # one at a time
     if time.monotonic() - heard > 7 * beat:  # silent for lost_ms: a fresh connection
         socket.close(0); socket = connect(); heard = time.monotonic(); hello()
-    elif link and time.monotonic() > next_beat: say(BEAT); next_beat = time.monotonic() + beat
+    elif not link and time.monotonic() > hello_at + 1: hello()  # refused: the broker is starting
+    elif time.monotonic() > next_beat: say(BEAT); next_beat = time.monotonic() + beat
 say(BYE); socket.close()
