@@ -11,7 +11,7 @@ enum key_kind {
 #undef KEY
 };
 
-enum { KEY_BYTES_MAX = CODEC_NAME_MAX + 32 };
+enum { KEY_BYTES_MAX = CODEC_NAME_MAX + 32, KEY_ID_BYTES = 9 /* of key_id */ };
 struct key { uint32_t len; uint8_t bytes[KEY_BYTES_MAX]; };
 static inline struct slice key_slice(const struct key *k) { return slice_of(k->bytes, k->len); }
 

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_MAX = 20000 /* rows a sweep looks at */, ROWS_MAX = 4096 /* rows a need gets */ };
+enum { LOOK_MAX = 20000 /* rows a sweep looks at */, ROWS_MAX = 4096 /* rows a need gets */,
+       WALK_SPREAD = 4 /* ids per wanted body, at most, for walking to pay */ };
 
 struct load {
     struct store_view *view;
@@ -137,25 +138,60 @@ static uint32_t bodies_here(struct load *l, struct gather *g, struct gathered **
     return count;
 }
 
-static bool bodies_from_table(struct load *l, struct gather *g, struct gathered **absent,
-                              uint32_t count) {
-    struct table *t = l->view->table;
-    if (!count) return true;
-    if (!t) return bad(l, "the body", absent[0]->id);
-    struct key *keys = malloc(count * sizeof *keys);
-    struct piece *pieces = malloc(count * sizeof *pieces);
-    bool ok = keys && pieces;
-    qsort(absent, count, sizeof(struct gathered *), by_id);
-    for (uint32_t i = 0; ok && i < count; i++) key_id(&keys[i], KEY_BODY, absent[i]->id);
-    ok = ok && table_get_many(t, l->view->snapshot, keys, count, &g->bytes, pieces, l->view->why,
-                              sizeof l->view->why);
+/* Each body by its key, in one call. */
+static bool bodies_get(struct load *l, struct gather *g, struct gathered **absent,
+                       uint32_t count) {
+    struct slice *keys = calloc(count, sizeof *keys);
+    struct piece *pieces = calloc(count, sizeof *pieces);
+    struct buffer bytes = {0};
+    bool ok = keys && pieces && buffer_reserve(&bytes, (size_t)count * KEY_ID_BYTES);
     for (uint32_t i = 0; ok && i < count; i++) {
-        absent[i]->body = pieces[i];
-        if (pieces[i].len == UINT32_MAX) ok = bad(l, "the body", absent[i]->id);
+        struct key key;
+        key_id(&key, KEY_BODY, absent[i]->id);
+        keys[i] = slice_of(bytes.data + bytes.len, key.len);
+        buffer_append(&bytes, key.bytes, key.len);
     }
+    ok = ok && table_get_many(l->view->table, l->view->snapshot, keys, count, &g->bytes, pieces,
+                              l->view->why, sizeof l->view->why);
+    for (uint32_t i = 0; ok && i < count; i++) absent[i]->body = pieces[i];
+    buffer_free(&bytes);
     free(keys);
     free(pieces);
     return ok;
+}
+
+/* Bodies that lie close together, by walking over them: a third of the cost. */
+static bool bodies_walk(struct load *l, struct gather *g, struct gathered **absent,
+                        uint32_t count) {
+    struct range range;
+    key_id(&range.from, KEY_BODY, absent[0]->id);
+    key_id(&range.to, KEY_BODY, absent[count - 1]->id + 1);
+    struct table_scan *scan = table_scan_open(l->view->table, l->view->snapshot, &range, false);
+    if (!scan) return false;
+    for (uint32_t i = 0; i < count && table_scan_valid(scan); table_scan_next(scan)) {
+        uint64_t id = key_tail_id(table_scan_key(scan));
+        while (i < count && absent[i]->id < id) i++;
+        if (i == count || absent[i]->id != id) continue;
+        struct slice value = table_scan_value(scan);
+        absent[i]->body = (struct piece){g->bytes.len, value.len};
+        buffer_append(&g->bytes, value.data, value.len);
+    }
+    bool ok = table_scan_ok(scan, l->view->why, sizeof l->view->why);
+    table_scan_close(&scan);
+    return ok;
+}
+
+static bool bodies_from_table(struct load *l, struct gather *g, struct gathered **absent,
+                              uint32_t count) {
+    if (!count) return true;
+    if (!l->view->table) return bad(l, "the body", absent[0]->id);
+    qsort(absent, count, sizeof(struct gathered *), by_id);
+    for (uint32_t i = 0; i < count; i++) absent[i]->body = (struct piece){0, UINT32_MAX};
+    bool close = absent[count - 1]->id - absent[0]->id < (uint64_t)count * WALK_SPREAD;
+    if (!(close ? bodies_walk : bodies_get)(l, g, absent, count)) return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (absent[i]->body.len == UINT32_MAX) return bad(l, "the body", absent[i]->id);
+    return true;
 }
 
 static bool gather_bodies(struct load *l, struct gather *g) {

@@ -161,7 +161,7 @@ int table_get(struct table *t, const struct table_snapshot *at, struct slice key
     return 1;
 }
 
-static bool get_some(struct table *t, rocksdb_readoptions_t *options, const struct key *keys,
+static bool get_some(struct table *t, rocksdb_readoptions_t *options, const struct slice *keys,
                      size_t count, struct buffer *values, struct piece *pieces, char *why,
                      size_t why_size) {
     const char *key_data[MANY_MAX];
@@ -170,7 +170,7 @@ static bool get_some(struct table *t, rocksdb_readoptions_t *options, const stru
     char *errors[MANY_MAX] = {0};
     bool ok = true;
     for (size_t i = 0; i < count; i++) {
-        key_data[i] = (const char *)keys[i].bytes;
+        key_data[i] = text(keys[i]);
         key_len[i] = keys[i].len;
     }
     rocksdb_batched_multi_get_cf(t->db, options, t->family, count, key_data, key_len, found, errors,
@@ -188,7 +188,7 @@ static bool get_some(struct table *t, rocksdb_readoptions_t *options, const stru
     return ok;
 }
 
-bool table_get_many(struct table *t, const struct table_snapshot *at, const struct key *keys,
+bool table_get_many(struct table *t, const struct table_snapshot *at, const struct slice *keys,
                     size_t count, struct buffer *values, struct piece *pieces, char *why,
                     size_t why_size) {
     rocksdb_readoptions_t *options = read_options(at);

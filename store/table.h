@@ -36,7 +36,7 @@ int table_get(struct table *t, const struct table_snapshot *at, struct slice key
 /* Values of `count` keys in ascending order: pieces[i] is where in `values` the i-th lies; len
  * UINT32_MAX = absent. */
 struct piece { size_t at; uint32_t len; };
-bool table_get_many(struct table *t, const struct table_snapshot *at, const struct key *keys,
+bool table_get_many(struct table *t, const struct table_snapshot *at, const struct slice *keys,
                     size_t count, struct buffer *values, struct piece *pieces, char *why,
                     size_t why_size);
 

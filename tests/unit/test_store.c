@@ -26,7 +26,7 @@ static void wipe(void) {
 static struct store_options options(void) {
     return (struct store_options){.folder = folder, .segment_bytes = 1 << 20,
         .tail_bytes_max = 4 << 20, .age_ms_max = 5, .pending_max = 500,
-        .ballast_bytes = 1 << 20, .free_bytes_min = 1 << 20};
+        .ballast_bytes = 1 << 20, .free_bytes_min = 6 << 20};
 }
 
 static struct store *open_or_die(void) {
@@ -572,9 +572,10 @@ static void reads_run_beside_appends(void) {
     int wrong = 0;
     uint64_t rounds = 0, waited = 0;
     if (pthread_create(&thread, NULL, append_beside, &a) != 0) abort();
-    for (struct timespec from, now = {0}; ; rounds++) {
+    struct timespec from, now;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (;; rounds++) {
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (!rounds) from = now;
         if (now.tv_sec - from.tv_sec >= 1) break;
         static struct seen seen;
         uint64_t group = __atomic_load_n(&a.acknowledged, __ATOMIC_ACQUIRE);
