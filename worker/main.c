@@ -117,6 +117,10 @@ static int refuse(const char *why) {
 }
 
 static bool work_open(struct work *w, const struct relais_worker_options *o) {
+    if (!keeper_open(&w->keeper)) { /* before the first thread */
+        log_error("no keeper", field_text("cause", strerror(errno)));
+        return false;
+    }
     if (!folder_open(&w->folder)) {
         log_error("no temporary folder", field_text("cause", strerror(errno)));
         return false;
@@ -146,13 +150,15 @@ static int serve(const struct config *config, struct work *w, struct relais_work
     relais_worker_destroy(&w->worker);
     carrier_close(&w->carrier);
     folder_close(&w->folder);
+    keeper_close(&w->keeper);
     return code;
 }
 
 static int work_with(const struct config *config, const struct flags *flags, char *const *command) {
     struct reach reach;
     const char *queues[WORDS_MAX + 1], *types[WORDS_MAX + 1], *labels[WORDS_MAX + 1];
-    struct work w = {.command = command, .input_file = strcmp(config->input, "file") == 0,
+    struct work w = {.command = command, .keeper = {.pipe = -1}, .folder = {.lock = -1},
+                     .input_file = strcmp(config->input, "file") == 0,
                      .kill_ms = config->kill_ms, .output_max = config->output_bytes_max};
     if (!permanent_read(flags->permanent, w.permanent))
         return refuse("--permanent takes exit statuses with a comma between");

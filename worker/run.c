@@ -1,5 +1,6 @@
 #include "worker/run.h"
 #include "proto/host/signal.h"
+#include "worker/keeper.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -131,7 +132,7 @@ struct run *run_start(const struct run_spec *spec, int64_t now_ms) {
     int error = pipes_open(r, write_end) ? spawn(r, write_end) : errno;
     for (int i = 0; i < PIPES; i++) close_fd(&write_end[i]);
     if (!error) {
-        setpgid(r->pid, r->pid); /* the child does it too: whoever comes first */
+        keeper_tell(spec->keeper, r->pid, true);
         r->pidfd = pidfd_open(r->pid, 0);
         error = r->pidfd < 0 ? errno : 0;
     } else {
@@ -150,8 +151,10 @@ static void run_kill(struct run *r, int signal_number) {
     kill(-r->pid, signal_number);
 }
 
+/* The keeper forgets the group while its number still cannot be given to another. */
 static int reap(struct run *r) {
     int status = 0;
+    keeper_tell(r->spec.keeper, r->pid, false);
     while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR) continue;
     r->pid = 0;
     return status;

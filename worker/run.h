@@ -8,8 +8,8 @@
  * a second and is then killed; the group is gone before the process id is given back.
  *
  * Every descriptor is close-on-exec, so that one command never holds another's pipes. The kernel
- * kills the command when the process that started it dies (PR_SET_PDEATHSIG), so runs must be
- * started by a thread that lives as long as the process.
+ * kills the command when the process that started it dies (PR_SET_PDEATHSIG), and the keeper its
+ * group; so runs must be started by a thread that lives as long as the process.
  *
  * DIAGNOSTICS: run_end.how tells apart an exit status, a signal, a kill by the kernel for lack of
  * memory, a stop by us, and output beyond its bound. */
@@ -34,6 +34,7 @@ struct run_spec { /* everything is borrowed while the run lives, descriptors too
     int input;                /* stdin */
     int output;               /* where stdout is copied to */
     int echo;                 /* where stderr is passed on to; -1 = nowhere */
+    int keeper;               /* pipe of the keeper that hears of the group; -1 = none */
     uint64_t output_max;      /* bytes */
     uint32_t note_max;        /* bytes a line on fd 3 */
     uint32_t grace_ms;        /* between TERM and KILL */

@@ -22,6 +22,7 @@
 #define RELAIS_WORKER_SLOT_H
 #include "worker/carrier.h"
 #include "worker/folder.h"
+#include "worker/keeper.h"
 #include "worker/note.h"
 #include "worker/run.h"
 
@@ -31,6 +32,7 @@ struct work { /* what all slots share */
     struct relais_worker *worker;
     struct carrier *carrier;
     struct folder folder;
+    struct keeper keeper;
     char *const *command;    /* NULL-ended */
     bool input_file;
     uint32_t kill_ms;

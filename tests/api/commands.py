@@ -1,4 +1,4 @@
-"""What the tests of the commands and of the exec worker share: `relais COMMAND`, as users run it."""
+"""What the tests of the commands and the exec worker share: `relais COMMAND`, as users run it."""
 import itertools
 import json
 import os

@@ -176,15 +176,16 @@ def test_the_second_term_hands_back(shell, work):
 
 def test_a_killed_worker_takes_its_command_along_and_another_goes_on(shell, work, tmp_path):
     name, mark = queue(), tmp_path / "pid"
-    script = (f'[ "$RELAIS_ATTEMPT" = 1 ] || exec echo second; '
-              f'echo $$ > {mark}.new; mv {mark}.new {mark}; sleep 600')
+    script = (f'[ "$RELAIS_ATTEMPT" = 1 ] || exec echo second; sleep 600 & '
+              f'echo $$ $! > {mark}.new; mv {mark}.new {mark}; wait')
     first = work(name, "bash", "-c", script)
     number = shell.submit(name, "t", "", "--retries=2")
     shell.running(number)
     while not mark.exists():
         pass
     end(first, signal.SIGKILL)
-    assert gone(int(mark.read_text()))
+    for pid in mark.read_text().split():
+        assert gone(int(pid)), "the command and what it started end with the worker"
     work(name, "bash", "-c", script)
     task = shell.ended(number)
     assert task["result"] == "second\n" and task["attempt"] == 2

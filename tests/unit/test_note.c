@@ -22,7 +22,7 @@ int main(void) {
     is_int(said.percent, 100, "above 100 is 100");
     is_int(say("{\"progress\":null,\"message\":\"x\"}"), NOTE_PROGRESS, "a message will do");
     is_int(said.percent, -1, "and names no percentage");
-    is_int(say("{\"checkpoint\":\"a\",\"data\":\"x\\ny\"}"), NOTE_CHECKPOINT, "a checkpoint is one");
+    is_int(say("{\"checkpoint\":\"a\",\"data\":\"x\\ny\"}"), NOTE_CHECKPOINT, "so is a checkpoint");
     ok(data_is("x\ny"), "a string's bytes are its data");
     say("{\"checkpoint\":\"a\",\"data\":{\"k\": [1, null]}}");
     ok(data_is("{\"k\":[1,null]}"), "anything else is kept as compact JSON");

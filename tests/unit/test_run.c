@@ -36,7 +36,7 @@ static struct ran run_script(const char *script, const char *input, const char *
     heard[0] = 0;
     cuts = 0;
     struct run_spec spec = {.argv = argv, .environment = environ, .input = in, .output = out,
-                            .echo = -1, .output_max = output_max, .note_max = 64,
+                            .echo = -1, .keeper = -1, .output_max = output_max, .note_max = 64,
                             .grace_ms = 200, .note = hear};
     struct run *run = run_start(&spec, clock_mono_ms());
     while (run && !run_step(run, clock_mono_ms(), &ran.end)) {
@@ -124,7 +124,7 @@ static void refuses(void) {
     char *argv[] = {"/nonexistent/command", NULL};
     int before = open_descriptors(), null = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct run_spec spec = {.argv = argv, .environment = environ, .input = null, .output = null,
-                            .echo = -1, .note_max = 64, .note = hear};
+                            .echo = -1, .keeper = -1, .note_max = 64, .note = hear};
     struct run *run = run_start(&spec, clock_mono_ms());
     int error = errno;
     ok(!run, "a command that is not there does not start");

@@ -163,7 +163,7 @@ int command_bench(int argc, char **argv) {
         {"backlog", ARG_NUMBER, &b->backlog, "tasks queued beforehand in another queue (0)"},
         {"size", ARG_BYTES, &b->size, "bytes of a payload (100)"},
         {"seconds", ARG_TIME, &b->time_ms, "how long to measure (5)"},
-        {"keep", ARG_TEXT, &b->keep, "failed, none or a time: how long it is kept (failed; http: 7d)"},
+        {"keep", ARG_TEXT, &b->keep, "failed, none or a time it is kept (failed; http 7d)"},
         {"accepted", ARG_FLAG, &b->accepted, "ask for memory only, not for durability"},
         {"curve", ARG_FLAG, &b->curve, "encrypt"},
         {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
