@@ -94,8 +94,8 @@ static void client_open(struct server *s, struct MHD_Connection *connection, voi
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
     list_push(&s->clients, &c->in_server);
-    s->count.connections++;
-    s->count.open_connections++;
+    count_add(&s->count.connections, 1);
+    count_add(&s->count.open_connections, 1);
     *context = c;
 }
 
@@ -104,7 +104,7 @@ static void client_close(struct server *s, void **context) {
     assert(c->request == NULL);
     epoll_ctl(s->http->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     list_unlink(&c->in_server);
-    s->count.open_connections--;
+    count_add(&s->count.open_connections, UINT64_MAX);
     free(c);
     *context = NULL;
 }
@@ -198,7 +198,7 @@ static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
     long n = r->abandoned ? -2 : outlet_read(r, (uint8_t *)to, max);
     if (n > 0) {
         r->sent_len += (uint64_t)n;
-        r->server->count.bytes_out += (uint64_t)n;
+        count_add(&r->server->count.bytes_out, (uint64_t)n);
         return n;
     }
     if (n == 0) {
@@ -214,7 +214,7 @@ static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
 static struct MHD_Response *response_of(struct request *r) {
     struct buffer *body = &r->x.out.body;
     if (r->outlet == NULL) {
-        r->server->count.bytes_out += body->len;
+        count_add(&r->server->count.bytes_out, body->len);
         return MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_PERSISTENT);
     }
     uint64_t size = outlet_size(r);
@@ -372,7 +372,7 @@ static void client_kill(struct client *c) {
         "{\"error\":\"the request took too long\",\"code\":\"TIMED_OUT\"} ";
     struct request *r = c->request;
     c->deadline_ms = INT64_MAX;
-    c->server->count.late_kills++;
+    count_add(&c->server->count.late_kills, 1);
     if (r != NULL && r->suspended) {
         request_left(r);
         return;

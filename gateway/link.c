@@ -18,6 +18,7 @@ enum {
     ORPHAN_MS = 60000,          /* a dropped CLAIM is remembered so long */
     RECONNECT_MS = 50, RECONNECT_MS_MAX = 1000,
     CALLS_KEPT = 4096,
+    FRAME_BYTES_MAX = 8 << 20,  /* of what the broker sends; unused memory costs nothing */
     FRAMES_A_TURN = 256         /* taken in one link_receive, so that requests get their turn */
 };
 
@@ -49,6 +50,7 @@ struct link {
     struct map calls;
     struct node all, free;
     uint32_t call_count, free_count;
+    uint8_t *frame;             /* owned: the one that is being read */
     struct message *batch;      /* owned: items of one TASK frame */
     uint32_t batch_cap;
 };
@@ -374,19 +376,19 @@ static void frame_taken(struct link *l, void *data, size_t len, int64_t now_ms) 
     frame_free(&f);
 }
 
+/* Frames are copied: what they point to lives until the next one, whoever sent it. */
 static bool socket_receive(struct link *l, void *socket, int64_t now_ms) {
     bool any = false;
-    zmq_msg_t frame;
     for (uint32_t i = 0; i < FRAMES_A_TURN; i++) {
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&frame);
-            break;
-        }
-        if (socket == l->tasks) l->heard_ms = now_ms;
-        frame_taken(l, zmq_msg_data(&frame), zmq_msg_size(&frame), now_ms);
-        zmq_msg_close(&frame);
+        int len = zmq_recv(socket, l->frame, FRAME_BYTES_MAX, ZMQ_DONTWAIT);
+        if (len < 0) break;
         any = true;
+        if (socket == l->tasks) l->heard_ms = now_ms;
+        if (len > FRAME_BYTES_MAX) {
+            log_error("a frame of the broker is too long", field_number("bytes", (uint64_t)len));
+        } else {
+            frame_taken(l, l->frame, (size_t)len, now_ms);
+        }
     }
     return any;
 }
@@ -477,6 +479,8 @@ struct link *link_new(const struct link_options *options, int64_t now_ms, char *
     l->heard_ms = l->beat_ms = now_ms;
     list_init(&l->all);
     list_init(&l->free);
+    l->frame = malloc(FRAME_BYTES_MAX);
+    if (l->frame == NULL) abort();
     l->boot = (uint64_t)now_ms << 20 ^ (uint64_t)getpid() ^ (uint64_t)(uintptr_t)l << 8;
     l->boot &= (UINT64_C(1) << 53) - 1;
     if (!map_init(&l->calls, 1024)) abort();
@@ -521,6 +525,7 @@ void link_destroy(struct link **self) {
     }
     map_free(&l->calls);
     free(l->batch);
+    free(l->frame);
     memset(l->secret_key, 0, sizeof l->secret_key);
     free(l);
     *self = NULL;

@@ -65,16 +65,23 @@ static void server_close(struct server *s) {
     jwt_cache_destroy(&s->tokens);
 }
 
-/* The link's sockets belong to the thread that opens them. */
-static bool server_open(struct gateway *g, struct server *s, char *why, size_t why_size) {
-    const struct config *c = g->setup.config;
-    *s = (struct server){.config = c, .routes = g->routes, .house = &house, .rates = g->rates,
-                         .gateway = g, .index = s->index};
+/* What the thread is given; the rest it opens itself. */
+static void server_fill(struct gateway *g, struct server *s) {
+    s->config = g->setup.config;
+    s->routes = g->routes;
+    s->house = &house;
+    s->rates = g->rates;
+    s->gateway = g;
     s->now_ms = clock_mono_ms();
     s->wall_ms = clock_wall_ms();
     s->tokens = jwt_cache_new();
     randombytes_buf(&s->request_base, sizeof s->request_base);
     list_init(&s->clients);
+}
+
+/* The link's sockets belong to the thread that opens them. */
+static bool server_open(struct gateway *g, struct server *s, char *why, size_t why_size) {
+    const struct config *c = g->setup.config;
     struct link_options options = {
         .zmq = g->setup.zmq, .broker = g->setup.broker, .files = g->setup.files,
         .broker_key = c->broker_key, .curve_file = c->curve_file, .beat_ms = GATEWAY_BEAT_MS,
@@ -85,7 +92,6 @@ static bool server_open(struct gateway *g, struct server *s, char *why, size_t w
     if (s->link != NULL && http_open(s, g->listen_fd, g->stop_fd, connections, why, why_size)) {
         return true;
     }
-    server_close(s);
     return false;
 }
 
@@ -93,11 +99,8 @@ static void *thread_main(void *context) {
     struct server *s = context;
     struct gateway *g = s->gateway;
     char why[512] = "";
-    if (!server_open(g, s, why, sizeof why)) {
-        log_error("a gateway thread cannot start", field_text("why", why));
-        return NULL;
-    }
-    http_run(s, g->setup.drain_ms);
+    if (server_open(g, s, why, sizeof why)) http_run(s, g->setup.drain_ms);
+    else log_error("a gateway thread cannot start", field_text("why", why));
     server_close(s);
     return NULL;
 }
@@ -140,8 +143,7 @@ struct gateway *gateway_start(const struct gateway_setup *setup, char *why, size
     }
     for (uint32_t i = 0; i < count; i++) {
         struct thread *t = &g->threads[i];
-        t->server.gateway = g;
-        t->server.index = i;
+        server_fill(g, &t->server);
         t->started = pthread_create(&t->thread, NULL, thread_main, &t->server) == 0;
         if (t->started) pthread_setname_np(t->thread, "http");
         if (!t->started) {

@@ -69,10 +69,10 @@ void request_free(struct request *r) {
 void request_log(struct request *r, bool complete) {
     struct server *s = r->server;
     uint32_t class = r->status >= 100 && r->status < 600 ? (uint32_t)r->status / 100 : 0;
-    s->count.requests++;
-    s->count.classes[class]++;
-    s->count.bytes_in += r->body_len;
-    if (r->abandoned) s->count.left++;
+    count_add(&s->count.requests, 1);
+    count_add(&s->count.classes[class], 1);
+    count_add(&s->count.bytes_in, r->body_len);
+    if (r->abandoned) count_add(&s->count.left, 1);
     if (!log_wants(LEVEL_INFO)) return;
     uint64_t us = (uint64_t)(clock_mono_us() - r->start_us);
     log_info("request", field_text("id", r->x.request_id), field_text("method",
@@ -207,7 +207,7 @@ void request_start(struct request *r, const char *method, const char *why) {
     split_target(r);
     exchange_set(x, "X-Request-Id", x->request_id);
     if (why != NULL) {
-        r->server->count.refused_heads++;
+        count_add(&r->server->count.refused_heads, 1);
         r->close_after = true;
         x->method = method_of(method);
         x->cause = CAUSE_PARSE;

@@ -39,6 +39,11 @@ struct count { /* one thread's counters, for /metrics */
     uint64_t open_connections, connections;
 };
 
+/* Only its own thread writes a counter, others read it meanwhile. */
+static inline void count_add(uint64_t *counter, uint64_t n) {
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
 struct rates;       /* rate.h */
 struct jwt_cache;   /* jwt.h */
 struct gateway;     /* gateway.h */
@@ -67,7 +72,6 @@ struct server {
     uint64_t request_base;         /* random: request ids */
     uint64_t request_count;
     uint32_t uploads;              /* under way */
-    uint32_t index;
     bool draining;
 };
 
