@@ -148,10 +148,12 @@ TAP_PROGRAMS := $(TESTS_unit) $(TESTS_story) $(TESTS_crash)
 test-programs: $(TAP_PROGRAMS) $(STORY) $(SIM)
 
 # what the suites see; the sanitizers' suppressions name uninstrumented libraries only
+REPORT := $(CURDIR)/$(B)/report
+SANITIZE := log_path=$(REPORT):allocator_may_return_null=1
 RUN_ENV = RELAIS=$(CURDIR)/$(B)/relais RELAIS_BUILD=$(CURDIR)/$(B) RELAIS_FLAVOUR=$(FLAVOUR) \
-	ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1:abort_on_error=0 \
-	UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
-	TSAN_OPTIONS=allocator_may_return_null=1:suppressions=$(CURDIR)/tests/tsan.supp:ignore_noninstrumented_modules=1:second_deadlock_stack=1
+	ASAN_OPTIONS=$(SANITIZE):detect_leaks=1 UBSAN_OPTIONS=$(SANITIZE):print_stacktrace=1 \
+	LSAN_OPTIONS=$(SANITIZE):suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
+	TSAN_OPTIONS=$(SANITIZE):suppressions=$(CURDIR)/tests/tsan.supp:ignore_noninstrumented_modules=1:die_after_fork=0
 # ThreadSanitizer of clang 14 cannot place its shadow under the widest address randomisation
 RUN = $(RUN_ENV) $(if $(filter tsan,$(FLAVOUR)),$(shell setarch -R true 2> /dev/null && echo setarch -R))
 HAS_API := $(wildcard tests/api/test_*.py)
@@ -159,10 +161,13 @@ HAS_CRASH := $(wildcard tests/crash/test_*.py)
 STORIES := $(wildcard tests/story/*.story)
 
 .PHONY: suites suite-tap suite-story suite-api suite-crash
-suites: # each one runs, whatever the others say
-	@failed=; for suite in suite-tap suite-story suite-api suite-crash; do \
+suites: # each one runs, whatever the others say; what a sanitizer said of any process fails it
+	@rm -f $(REPORT).*; failed=; for suite in suite-tap suite-story suite-api suite-crash; do \
 	    $(MAKE) --no-print-directory FLAVOUR=$(FLAVOUR) B=$(B) $$suite || failed="$$failed $$suite"; \
-	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+	done; \
+	said=$$(grep -lE 'ERROR: |runtime error: |WARNING: ThreadSanitizer' $(REPORT).* 2> /dev/null); \
+	[ -z "$$said" ] || { failed="$$failed sanitizer"; head -n 60 $$said; }; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 suite-tap:
 	@$(if $(TAP_PROGRAMS),$(RUN) prove -j$(JOBS) --exec 'timeout 240' $(sort $(TAP_PROGRAMS)),true)
 suite-story:
