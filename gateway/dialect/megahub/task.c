@@ -1,5 +1,5 @@
-#include "gateway/dialect/keep.h"
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 
@@ -103,7 +103,7 @@ bool task_create_read(struct exchange *x, struct message *m) {
     options->priority = task->priority;
     options->retries = task->max_retries;
     options->timeout_ms = task->timeout_ms;
-    options->keep_ms = keep_ms(x);
+    options->keep_ms = setting_keep_ms(x);
     options->extra = extra_make(x, task, key != NULL);
     if (task->due_ms > 0) {
         options->set |= SET_DUE;

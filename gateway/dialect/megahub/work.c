@@ -1,9 +1,10 @@
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 #include "gateway/dialect/start.h"
 
-enum { CLAIM_LIMIT_MAX = 64, CLAIM_WAIT_S_MAX = 60, LEASE_S_MAX = 604800 };
+enum { CLAIM_LIMIT_MAX = 64, LEASE_S_MAX = 604800 };
 
 /* ---- claim ---- */
 
@@ -54,7 +55,8 @@ bool task_claim_read(struct exchange *x, struct message *m) {
     names_read(x, "task_types", QUEUES_MAX, &claim->serves.types, &claim->serves.type_count);
     if (claim->serves.queue_count == 0) queues_default(x, &claim->serves);
     claim->limit = (uint32_t)member_integer(x->json, "limit", 0, 1, 1, CLAIM_LIMIT_MAX, e);
-    claim->wait_ms = 1000 * (uint32_t)member_integer(x->json, "wait", 0, 0, 0, CLAIM_WAIT_S_MAX, e);
+    claim->wait_ms =
+        setting_wait_ms(x, member_integer(x->json, "wait", 0, 0, 0, INT32_MAX, e));
     claim->lease_ms =
         1000 * (uint32_t)member_integer(x->json, "lease_seconds", 0, 0, 1, LEASE_S_MAX, e);
     claim->again = member_bool(x->json, "again", 0, false, e);

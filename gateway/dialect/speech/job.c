@@ -1,4 +1,4 @@
-#include "gateway/dialect/keep.h"
+#include "gateway/dialect/setting.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/spell.h"
 #include "proto/base/utf8.h"
@@ -66,7 +66,7 @@ bool job_create_read(struct exchange *x, struct message *m) {
     options->set = SET_RETRIES | SET_KEEP;
     options->dialect = SPEECH_NUMBER;
     options->retries = SPEECH_RETRIES;
-    options->keep_ms = keep_ms(x);
+    options->keep_ms = setting_keep_ms(x);
     options->labels = slice_text(exchange_print(x, "language=%s", language));
     options->source_file = audio->file;
     options->source_size = audio->size;

@@ -1,7 +1,8 @@
+#include "gateway/dialect/setting.h"
 #include "gateway/dialect/speech/speech.h"
 #include <strings.h>
 
-enum { PAGE_SIZE = 20, PAGE_SIZE_MAX = 100, PAGE_MAX = 10000 };
+enum { PAGE_SIZE = 20, PAGE_MAX = 10000 };
 enum {
     WAITING = 1 << STATUS_SCHEDULED | 1 << STATUS_QUEUED,
     WORKING = 1 << STATUS_DELIVERED | 1 << STATUS_RUNNING | 1 << STATUS_PAUSED,
@@ -35,9 +36,10 @@ static uint32_t status_mask(const char *word) {
 bool job_list_read(struct exchange *x, struct message *m) {
     struct page *page = exchange_alloc(x, sizeof *page);
     const char *status = exchange_query(x, "status");
+    const uint32_t most = setting_page_max(x);
     m->question = jobs_question(x);
     page->number = exchange_query_number(x, "page", 1, 1, PAGE_MAX);
-    page->size = exchange_query_number(x, "page_size", PAGE_SIZE, 1, PAGE_SIZE_MAX);
+    page->size = exchange_query_number(x, "page_size", most < PAGE_SIZE ? most : PAGE_SIZE, 1, most);
     if (status != NULL && *status != '\0') {
         m->question.status_mask = status_mask(status);
         if (m->question.status_mask == 0)

@@ -3,6 +3,7 @@
  * task's record is a file: it is read first, and then the job again. */
 #include "gateway/dialect/load.h"
 #include "gateway/dialect/speech/speech.h"
+#include "gateway/dialect/setting.h"
 #include "gateway/dialect/spell.h"
 #include "proto/host/clock.h"
 #include <stdio.h>
@@ -245,8 +246,7 @@ bool job_result_read(struct exchange *x, struct message *m) {
     if (!job_id_read(x, &reading->id)) return false;
     int64_t wait_s = exchange_query_number(x, "wait", 0, 0, INT32_MAX);
     if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
-    if (wait_s > SPEECH_WAIT_S_MAX) wait_s = SPEECH_WAIT_S_MAX;
-    reading->until_ms = clock_mono_ms() + 1000 * wait_s;
+    reading->until_ms = clock_mono_ms() + setting_wait_ms(x, wait_s);
     x->state = reading;
     get_again(x, result_go_on);
     return false;

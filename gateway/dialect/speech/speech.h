@@ -18,7 +18,6 @@
 enum {
     SPEECH_NUMBER = 4, /* options.dialect */
     SPEECH_RETRIES = 3,
-    SPEECH_WAIT_S_MAX = 60,
     LANGUAGE_SIZE = 3  /* two letters and a terminator */
 };
 #define BATCH_QUEUE "batch_queue"

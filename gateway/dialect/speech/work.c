@@ -1,4 +1,5 @@
 #include "gateway/dialect/load.h"
+#include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/spell.h"
@@ -21,8 +22,8 @@ bool job_claim_read(struct exchange *x, struct message *m) {
     struct buffer queues = {0}, types = {0}, labels = {0};
     char language[LANGUAGE_SIZE];
     claim->limit = 1;
-    claim->wait_ms = 1000 * (uint32_t)member_integer(x->json, "wait", NULLABLE, 0, 0,
-                                                     SPEECH_WAIT_S_MAX, e);
+    claim->wait_ms =
+        setting_wait_ms(x, member_integer(x->json, "wait", NULLABLE, 0, 0, INT32_MAX, e));
     claim->lease_ms =
         1000 * (uint32_t)member_integer(x->json, "lease_seconds", NULLABLE, 0, 1, LEASE_S_MAX, e);
     if (wanted.len > 0 && !language_read(x, wanted, language))
