@@ -149,6 +149,12 @@ struct parcel *outbox_next(struct outbox *o, struct parcel *at) {
     return at == NULL ? o->leaving.first : at->next;
 }
 
+bool row_has(const struct row *row, enum verb verb) {
+    for (const struct parcel *p = row->first; p != NULL; p = p->next)
+        if (p->verb == verb) return true;
+    return false;
+}
+
 void outbox_free(struct outbox *o, struct parcel_pool *pool) {
     outbox_drop(o, &o->now, pool);
     outbox_drop(o, &o->filling, pool);

@@ -63,5 +63,6 @@ void outbox_drop(struct outbox *o, struct row *row, struct parcel_pool *pool);
 /* Goes through the frames that have not left, of all rows, which all go to leaving.
  * `at` starts at NULL. NULL at the end. */
 struct parcel *outbox_next(struct outbox *o, struct parcel *at);
+bool row_has(const struct row *row, enum verb verb);
 void outbox_free(struct outbox *o, struct parcel_pool *pool);
 #endif

@@ -236,6 +236,8 @@ void router_say(struct router *r, uint32_t peer, enum say_row which, const struc
     struct peer *p = &r->peers.peers[peer];
     if (!p->used || p->gone) return;
     struct outbox *o = &p->outbox;
+    if (m->verb == VERB_WELCOME) p->greeted = true;
+    if (p->greeted) which = SAY_GROUP;
     struct row *row = which == SAY_NOW ? &o->now : &o->filling;
     if (!outbox_put(o, row, &r->pool, p->link, m)) {
         peer_drop(r, p, "out of memory");
@@ -268,6 +270,7 @@ void router_release(struct router *r, int64_t now_ms) {
     for (uint32_t i = 0; i < r->flying.count; i++) {
         struct peer *p = &r->peers.peers[r->flying.at[i]];
         p->in_flying = false;
+        p->greeted = p->in_filling && row_has(&p->outbox.filling, VERB_WELCOME);
         outbox_release(&p->outbox, &p->outbox.flying);
         peer_send(r, p, now_ms);
     }
@@ -303,12 +306,12 @@ bool router_retry(struct router *r, int64_t now_ms) {
 void router_drop_unsaid(struct router *r) {
     for (uint32_t i = 0; i < r->filling.count; i++) {
         struct peer *p = &r->peers.peers[r->filling.at[i]];
-        p->in_filling = false;
+        p->in_filling = p->greeted = false;
         outbox_drop(&p->outbox, &p->outbox.filling, &r->pool);
     }
     for (uint32_t i = 0; i < r->flying.count; i++) {
         struct peer *p = &r->peers.peers[r->flying.at[i]];
-        p->in_flying = false;
+        p->in_flying = p->greeted = false;
         outbox_drop(&p->outbox, &p->outbox.flying, &r->pool);
     }
     r->filling.count = r->flying.count = 0;

@@ -60,7 +60,8 @@ struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms);
 bool router_poll(struct router *r, struct pollfd *fds, uint32_t *count);
 
 enum say_row { SAY_NOW, SAY_GROUP };
-/* Encodes m for the peer; dropped when the peer is gone. */
+/* Encodes m for the peer; dropped when the peer is gone. While a WELCOME waits for its group
+ * nothing goes before it. */
 void router_say(struct router *r, uint32_t peer, enum say_row row, const struct message *m);
 /* The open group closes: what was said for it now waits for it. */
 void router_close(struct router *r);
