@@ -53,7 +53,7 @@ static bool give_range(struct load *l, const struct range *range, bool descendin
     struct scan_row row;
     bool ok = scan_open(&scan, l->view, range, descending);
     if (!ok) return false;
-    while (ok && max-- && scan_next(&scan, &row))
+    for (; ok && max && scan_next(&scan, &row); max--)
         ok = give(l, key_value_kind(row.key), row.value, 0);
     ok = ok && !scan.failed;
     scan_close(&scan);
@@ -253,7 +253,8 @@ static bool load_sweep(struct load *l) {
     struct scan_row row;
     key_begin(&prefix, KEY_HEAD);
     range_prefix(&range, &prefix);
-    key_id(&range.from, KEY_HEAD, l->need->id);
+    if (l->need->id == UINT64_MAX) return true;
+    key_id(&range.from, KEY_HEAD, l->need->id + 1);
     if (!scan_open(&scan, l->view, &range, false)) return false;
     bool ok = true;
     uint32_t given = 0;
@@ -268,6 +269,17 @@ static bool load_sweep(struct load *l) {
     ok = ok && !scan.failed;
     scan_close(&scan);
     return ok;
+}
+
+/* Dedup records behind (brand, key), which may be gone by now. */
+static bool load_dedups(struct load *l) {
+    struct range range;
+    struct key prefix;
+    key_begin(&prefix, KEY_DEDUP);
+    range_prefix(&range, &prefix);
+    key_name(&range.from, KEY_DEDUP, 0, l->need->brand, l->need->key);
+    key_u8(&range.from, 0); /* the smallest key behind it */
+    return give_range(l, &range, false, l->need->count);
 }
 
 static bool give_kind(struct load *l, enum key_kind kind) {
@@ -320,7 +332,7 @@ static struct collect collect_for(const struct need *n, struct key *key) {
         c.status_mask = 1u << STATUS_DELIVERED | 1u << STATUS_RUNNING | 1u << STATUS_PAUSED;
         c.plains = true;
         break;
-    case NEED_SWEEP: c.tasks = true; break;
+    case NEED_SWEEP: c.tasks = !n->object; c.plains = n->object; break;
     case NEED_NONE: break;
     }
     return c;
@@ -335,7 +347,7 @@ static bool load(struct load *l) {
     case NEED_DEDUP: return load_named(l, KEY_DEDUP);
     case NEED_OBJECT: return load_named(l, KEY_OBJECT);
     case NEED_RESTORE: return load_restore(l);
-    case NEED_SWEEP: return load_sweep(l);
+    case NEED_SWEEP: return l->need->object ? load_dedups(l) : load_sweep(l);
     case NEED_NONE: break;
     }
     return true;

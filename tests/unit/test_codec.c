@@ -193,7 +193,8 @@ static void fields_come_back(void) {
     struct buffer b = {0};
     in.task = (struct task_head){.id = 77, .order = 70, .epoch = 99, .due_ms = 5000,
         .created_ms = 4000, .updated_ms = 3999, .keep_ms = KEEP_FAILED, .brand = 3, .lane = 300,
-        .status = STATUS_PAUSED, .priority = PRIORITY_CRITICAL, .reason = REASON_POISON, .run = 2, .max_retries = 5};
+        .status = STATUS_PAUSED, .priority = PRIORITY_CRITICAL, .reason = REASON_POISON,
+        .run = 2, .max_retries = 5};
     in.was = (struct was){STATUS_SCHEDULED, PRIORITY_LOW, 300, 70, 6000};
     record_encode(&b, &in);
     struct slice s = buffer_slice(&b);
@@ -210,6 +211,46 @@ static void fields_come_back(void) {
     is_int(out.was.due_ms, 6000, "the due time it had");
     is_int(out.was.order, 70, "the order it had");
     is_int(out.was.status, STATUS_SCHEDULED, "the status it had");
+    buffer_free(&b);
+}
+
+/* Changing any byte of a head that is no padding changes what is stored: no field is forgotten. */
+static void every_field_of_a_head_is_stored(void) {
+    enum { FIELDS = 5 * 8 + 8 + 3 * 8 + 10 * 4 + 2 * 8 + 7 * 2 + 8 /* bytes of all fields */ };
+    struct record base = {.kind = RECORD_TASK}, changed;
+    struct buffer a = {0}, b = {0};
+    int stored = 0;
+    memset(&base.task, 1, sizeof base.task);
+    record_encode(&a, &base);
+    for (size_t i = 0; i < sizeof base.task; i++) {
+        changed = base;
+        ((uint8_t *)&changed.task)[i] = 2;
+        buffer_clear(&b);
+        record_encode(&b, &changed);
+        stored += !slice_equal(buffer_slice(&a), buffer_slice(&b));
+    }
+    is_int(stored, FIELDS, "every field of a head is stored");
+    is_int((sizeof base.task - FIELDS) / 8, 0, "no field is missing in that count");
+    buffer_free(&a);
+    buffer_free(&b);
+}
+
+/* Every number as large as it gets. */
+static void the_largest_head_fits(void) {
+    struct record r = {.kind = RECORD_TASK}, out;
+    struct buffer b = {0};
+    memset(&r.task, 0xff, sizeof r.task);
+    r.task.status = STATUS_CANCELLED;
+    r.task.priority = PRIORITY_CRITICAL;
+    r.task.reason = REASON_COUNT - 1;
+    r.task.id = 1;
+    r.task.created_ms = INT64_MIN;
+    r.was = (struct was){STATUS_CANCELLED, PRIORITY_CRITICAL, UINT32_MAX, UINT64_MAX, INT64_MIN};
+    record_encode(&b, &r);
+    struct slice s = buffer_slice(&b);
+    note("%zu bytes", b.len);
+    ok(record_decode(&s, &out) && same(&r, &out), "the largest head comes back");
+    ok(b.data[0] == RECORD_TASK, "and its length fits into one byte");
     buffer_free(&b);
 }
 
@@ -262,6 +303,8 @@ int main(void) {
     for (size_t i = 0; i < sizeof pool; i++) pool[i] = (uint8_t)next();
     every_kind_survives();
     fields_come_back();
+    every_field_of_a_head_is_stored();
+    the_largest_head_fits();
     a_fresh_task_is_small();
     noise_is_refused_or_bounded();
     damage_is_survived();

@@ -78,6 +78,8 @@ static int differences(struct store *a, struct store *b, struct feed *f, uint64_
     count += differs(a, b, group, &need);
     need = (struct need){.kind = NEED_SWEEP, .id = (1 << 20) + feed_below(f, 500), .count = 50};
     count += differs(a, b, group, &need);
+    need = (struct need){.kind = NEED_SWEEP, .object = 1, .count = 9};
+    count += differs(a, b, group, &need);
     for (int i = 0; i < 40; i++) {
         uint64_t id = (1 << 20) + feed_random(f) % (f->next_id - (1 << 20) + 1);
         if (f->count && feed_below(f, 2)) id = f->tasks[feed_below(f, f->count)].head.id;
@@ -214,6 +216,48 @@ static int lanes_wrong(struct store *s, struct feed *f) {
     return wrong;
 }
 
+static bool ended(const struct task_head *t, uint32_t a, uint32_t b) {
+    (void)a;
+    (void)b;
+    return status_ended(t->status);
+}
+
+/* Steps through all ended tasks, and through all idempotency keys, as the core's sweep does. */
+static int sweep_wrong(struct store *s, struct feed *f) {
+    static struct seen seen, all;
+    static struct buffer key;
+    uint32_t count = expect(f, ended, 0, 0, BY_ID, wanted_ids);
+    struct need need = {.kind = NEED_SWEEP, .count = 1 + feed_below(f, 40)};
+    all.count = 0;
+    do {
+        seen = (struct seen){0};
+        if (!store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why)) return 1;
+        for (uint32_t i = 0; i < seen.count && all.count < FEED_TASKS; i++)
+            all.ids[all.count++] = need.id = seen.ids[i];
+    } while (seen.count);
+    int wrong = all.count != count || memcmp(all.ids, wanted_ids, count * sizeof *wanted_ids);
+    uint32_t keys = 0, whole = 0;
+    struct need dedup = {.kind = NEED_SWEEP, .object = 1, .count = 1000};
+    for (int step = 0; step < 2; step++) { /* all at once, then one by one */
+        for (uint32_t got = 1; got; keys += got) {
+            struct buffer answer = {0};
+            struct record r = {.kind = RECORD_NONE};
+            got = 0;
+            dedup.key = buffer_slice(&key);
+            if (!store_load(s, &dedup, store_next_group(s) - 1, found, &answer, why, sizeof why))
+                return 1;
+            for (struct slice in = buffer_slice(&answer); record_decode(&in, &r);) got++;
+            buffer_clear(&key);
+            if (got) buffer_append(&key, r.dedup.key.data, r.dedup.key.len);
+            dedup.brand = got ? r.dedup.brand : 0;
+            buffer_free(&answer);
+        }
+        if (!step) whole = keys;
+        dedup.count = 1;
+    }
+    return wrong + (keys != whole * 2);
+}
+
 static int due_wrong(struct store *s, struct feed *f) {
     static struct seen seen;
     uint32_t count = expect(f, in_time, 0, 0, BY_DUE, wanted_ids);
@@ -311,7 +355,8 @@ static void answers_are_what_was_written(bool on_disk) {
             wrong += store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK;
         }
         if (feed_below(f, 2)) nanosleep(&(struct timespec){0, 8000000}, NULL);
-        wrong += lanes_wrong(s, f) + due_wrong(s, f) + restore_wrong(s, f) + walks_wrong(s, f);
+        wrong += lanes_wrong(s, f) + due_wrong(s, f) + restore_wrong(s, f) + walks_wrong(s, f) +
+                 sweep_wrong(s, f);
         if (on_disk && round % 8 == 7) {
             wrong += audit_findings(s);
             store_close(&s);
