@@ -191,6 +191,8 @@ static const char *token_fault(struct token *t, struct slice slice,
                                int64_t now_s) {
     if (slice.len == 0 || slice.len > TOKEN_BYTES_MAX) return "size";
     const char *text = (const char *)slice.data;
+    for (size_t i = 0; i < slice.len; i++)
+        if ((uint8_t)text[i] >= 0x80) return "form"; /* libsodium reads 0xdf as if it were '_' */
     const char *dot = memchr(text, '.', slice.len);
     if (dot == NULL) return "form";
     const size_t head_len = (size_t)(dot - text), rest = slice.len - head_len - 1;
