@@ -304,6 +304,13 @@ def test_a_commands_output_is_the_transcription(user, work, brand, tmp_path, pri
     assert (tmp_path / "heard").read_bytes() == SOUND
 
 
+def test_a_commands_long_output_is_a_transcription_too(user, work, brand):
+    job = created(user)
+    work("batch_queue", "sh", "-c", "seq 1 60000 | tr '\\n' ' '", brand=brand)
+    data = result(user, job, wait=20)
+    assert data["transcription"] == " ".join(str(n) for n in range(1, 60001)), data["status"]
+
+
 def test_a_commands_failure_is_the_error(user, work, brand):
     job = created(user)
     work("batch_queue", "sh", "-c", "echo 'pas de parole' >&2; exit 3", brand=brand)
