@@ -183,11 +183,9 @@ static void report_end(struct core *c, const struct event *e, struct lease *l) {
 }
 
 static void report_lease(struct core *c, const struct event *e, struct lease *l) {
+    if (!is_end(e->message->verb)) lease_start(c, l); /* whoever reports has begun */
     switch ((int)e->message->verb) {
-    case VERB_START:
-        lease_start(c, l);
-        accept(c, e);
-        return;
+    case VERB_START: accept(c, e); return;
     case VERB_PROGRESS: report_progress(c, e, l); return;
     case VERB_LOG: report_log(c, e, l); return;
     case VERB_CHECKPOINT: report_checkpoint(c, e, l); return;

@@ -15,11 +15,22 @@ static void submitted_say(struct core *c, const struct event *e, uint64_t id) {
     m->submitted = (struct submitted){.number = e->message->number, .id = id};
 }
 
+/* What makes two submits under one key the same: all but the upload's own number. */
 static uint64_t submit_hash(const struct submit *m) {
+    const struct options *o = &m->options;
+    const uint64_t given[] = {o->set, o->set & SET_PRIORITY ? o->priority : 0u,
+                              o->set & SET_RETRIES ? o->retries : 0u,
+                              o->set & SET_TIMEOUT ? o->timeout_ms : 0u,
+                              o->set & SET_PROGRESS ? o->progress_ms : 0u,
+                              o->set & SET_BACKOFF ? o->backoff_ms : 0u,
+                              o->set & SET_DUE ? (uint64_t)o->due_ms * 2 + o->delay : 0u,
+                              o->set & SET_KEEP ? (uint64_t)o->keep_ms : 0u, o->dialect};
     uint64_t h = hash_bytes(hash_seed, m->queue.data, m->queue.len);
     h = hash_bytes(h, m->type.data, m->type.len);
     h = hash_bytes(h, m->payload.data, m->payload.len);
-    return hash_bytes(h, m->options.extra.data, m->options.extra.len);
+    h = hash_bytes(h, o->extra.data, o->extra.len);
+    h = hash_bytes(h, o->labels.data, o->labels.len);
+    return hash_bytes(h, given, sizeof given);
 }
 
 static enum code submit_sizes(const struct core *c, const struct submit *m) {
