@@ -48,7 +48,7 @@ all: deps ## builds build/release/relais (FLAVOUR=asan, tsan, cov for the others
 
 # V=1 shows the commands
 V := 0
-say = $(if $(filter 0,$(V)),@echo "  $(1) $@";)
+say = $(if $(filter 0,$(V)),@$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1) $@";) )
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS) -c -o $@ $<
