@@ -13,8 +13,8 @@ enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
     X(10, result_len) X(11, backoff_ms) X(12, run) X(13, attempt) X(14, retry_count)             \
     X(15, max_retries) X(16, failures) X(17, reason) X(18, progress) X(19, crashes)              \
     X(20, flags) X(21, dialect) X(24, losses) X(25, log_lines) X(26, source_file)                \
-    X(27, result_file) X(28, waits_for)
-enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 29) - 1 };
+    X(27, result_file)
+enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 28) - 1 };
 
 static uint8_t *head_put(uint8_t *p, const struct task_head *t) {
     assert(t->status < STATUS_COUNT && t->priority < PRIORITY_COUNT);
@@ -103,8 +103,8 @@ static bool was_get(struct reader *r, struct was *w) {
     return first & WAS_ORDER_IS_ID;
 }
 
-enum { BODY_FILE = 1, BODY_EXTRA = 2, BODY_OWNER = 4, BODY_KEY = 8, BODY_AFTER = 16,
-       BODY_PROGRESS = 32, BODY_MASK = 63 };
+enum { BODY_FILE = 1, BODY_EXTRA = 2, BODY_OWNER = 4, BODY_KEY = 8, BODY_PROGRESS = 16,
+       BODY_MASK = 31 };
 
 static uint8_t *body_put(uint8_t *p, const struct task_body *t) {
     p = put_u64(p, t->id);
@@ -121,7 +121,6 @@ static uint8_t *body_put(uint8_t *p, const struct task_body *t) {
     if (t->extra.len) { *mask |= BODY_EXTRA; p = put_slice(p, t->extra); }
     if (t->owner.len) { *mask |= BODY_OWNER; p = put_slice(p, t->owner); }
     if (t->key.len) { *mask |= BODY_KEY; p = put_slice(p, t->key); }
-    if (t->after.len) { *mask |= BODY_AFTER; p = put_slice(p, t->after); }
     if (t->progress_ms) { *mask |= BODY_PROGRESS; p = put_varint(p, t->progress_ms); }
     return p;
 }
@@ -140,9 +139,7 @@ static void body_get(struct reader *r, struct task_body *t) {
     if (mask & BODY_EXTRA) t->extra = get_slice(r);
     if (mask & BODY_OWNER) t->owner = get_slice(r);
     if (mask & BODY_KEY) t->key = get_slice(r);
-    if (mask & BODY_AFTER) t->after = get_slice(r);
     if (mask & BODY_PROGRESS) t->progress_ms = (uint32_t)get_max(r, UINT32_MAX);
-    if (t->after.len % 8) r->bad = true;
 }
 
 static uint8_t *result_put(uint8_t *p, const struct task_result *t) {
@@ -362,8 +359,7 @@ static size_t slices_len(const struct record *r) {
     switch (r->kind) {
     case RECORD_BODY:
         return (size_t)r->body.payload.len + r->body.extra.len + r->body.owner.len +
-               r->body.key.len + r->body.after.len + r->body.source_name.len +
-               r->body.source_mime.len;
+               r->body.key.len + r->body.source_name.len + r->body.source_mime.len;
     case RECORD_RESULT:
         return (size_t)r->result.result.len + r->result.message.len + r->result.metrics.len +
                r->result.worker.len;

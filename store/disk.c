@@ -1,4 +1,5 @@
 #include "store/disk.h"
+#include "proto/host/log.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +29,14 @@ static struct disk *disk_of(struct store *s) { return (struct disk *)s; }
 
 void disk_down(struct disk *d, const char *why) {
     pthread_mutex_lock(&d->inbox_lock);
-    if (!d->down) {
+    bool news = !d->down;
+    if (news) {
         snprintf(d->down_why, sizeof d->down_why, "%s", why);
         atomic_set(d->down, true);
     }
     pthread_cond_broadcast(&d->durable_cond);
     pthread_mutex_unlock(&d->inbox_lock);
+    if (news) log_error("the store is down", field_text("why", why));
 }
 
 /* ---- groups on their way from the store thread to pending ---- */
@@ -215,7 +218,9 @@ static bool take_lock(struct disk *d, char *why, size_t why_size) {
 static bool give_up_ballast(const struct disk *d) {
     char path[PATH_BYTES + 32];
     path_in(d, "ballast", path);
-    return !d->options.read_only && unlink(path) == 0;
+    if (d->options.read_only || unlink(path) != 0) return false;
+    log_warn("no room to start: the ballast was given up", field_text("file", path));
+    return true;
 }
 
 static void put_ballast_aside(const struct disk *d) {
@@ -312,6 +317,11 @@ static bool open_journal(struct disk *d, char *why, size_t why_size) {
     bool ok = journal_replay(d->journal, take_replayed, d, why, why_size);
     pending_replaying(d->pending, false);
     d->durable = journal_newest(d->journal);
+    struct journal_stats stats;
+    journal_stats(d->journal, &stats);
+    if (ok && stats.cut_bytes)
+        log_warn("a torn write at the end of the journal was cut; it was never acknowledged",
+                 field_text("journal", path), field_number("bytes", stats.cut_bytes));
     return ok;
 }
 

@@ -132,6 +132,64 @@ static void a_lost_journal_is_refused(void) {
     free(f);
 }
 
+/* Flips a bit in the first half of the largest file of the table: where bodies and heads lie. */
+static void damage_the_table(void) {
+    char command[600], path[256] = "";
+    snprintf(command, sizeof command, "ls -S %s/table/*.sst | head -1", folder);
+    FILE *list = popen(command, "r");
+    if (!list || !fgets(path, sizeof path, list)) abort();
+    pclose(list);
+    path[strcspn(path, "\n")] = 0;
+    FILE *file = fopen(path, "r+");
+    if (!file || fseek(file, 0, SEEK_END) != 0) abort();
+    long middle = ftell(file) * 3 / 10;
+    fseek(file, middle, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, middle, SEEK_SET);
+    fputc(byte ^ 16, file);
+    fclose(file);
+}
+
+static void damage_in_the_table_fails_only_what_reads_it(void) {
+    wipe();
+    struct feed *f = feed_new(9);
+    struct store *s = open_or_die();
+    struct buffer group = {0};
+    for (int i = 0; i < 60; i++) {
+        buffer_clear(&group);
+        feed_group(f, &group, 60);
+        if (store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK) abort();
+    }
+    nanosleep(&(struct timespec){0, 60000000}, NULL);
+    store_close(&s);
+    damage_the_table();
+    s = open_or_die();
+    static struct seen seen;
+    uint32_t failed = 0, fine = 0, lanes = 0;
+    for (uint32_t i = 0; i < f->count; i++) {
+        struct need need = {.kind = NEED_TASK, .id = f->tasks[i].head.id};
+        seen = (struct seen){0};
+        bool read = store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
+        if (read) fine += seen.count == 1 && seen.bodies == 1;
+        else failed++;
+    }
+    for (uint32_t lane = 1; lane <= FEED_LANES; lane++) {
+        struct need need = {.kind = NEED_LANE, .lane = lane, .priority = 1, .count = 1000};
+        lanes += !store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
+        seen = (struct seen){0};
+    }
+    note("%u of %u tasks and %u lanes cannot be read: %s", failed, f->count, lanes, why);
+    ok(failed + lanes > 0, "a flipped bit in the table is noticed by those who read it");
+    ok(failed < f->count && fine + failed == f->count, "all others read on");
+    buffer_clear(&group);
+    feed_group(f, &group, 5);
+    is_int(store_append(s, store_next_group(s), buffer_slice(&group)), STORE_OK,
+           "and groups are still taken");
+    store_close(&s);
+    buffer_free(&group);
+    free(f);
+}
+
 static void a_full_disk_takes_the_store_down_and_it_comes_back(void) {
     char at[128], usual[sizeof folder];
     snprintf(at, sizeof at, "%s/f", folder);
@@ -185,6 +243,7 @@ int main(int argc, char **argv) {
     a_second_broker_is_refused();
     read_only_changes_nothing();
     a_lost_journal_is_refused();
+    damage_in_the_table_fails_only_what_reads_it();
     a_full_disk_takes_the_store_down_and_it_comes_back();
     wipe();
     rmdir(folder);

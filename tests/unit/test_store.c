@@ -117,6 +117,48 @@ static void memory_keeps_whole_groups_over_a_crash(void) {
     store_close(&s);
 }
 
+static void what_does_not_survive_never_touches_the_table(void) {
+    wipe();
+    struct store_options o = options();
+    o.age_ms_max = 60000;
+    o.pending_max = 1000000;
+    struct store *s = store_open(&o, why, sizeof why);
+    struct buffer group = {0};
+    for (uint64_t id = 100; s && id < 20100; id += 100) {
+        buffer_clear(&group);
+        for (uint64_t i = id; i < id + 100; i++) {
+            struct record head = {.kind = RECORD_TASK, .task = {.id = i, .order = i, .brand = 1,
+                .lane = 1, .status = STATUS_QUEUED}};
+            struct record body = {.kind = RECORD_BODY, .body = {.id = i}};
+            struct record gone = {.kind = RECORD_TASK_GONE, .was = {STATUS_QUEUED, 0, 1, i - 100, 0},
+                .task = {.id = i - 100, .brand = 1}};
+            record_encode(&group, &head);
+            record_encode(&group, &body);
+            if (id > 100) record_encode(&group, &gone);
+        }
+        if (store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK) abort();
+    }
+    nanosleep(&(struct timespec){0, 30000000}, NULL);
+    struct store_stats stats;
+    store_stats(s, &stats);
+    is_int(stats.table_records, 0, "20,000 tasks came and went, the table heard of none");
+    is_int(stats.pending_records, 100, "those that are there are pending");
+    store_close(&s);
+    o.age_ms_max = 1;
+    s = store_open(&o, why, sizeof why);
+    for (int i = 0; i < 200 && stats.pending_records; i++) {
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+        store_stats(s, &stats);
+    }
+    is_int(stats.pending_records, 0, "in time what stays goes to the table");
+    struct need need = {.kind = NEED_LANE, .lane = 1, .count = 1000};
+    static struct seen seen;
+    store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
+    is_int(seen.count, 100, "and is all that is found there");
+    store_close(&s);
+    buffer_free(&group);
+}
+
 struct appender { struct store *store; uint64_t acknowledged; bool stop; };
 
 static void *append_beside(void *context) {
@@ -173,6 +215,7 @@ int main(void) {
     disk_answers_like_memory();
     audit_finds_what_does_not_agree();
     memory_keeps_whole_groups_over_a_crash();
+    what_does_not_survive_never_touches_the_table();
     reads_run_beside_appends();
     wipe();
     rmdir(folder);
