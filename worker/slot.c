@@ -349,7 +349,8 @@ static void command_start(struct slot *s, int64_t now_ms) {
     }
     struct run_spec spec = {
         .argv = s->argv, .environment = s->environment, .input = s->input, .output = s->output,
-        .echo = STDERR_FILENO, .keeper = s->work->keeper.pipe, .output_max = s->work->output_max, .note_max = NOTE_LINE_MAX,
+        .echo = STDERR_FILENO, .keeper = s->work->keeper.pipe,
+        .output_max = s->work->output_max, .note_max = NOTE_LINE_MAX,
         .grace_ms = s->work->kill_ms, .note = take_note, .context = s};
     s->run = run_start(&spec, now_ms);
     close_fd(&s->input);
