@@ -3,9 +3,9 @@
 #include "proto/host/log.h"
 #include <assert.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <microhttpd.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 128, STREAM_BLOCK = 32768, BACKLOG = 1024, ROUNDS_MAX = 8 };
+enum {
+    EVENTS_MAX = 128, STREAM_BLOCK = 32768, BACKLOG = 1024, ROUNDS_MAX = 8,
+    DEAD_PEER_MS = 60000 /* a peer that acknowledges nothing for so long is gone */
+};
 
 struct http {
     struct MHD_Daemon *daemon;
@@ -90,7 +93,9 @@ static void client_open(struct server *s, struct MHD_Connection *connection, voi
     c->address = address_hash(info->client_addr);
     c->deadline_ms = s->now_ms + s->config->header_ms;
     int on = 1;
+    unsigned dead_ms = DEAD_PEER_MS;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
     list_push(&s->clients, &c->in_server);
@@ -197,12 +202,12 @@ static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
     (void)at;
     long n = r->abandoned ? -2 : outlet_read(r, (uint8_t *)to, max);
     if (n > 0) {
-        r->sent_len += (uint64_t)n;
         count_add(&r->server->count.bytes_out, (uint64_t)n);
         return n;
     }
     if (n == 0) {
         r->suspended = true;
+        r->stalled_since_ms = r->server->now_ms;
         MHD_suspend_connection(r->client->connection);
         return 0;
     }
@@ -229,6 +234,14 @@ static bool has_header(const struct request *r, const char *name) {
     return false;
 }
 
+/* What the peer's machine has taken: what is handed to the socket may lie there for long. */
+static uint64_t bytes_taken(const struct client *c) {
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info.tcpi_bytes_acked;
+}
+
 /* The answer is ready: hands it to libmicrohttpd. */
 static enum MHD_Result queue_answer(struct request *r, struct MHD_Connection *connection) {
     struct server *s = r->server;
@@ -247,7 +260,10 @@ static enum MHD_Result queue_answer(struct request *r, struct MHD_Connection *co
         MHD_add_response_header(response, "Connection", "close");
     }
     r->stage_ms = s->now_ms;
-    r->client->deadline_ms = s->now_ms + s->config->request_ms;
+    r->stalled_ms = 0;
+    r->mark_len = r->outlet != NULL ? bytes_taken(r->client) : 0;
+    /* what streams is bounded by its rate, or by what it leaves behind */
+    r->client->deadline_ms = r->outlet != NULL ? INT64_MAX : s->now_ms + s->config->request_ms;
     enum MHD_Result queued = MHD_queue_response(connection, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return queued;
@@ -383,15 +399,28 @@ static void client_kill(struct client *c) {
     shutdown(c->fd, SHUT_RDWR);
 }
 
-/* Bytes against the time they took, once the first header_ms are over. */
-static bool too_slow(const struct request *r, uint64_t bytes) {
+/* Every header_ms the bytes since the last look are held against body_rate_min; time in which we
+ * kept the peer waiting does not count. */
+static bool too_slow(struct request *r, uint64_t bytes) {
     const struct config *c = r->server->config;
     int64_t ms = r->server->now_ms - r->stage_ms - r->stalled_ms;
-    return ms > c->header_ms && bytes < (uint64_t)ms * c->body_rate_min / 1000;
+    if (ms < c->header_ms) return false;
+    uint64_t since = bytes - r->mark_len;
+    r->mark_len = bytes;
+    r->stage_ms = r->server->now_ms;
+    r->stalled_ms = 0;
+    return since < (uint64_t)ms * c->body_rate_min / 1000;
+}
+
+/* libmicrohttpd takes a short read for an empty socket. When the peer had hung up by then, there
+ * is no further edge for it to see: this makes one, and it reads the end. */
+static void client_nudge(const struct client *c) {
+    if (c->gone && (c->request == NULL || !c->request->suspended)) shutdown(c->fd, SHUT_RD);
 }
 
 static void client_tick(struct client *c) {
     struct request *r = c->request;
+    client_nudge(c);
     if (c->server->now_ms >= c->deadline_ms) {
         client_kill(c);
         return;
@@ -399,9 +428,8 @@ static void client_tick(struct client *c) {
     if (r == NULL || r->said) return;
     if (r->outlet != NULL && r->stage == STAGE_ENDED) {
         outlet_tick(r);
-        if (!r->suspended && outlet_size(r) != UINT64_MAX && too_slow(r, r->sent_len)) {
-            client_kill(c);
-        }
+        bool file = outlet_size(r) != UINT64_MAX;
+        if (!r->suspended && file && too_slow(r, bytes_taken(c))) client_kill(c);
     } else if (r->in_body && !r->suspended && r->stage == STAGE_BODY &&
                too_slow(r, r->body_len)) {
         client_kill(c);

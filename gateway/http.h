@@ -5,10 +5,10 @@
  * first moment on, for libmicrohttpd does not notice them while a request is suspended.
  *
  * Deadlines, looked at every TICK_MS: header_ms for a head from its first line (from the accept
- * for the first one), idle_ms between requests, request_ms or upload_ms for a body, which must
- * also reach body_rate_min on average (time that we kept it waiting does not count), the same for
- * an answer that is being taken. Over one of them the connection is closed, with a 408 before
- * anything was answered.
+ * for the first one), idle_ms between requests, request_ms or upload_ms for a body, request_ms for
+ * taking an answer. A body, and a file that is sent, must reach body_rate_min over every header_ms
+ * (time that we kept the peer waiting does not count). Over one of them the connection is closed,
+ * with a 408 before anything was answered.
  *
  * A refusal in the middle of a large body is written at once and the rest of the body thrown away
  * for a moment (LINGER_BYTES_MAX, LINGER_MS), so that the client can read it before it sees the

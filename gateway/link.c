@@ -1,4 +1,5 @@
 #include "gateway/link.h"
+#include "proto/decode.h"
 #include "proto/host/log.h"
 #include <assert.h>
 #include <czmq.h>
@@ -15,7 +16,7 @@ enum {
     LINGER_MS_MAX = 200,
     HELLO_MS = 1000,            /* an unanswered HELLO is repeated, on fresh sockets; doubles */
     HELLO_MS_MAX = 8000,
-    ORPHAN_MS = 60000,          /* a dropped CLAIM is remembered so long */
+    ORPHAN_MS = 60000,          /* a dropped CLAIM or FILE_CREATE is remembered so long */
     RECONNECT_MS = 50, RECONNECT_MS_MAX = 1000,
     CALLS_KEPT = 4096,
     FRAME_BYTES_MAX = 8 << 20,  /* of what the broker sends; unused memory costs nothing */
@@ -272,8 +273,8 @@ void call_drop(struct call *call) {
         m.unwatch.number = call->number;
         link_tell(l, &call->who, &m);
     }
-    /* a dropped CLAIM may still be answered: its task goes back then */
-    if (call->verb == VERB_CLAIM) call->deadline_ms += ORPHAN_MS;
+    /* what these are answered with goes back when it comes */
+    if (call->verb == VERB_CLAIM || call->verb == VERB_FILE_CREATE) call->deadline_ms += ORPHAN_MS;
     else call_forget(call);
 }
 
@@ -299,6 +300,17 @@ static void tasks_taken(struct link *l, const struct message *tasks, uint32_t co
             if (tasks[at + i].task.task != 0) release(l, &call->who, &tasks[at + i]);
         }
         call_finish(call, &tasks[at], n);
+    }
+}
+
+/* An upload that nobody waits for any more is given up. */
+static void file_release(struct link *l, const struct call *call, const struct message *answer) {
+    struct message m = {.verb = VERB_FILE_DROP};
+    struct decode d = decode_of(answer->answer.body.data, answer->answer.body.len);
+    uint32_t count;
+    if (answer->verb == VERB_ANSWER && answer->answer.code == CODE_OK &&
+        decode_array(&d, &count) && count > 0 && decode_uint(&d, &m.file.id)) {
+        link_tell(l, &call->who, &m);
     }
 }
 
@@ -346,7 +358,9 @@ static void message_taken(struct link *l, const struct message *m, int64_t now_m
     default: break;
     }
     struct call *call = call_find(l, answer_number(m));
-    if (call != NULL) call_finish(call, m, 1);
+    if (call == NULL) return;
+    if (call->owner == NULL && call->verb == VERB_FILE_CREATE) file_release(l, call, m);
+    call_finish(call, m, 1);
 }
 
 static void frame_taken(struct link *l, void *data, size_t len, int64_t now_ms) {

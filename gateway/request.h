@@ -112,7 +112,8 @@ struct request {
     int status;
     int64_t start_us;  /* mono */
     int64_t stage_ms, stalled_ms, stalled_since_ms; /* body: its start; our own back-pressure */
-    uint64_t body_len, body_max, sent_len;
+    uint64_t body_len, body_max;
+    uint64_t mark_len; /* bytes at the last look at their rate */
     struct buffer body;
     struct form *form; /* in the arena */
     struct node calls; /* call.of_owner */

@@ -177,7 +177,7 @@ void intake_taken(struct request *r, uint64_t file) {
     }
 }
 
-/* An upload whose id is still on its way stays behind: the endpoint gives idle ones up itself. */
+/* One whose id is still on its way is dropped by the link when it comes. */
 void intake_drop(struct request *r) {
     for (uint32_t i = 0; i < r->x.upload_count; i++) {
         struct upload *u = &r->x.uploads[i];

@@ -3,6 +3,7 @@ differently, limits, deadlines, slow and leaving clients. Raw sockets against th
 """
 import concurrent.futures
 import json
+import os
 import re
 import socket
 import struct
@@ -309,6 +310,70 @@ def test_a_body_that_is_dripped_is_closed(impatient):
         drip.start()
         assert closed_within(link, 0.3, 3).startswith(b"HTTP/1.1 408 ")
         drip.join()
+
+
+def job_of(server, sound):
+    answer = server.caller("user", "slow", 1).post(
+        "/api/batchTranscription/createJob", files={"audioFile": ("a.wav", sound, "audio/wav")})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]["job_uuid"]
+
+
+def test_a_slow_reader_gets_a_long_answer_whole(impatient):
+    sound = bytes(range(256)) * 40000
+    job = job_of(impatient, sound)
+    worker = impatient.caller("worker", "slow-w", 1)
+    assert worker.post("/api/batchTranscription/claim", {}).json()["data"]["task"]
+    answer = worker.get(f"/api/batchTranscription/{job}/audio", stream=True)
+    body, start = b"", time.monotonic()
+    for chunk in answer.iter_content(512 << 10):
+        body += chunk
+        time.sleep(0.13)
+    assert body == sound and time.monotonic() - start > 2, "longer than request_ms"
+
+
+def test_a_reader_that_stops_is_closed(impatient):
+    job = job_of(impatient, bytes(30_000_000))
+    worker = impatient.caller("worker", "slow-w", 1)
+    assert worker.post("/api/batchTranscription/claim", {}).json()["data"]["task"]
+    with connect(impatient) as link:
+        link.sendall(b"GET /api/batchTranscription/%s/audio HTTP/1.1\r\nHost: a\r\n"
+                     b"Authorization: Bearer %s\r\n\r\n" % (job.encode(), worker.token.encode()))
+        assert link.recv(1000).startswith(b"HTTP/1.1 200 ")
+        time.sleep(2)
+        assert len(read_all(link)) < 30_000_000
+
+
+def test_events_go_on_beyond_the_deadline_of_requests(impatient):
+    job = job_of(impatient, b"RIFF")
+    user = impatient.caller("user", "slow", 1)
+    events = user.get(f"/api/batchTranscription/events?job_uuid={job}", stream=True)
+    assert events.headers["Content-Type"].startswith("text/event-stream")
+    lines = events.iter_lines()
+    assert any(line.startswith(b"data: ") for line in lines)
+    time.sleep(2)
+    assert user.delete(f"/api/batchTranscription/cancel?job_uuid={job}").status_code == 200
+    assert any(b"cancelled" in line.lower() for line in lines)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(relais, user):
+    incoming = os.path.join(relais.data, "files", "incoming")
+    head = b"POST /api/batchTranscription/createJob HTTP/1.1\r\nHost: a\r\n" \
+        b"Authorization: Bearer %s\r\nContent-Type: multipart/form-data; boundary=XX\r\n" \
+        b"Content-Length: 50000000\r\n\r\n--XX\r\nContent-Disposition: form-data; " \
+        b"name=\"audioFile\"; filename=\"a.wav\"\r\n\r\n" % user.token.encode()
+    links = [connect(relais) for _ in range(8)]
+    for number, link in enumerate(links):
+        link.sendall(head + b"x" * (300_000 * number))
+    deadline = time.monotonic() + 10
+    while len(os.listdir(incoming)) < 8 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(os.listdir(incoming)) >= 8
+    for number, link in enumerate(links):
+        (reset if number % 2 else socket.socket.close)(link)
+    while os.listdir(incoming) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert os.listdir(incoming) == []
 
 
 def test_drip_feeders_do_not_hurt_a_good_client(impatient):
