@@ -79,7 +79,7 @@ void loader_give_back(struct loader *l, struct chunk *c) {
 
 /* ---- copying what was found ---- */
 
-enum { SLICES_MAX = 5 };
+enum { SLICES_MAX = 6 };
 
 /* The slices of a record; returns how many. */
 static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
@@ -88,6 +88,7 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
     case RECORD_BODY:
         out[n++] = &r->body.source_name, out[n++] = &r->body.source_mime;
         out[n++] = &r->body.payload, out[n++] = &r->body.extra, out[n++] = &r->body.owner;
+        out[n++] = &r->body.key;
         break;
     case RECORD_RESULT:
         out[n++] = &r->result.result, out[n++] = &r->result.message;
@@ -118,14 +119,6 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
         break;
     }
     return n;
-}
-
-/* A body has two slices more than fit the table above. */
-static int body_slices(struct record *r, struct slice *out[2]) {
-    if (r->kind != RECORD_BODY) return 0;
-    out[0] = &r->body.key;
-    out[1] = &r->body.after;
-    return 2;
 }
 
 static void slice_copy(struct chunk *c, struct slice *s) {
@@ -180,9 +173,8 @@ static void record_found(void *context, const struct record *found) {
     struct loader *l = context;
     if (l->cut) return;
     struct record record = *found;
-    struct slice *slices[SLICES_MAX + 2];
+    struct slice *slices[SLICES_MAX];
     int n = record_slices(&record, slices);
-    n += body_slices(&record, slices + n);
     size_t need = 0;
     for (int i = 0; i < n; i++) need += slices[i]->len;
     if (l->chunk->count == CHUNK_RECORDS || !chunk_reserve(l->chunk, need)) {

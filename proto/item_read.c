@@ -104,16 +104,10 @@ static bool log_read(struct reader *r, struct buffer *b) {
 
 static bool element_read(struct reader *r, enum form form, struct buffer *b) {
     struct slice text;
-    uint64_t id;
     if (form == FORM_HELD) return held_read(r, b);
     if (form == FORM_VERDICTS) return verdict_read(r, b);
     if (form == FORM_ATTEMPTS) return attempt_read(r, b);
     if (form == FORM_LOGS) return log_read(r, b);
-    if (form == FORM_IDS) {
-        if (!decode_uint(&r->d, &id)) return false;
-        after_put(b, id);
-        return true;
-    }
     if (!text_read(r, &text) || text.len > TEXT_MAX) return false;
     text_put(b, text);
     return true;
@@ -131,7 +125,7 @@ static bool list_read(struct reader *r, const struct field *f, uint8_t *base) {
     }
     if (!packed_keep(r, &b, list)) return false;
     if (f->form == FORM_TEXTS) *(uint16_t *)(void *)(base + f->count_at) = (uint16_t)count;
-    else if (f->count_at) *(uint32_t *)(void *)(base + f->count_at) = count;
+    else *(uint32_t *)(void *)(base + f->count_at) = count;
     return true;
 }
 
@@ -213,8 +207,7 @@ static bool field_read(struct reader *r, const struct field *f, uint8_t *base, u
     case FORM_VIEW:
         if (r->m->view.code) return text_read(r, &((struct message *)(void *)base)->view.text);
         return group_read(r, f->sub, at, depth);
-    case FORM_TEXTS: case FORM_IDS: case FORM_HELD: case FORM_VERDICTS: case FORM_ATTEMPTS:
-    case FORM_LOGS:
+    case FORM_TEXTS: case FORM_HELD: case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
         return list_read(r, f, base);
     }
     return false;

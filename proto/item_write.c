@@ -35,7 +35,7 @@ static bool field_given(const struct layout *l, const struct field *f, const voi
     case FORM_U32: case FORM_STATUSES: return f->set || *(const uint32_t *)at != 0;
     case FORM_U64: return f->set || *(const uint64_t *)at != 0;
     case FORM_I64: return f->set || *(const int64_t *)at != 0;
-    case FORM_TEXT: case FORM_BIN: case FORM_TEXTS: case FORM_IDS: case FORM_HELD:
+    case FORM_TEXT: case FORM_BIN: case FORM_TEXTS: case FORM_HELD:
     case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
         return f->set || ((const struct slice *)at)->len != 0;
     }
@@ -62,12 +62,6 @@ static void texts_write(struct buffer *b, struct slice list, uint32_t count) {
     uint32_t at = 0;
     encode_array(b, count);
     while (count-- && text_next(list, &at, &text)) encode_text(b, text);
-}
-
-static void ids_write(struct buffer *b, struct slice list) {
-    uint32_t count = list.len / 8;
-    encode_array(b, count);
-    for (uint32_t i = 0; i < count; i++) encode_uint(b, after_at(list, i));
 }
 
 static void attempts_write(struct buffer *b, struct slice list, uint32_t count) {
@@ -162,7 +156,6 @@ static void field_write(struct buffer *b, const struct layout *l, const struct f
         attempts_write(b, *(const struct slice *)at, *(const uint32_t *)count_at);
         break;
     case FORM_LOGS: logs_write(b, *(const struct slice *)at, *(const uint32_t *)count_at); break;
-    case FORM_IDS: ids_write(b, *(const struct slice *)at); break;
     case FORM_HELD: held_rows_write(b, &m->hello); break;
     case FORM_VERDICTS: verdict_rows_write(b, &m->welcome); break;
     }

@@ -18,7 +18,6 @@ enum form {
     FORM_AT,       /* options.due_ms, absolute */
     FORM_DELAY,    /* options.due_ms, relative */
     FORM_TEXTS,    /* packed lists, with their count beside them */
-    FORM_IDS,
     FORM_HELD,
     FORM_VERDICTS,
     FORM_ATTEMPTS,

@@ -16,7 +16,7 @@
 #include "proto/record.h"
 #include "proto/who.h"
 
-enum { PROTOCOL_VERSION = 1, HELD_MAX = 4096, QUEUES_MAX = 64, LABELS_MAX = 16, AFTER_MAX = 64 };
+enum { PROTOCOL_VERSION = 1, HELD_MAX = 4096, QUEUES_MAX = 64, LABELS_MAX = 16 };
 
 enum verb {
 #define VERB(name, number, direction, answer, sentence) VERB_##name = number,
@@ -84,8 +84,6 @@ struct options {
     struct slice labels;   /* "labels": "k=v,k=v" with sorted keys */
     struct slice extra;    /* "extra": opaque, <= 8 KiB */
     struct slice payload;  /* "payload" (UPDATE) */
-    struct slice after;    /* "after": [ids]; packed, read with after_at() */
-    uint32_t after_count;
     uint64_t source_file;  /* "source": a sealed file's id; with it go: */
     uint64_t source_size;  /* "source_size" */
     struct slice source_name, source_mime; /* "source_name" "source_mime" */
@@ -330,8 +328,6 @@ bool text_next(struct slice list, uint32_t *at, struct slice *text);
 void text_put(struct buffer *b, struct slice text);
 struct held held_at(const struct hello *h, uint32_t index);
 void held_put(struct buffer *b, struct held held);
-uint64_t after_at(struct slice after, uint32_t index);
-void after_put(struct buffer *b, uint64_t id);
 struct verdict_row { uint64_t task, epoch; uint8_t verdict; };
 struct verdict_row verdict_at(struct slice verdicts, uint32_t index);
 void verdict_put(struct buffer *b, struct verdict_row row);

@@ -45,13 +45,6 @@ void held_put(struct buffer *b, struct held held) {
     number_put(b, held.started, 1);
 }
 
-uint64_t after_at(struct slice after, uint32_t index) {
-    assert(index < after.len / 8);
-    return number_at(after.data + (size_t)index * 8, 8);
-}
-
-void after_put(struct buffer *b, uint64_t id) { number_put(b, id, 8); }
-
 struct verdict_row verdict_at(struct slice verdicts, uint32_t index) {
     assert(index < verdicts.len / VERDICT_ROW);
     const uint8_t *at = verdicts.data + (size_t)index * VERDICT_ROW;

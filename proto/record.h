@@ -17,7 +17,7 @@
 
 enum status { /* the states of DESIGN 3; life.def holds the moves between them */
     STATUS_NONE = 0,
-    STATUS_SCHEDULED = 1, /* waits for its due time, its back-off or the tasks it comes after */
+    STATUS_SCHEDULED = 1, /* waits for its due time or its back-off */
     STATUS_QUEUED = 2,
     STATUS_DELIVERED = 3, /* with a worker, not started */
     STATUS_RUNNING = 4,
@@ -77,7 +77,6 @@ struct task_head {
     uint16_t run;        /* 1.. : retry and resume open the next */
     uint16_t attempt;    /* attempts STARTED in this run */
     uint16_t retry_count, max_retries; /* manual retries; automatic retries allowed per run */
-    uint16_t waits_for;  /* tasks it still waits for (fan-in) */
     uint16_t failures;   /* attempts of this run that a worker reported failed or that timed out */
     uint16_t log_lines;
     uint8_t losses;      /* leases of this run that were lost to silence or a restart */
@@ -93,7 +92,6 @@ struct task_body {
     struct slice extra;       /* the dialect's own fields, opaque to the core */
     struct slice owner;       /* name of the submitting principal */
     struct slice key;         /* idempotency key, may be empty */
-    struct slice after;       /* packed little-endian u64 ids it waits for */
     uint32_t progress_ms;     /* progress timeout; 0 = none */
 };
 

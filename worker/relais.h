@@ -79,7 +79,7 @@ const char *relais_error_name(int code);
 const char *relais_error_text(int code);
 
 enum relais_status { /* of a task */
-    RELAIS_SCHEDULED = 1, /* waits for its time, its back-off, or tasks it comes after */
+    RELAIS_SCHEDULED = 1, /* waits for its time or its back-off */
     RELAIS_QUEUED = 2,
     RELAIS_DELIVERED = 3, /* with a worker, not started */
     RELAIS_RUNNING = 4,
@@ -176,8 +176,6 @@ struct relais_submit {
     const char *labels; /* "language=en,size=big", keys sorted; NULL = none */
     const void *extra;  /* kept with the task, not looked at */
     size_t extra_len;
-    const uint64_t *after; /* ids of tasks that must be completed before, at most 64 */
-    size_t after_count;
     const struct relais_file *source; /* the input, uploaded before; NULL = none */
     bool accepted;      /* acknowledged from memory: faster, lost at a restart of the broker */
     bool watch;         /* report its end through relais_on_outcome */
@@ -232,7 +230,7 @@ struct relais_line { uint32_t line; int level; int64_t time_ms; const char *text
 struct relais_view { /* a task as it stood; owned by the caller, everything in it with it */
     uint64_t id, epoch;
     int status, reason, priority, progress /* 0..100 */;
-    uint32_t brand, version, run, attempt, retry_count, retries, crashes, waits_for;
+    uint32_t brand, version, run, attempt, retry_count, retries, crashes;
     uint32_t checkpoint, resume, timeout_ms;
     int64_t created_ms, updated_ms, started_ms, finished_ms, due_ms, keep_ms, lease_until_ms;
     uint64_t place; /* queued: 1 = next in its lane; 0 = unknown */
@@ -245,8 +243,6 @@ struct relais_view { /* a task as it stood; owned by the caller, everything in i
     const char *owner, *key;
     uint64_t source, source_size, source_ticket;
     const char *source_name, *source_mime;
-    const uint64_t *after;
-    size_t after_count;
     /* RELAIS_WANT_RESULT */
     const void *result, *metrics;
     size_t result_given, metrics_len;

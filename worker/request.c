@@ -20,14 +20,14 @@ static void set(struct options *o, enum option_bit bit, bool given) {
     if (given) o->set |= bit;
 }
 
-static void options_of(struct options *o, const struct relais_submit *t, struct buffer *after) {
+static void options_of(struct options *o, const struct relais_submit *t) {
     *o = (struct options){
         .priority = (uint8_t)(t->priority - 1), .accepted = t->accepted, .watch = t->watch,
         .retries = t->retries > 0 ? (uint16_t)t->retries : 0, .timeout_ms = t->timeout_ms,
         .progress_ms = t->progress_timeout_ms, .backoff_ms = t->backoff_ms,
         .due_ms = t->at_ms ? t->at_ms : t->delay_ms, .delay = !t->at_ms,
         .keep_ms = keep_of(t->keep_ms), .key = text_of(t->key), .labels = text_of(t->labels),
-        .extra = slice_of(t->extra, t->extra_len), .after_count = (uint32_t)t->after_count};
+        .extra = slice_of(t->extra, t->extra_len)};
     set(o, SET_PRIORITY, t->priority != 0);
     set(o, SET_RETRIES, t->retries != 0);
     set(o, SET_TIMEOUT, t->timeout_ms != 0);
@@ -36,8 +36,6 @@ static void options_of(struct options *o, const struct relais_submit *t, struct 
     set(o, SET_DUE, t->at_ms != 0 || t->delay_ms != 0);
     set(o, SET_KEEP, t->keep_ms != 0);
     set(o, SET_EXTRA, t->extra_len != 0);
-    for (size_t i = 0; i < t->after_count; i++) after_put(after, t->after[i]);
-    o->after = buffer_slice(after);
     if (!t->source) return;
     o->source_file = t->source->id;
     o->source_size = t->source->size;
@@ -49,23 +47,22 @@ static void options_of(struct options *o, const struct relais_submit *t, struct 
 static int submit_check(const struct relais_submit *t) {
     if (t->payload_len > UINT32_MAX / 2 || t->extra_len > UINT32_MAX / 2)
         return RELAIS_PAYLOAD_TOO_LARGE;
-    bool bad = t->after_count > AFTER_MAX || t->priority < 0 ||
-               t->priority > RELAIS_PRIORITY_CRITICAL || t->retries > UINT16_MAX ||
-               t->at_ms < 0 || t->delay_ms < 0 || (t->at_ms && t->delay_ms) ||
+    bool bad = t->priority < 0 || t->priority > RELAIS_PRIORITY_CRITICAL ||
+               t->retries > UINT16_MAX || t->at_ms < 0 || t->delay_ms < 0 ||
+               (t->at_ms && t->delay_ms) ||
                (t->payload_len && !t->payload) || (t->key && strlen(t->key) > 255);
     return bad ? RELAIS_ARGUMENT : RELAIS_OK;
 }
 
-/* `after` keeps the packed ids; it is the caller's to free. */
-static int submit_of(struct message *m, const struct relais_submit *t, struct buffer *after) {
+static int submit_of(struct message *m, const struct relais_submit *t) {
     int code = submit_check(t);
     if (code) return code;
     m->verb = VERB_SUBMIT;
     m->submit.queue = slice_text(t->queue && *t->queue ? t->queue : "default");
     m->submit.type = text_of(t->type);
     m->submit.payload = slice_of(t->payload, t->payload_len);
-    options_of(&m->submit.options, t, after);
-    return after->failed ? RELAIS_MEMORY : RELAIS_OK;
+    options_of(&m->submit.options, t);
+    return RELAIS_OK;
 }
 
 /* ---- submitting ---- */
@@ -78,11 +75,9 @@ static int take_id(void *ret, const struct message *answer) {
 
 int relais_submit(struct relais_client *c, const struct relais_submit *task, uint64_t *ret_id) {
     struct message m;
-    struct buffer after = {0};
     uint64_t id = 0;
-    int code = submit_of(&m, task, &after);
+    int code = submit_of(&m, task);
     if (!code) code = client_call(c, &m, 0, task->key != NULL, take_id, &id);
-    buffer_free(&after);
     if (!code && ret_id) *ret_id = id;
     return code;
 }
@@ -90,28 +85,23 @@ int relais_submit(struct relais_client *c, const struct relais_submit *task, uin
 int relais_submit_async(struct relais_client *c, const struct relais_submit *task,
                         relais_submitted_fn *done, void *context) {
     struct message m;
-    struct buffer after = {0};
-    int code = submit_of(&m, task, &after);
+    int code = submit_of(&m, task);
     if (!code) code = client_submit_async(c, &m, done, context);
-    buffer_free(&after);
     return code;
 }
 
 static int submit_some(struct relais_client *c, const struct relais_submit *tasks, uint32_t count,
                        struct relais_submitted *ret) {
     struct message *ms = calloc(count, sizeof *ms);
-    struct buffer *afters = calloc(count, sizeof *afters);
     uint64_t *ids = calloc(count, sizeof *ids);
     int *codes = calloc(count, sizeof *codes);
-    int code = ms && afters && ids && codes ? RELAIS_OK : RELAIS_MEMORY;
-    for (uint32_t i = 0; !code && i < count; i++) code = submit_of(&ms[i], &tasks[i], &afters[i]);
+    int code = ms && ids && codes ? RELAIS_OK : RELAIS_MEMORY;
+    for (uint32_t i = 0; !code && i < count; i++) code = submit_of(&ms[i], &tasks[i]);
     bool asked = !code;
     if (asked) code = client_call_many(c, ms, count, take_id, ids, sizeof *ids, codes);
     for (uint32_t i = 0; i < count; i++)
         ret[i] = (struct relais_submitted){asked ? ids[i] : 0, asked ? codes[i] : code};
-    for (uint32_t i = 0; afters && i < count; i++) buffer_free(&afters[i]);
     free(ms);
-    free(afters);
     free(ids);
     free(codes);
     return code;
@@ -190,16 +180,14 @@ int relais_cancel(struct relais_client *c, uint64_t id, const char *reason,
 
 static int change(struct relais_client *c, struct message *m, const struct relais_submit *changes,
                   bool reset_progress, bool repeatable, struct relais_view **ret_view) {
-    struct buffer after = {0};
     int code = changes ? submit_check(changes) : RELAIS_OK;
-    if (!code && changes) options_of(&m->ref.options, changes, &after);
+    if (!code && changes) options_of(&m->ref.options, changes);
     if (changes && changes->payload) {
         m->ref.options.payload = slice_of(changes->payload, changes->payload_len);
         m->ref.options.set |= SET_PAYLOAD;
     }
     m->ref.options.reset_progress = reset_progress;
     if (!code) code = client_call(c, m, 0, repeatable, take_view, ret_view);
-    buffer_free(&after);
     return code;
 }
 

@@ -1,7 +1,7 @@
 #include "worker/view.h"
 #include <stdlib.h>
 
-/* The block of a view: the struct, then rows and ids, then texts and bytes. */
+/* The block of a view: the struct, then rows, then texts and bytes. */
 struct place { uint8_t *at; };
 
 static const void *bytes_put(struct place *p, struct slice bytes) {
@@ -24,8 +24,7 @@ static size_t rows_size(const struct view *v, uint32_t *attempts, uint32_t *logs
     for (uint32_t at = 0; attempt_next(v->attempts, &at, &attempt); ++*attempts)
         *texts += attempt.worker.len + attempt.message.len + 2;
     for (uint32_t at = 0; log_next(v->logs, &at, &log); ++*logs) *texts += log.text.len + 1;
-    return *attempts * sizeof(struct relais_attempt) + *logs * sizeof(struct relais_line) +
-           v->body.after.len;
+    return *attempts * sizeof(struct relais_attempt) + *logs * sizeof(struct relais_line);
 }
 
 static size_t texts_size(const struct view *v) {
@@ -44,11 +43,8 @@ static void rows_make(struct relais_view *r, const struct view *v, struct place 
     struct log_record log;
     struct relais_attempt *a = (struct relais_attempt *)(void *)rows->at;
     struct relais_line *l = (struct relais_line *)(void *)(a + r->attempt_count);
-    uint64_t *after = (uint64_t *)(void *)(l + r->line_count);
     r->attempts = a;
     r->lines = l;
-    r->after = after;
-    r->after_count = v->body.after.len / 8;
     for (uint32_t at = 0; attempt_next(v->attempts, &at, &attempt); a++)
         *a = (struct relais_attempt){
             .epoch = attempt.epoch, .started_ms = attempt.started_ms,
@@ -58,7 +54,6 @@ static void rows_make(struct relais_view *r, const struct view *v, struct place 
     for (uint32_t at = 0; log_next(v->logs, &at, &log); l++)
         *l = (struct relais_line){.line = log.line, .level = log.level, .time_ms = log.time_ms,
                                   .text = text_put_at(p, log.text)};
-    for (uint32_t i = 0; i < r->after_count; i++) after[i] = after_at(v->body.after, i);
 }
 
 static void head_make(struct relais_view *r, const struct view *v) {
@@ -68,7 +63,7 @@ static void head_make(struct relais_view *r, const struct view *v) {
         .priority = h->priority + 1, .progress = h->progress, .brand = h->brand,
         .version = h->version, .run = h->run, .attempt = h->attempt,
         .retry_count = h->retry_count, .retries = h->max_retries, .crashes = h->crashes,
-        .waits_for = h->waits_for, .checkpoint = h->checkpoint, .resume = h->resume,
+        .checkpoint = h->checkpoint, .resume = h->resume,
         .timeout_ms = h->timeout_ms, .created_ms = h->created_ms, .updated_ms = h->updated_ms,
         .started_ms = h->started_ms, .finished_ms = h->finished_ms, .due_ms = h->due_ms,
         .keep_ms = h->keep_ms == KEEP_NONE ? RELAIS_KEEP_NONE : h->keep_ms,

@@ -93,11 +93,23 @@ struct task *task_held(const struct core *c, uint64_t id) {
     return NULL;
 }
 
+/* p->absent is a row of ids, for this process alone. */
+static void absent_put(struct parked *p, uint64_t id) {
+    buffer_append(&p->absent, &id, sizeof id);
+    assert(!p->absent.failed);
+}
+
+static uint64_t absent_at(struct slice list, uint32_t index) {
+    uint64_t id;
+    memcpy(&id, list.data + index * sizeof id, sizeof id);
+    return id;
+}
+
 static bool known_absent(const struct core *c, const struct event *e, uint64_t id) {
     if (!c->resuming || c->handling != e) return false;
     struct slice list = buffer_slice(&c->resuming->absent);
-    for (uint32_t i = 0; i < list.len / 8; i++)
-        if (after_at(list, i) == id) return true;
+    for (uint32_t i = 0; i < list.len / sizeof id; i++)
+        if (absent_at(list, i) == id) return true;
     return false;
 }
 
@@ -143,8 +155,7 @@ void park_resume(struct core *c, const struct event *e) {
         list_unlink(n);
         free(waiter);
         p->waits--;
-        if (w->need.kind == NEED_TASK && !task_held(c, w->need.id))
-            after_put(&p->absent, w->need.id);
+        if (w->need.kind == NEED_TASK && !task_held(c, w->need.id)) absent_put(p, w->need.id);
         if (p->waits == 0) parked_step(c, p);
     }
     free(w);

@@ -249,7 +249,6 @@ void task_set_body(struct core *c, struct task *t, const struct task_body *body)
     task_drop_body(c, t);
     struct task_body copy = *body;
     copy.id = t->head.id;
-    copy.after = (struct slice){0};
     struct slice *parts[] = {&copy.payload, &copy.extra, &copy.owner, &copy.key,
                              &copy.source_name, &copy.source_mime};
     size_t size = sizeof(struct body) + slices_size(parts, 6);

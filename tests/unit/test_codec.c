@@ -67,7 +67,6 @@ static void any_task_part(struct record *r) {
     case RECORD_BODY:
         r->body = (struct task_body){.id = id, .source_file = number(), .payload = bytes(1000),
                                      .extra = bytes(100), .owner = bytes(60), .key = bytes(255),
-                                     .after = slice_of(pool, 8 * (next() % 64)),
                                      .progress_ms = (uint32_t)number()};
         if (!r->body.source_file) return;
         r->body.source_size = number();
@@ -216,7 +215,7 @@ static void fields_come_back(void) {
 
 /* Changing any byte of a head that is no padding changes what is stored: no field is forgotten. */
 static void every_field_of_a_head_is_stored(void) {
-    enum { FIELDS = 5 * 8 + 8 + 3 * 8 + 10 * 4 + 2 * 8 + 7 * 2 + 8 /* bytes of all fields */ };
+    enum { FIELDS = 5 * 8 + 8 + 3 * 8 + 10 * 4 + 2 * 8 + 6 * 2 + 8 /* bytes of all fields */ };
     struct record base = {.kind = RECORD_TASK}, changed;
     struct buffer a = {0}, b = {0};
     int stored = 0;

@@ -413,10 +413,10 @@ static void nobody_listens(void) {
     relais_worker_destroy(&w);
     o.link.server_key = "short";
     is_int(relais_client_open(&c, &o), RELAIS_ARGUMENT, "a key of the wrong length is refused");
-    task_to.after_count = 65;
+    task_to.at_ms = task_to.delay_ms = 65;
     o.link.server_key = NULL;
     relais_client_open(&c, &o);
-    is_int(relais_submit(c, &task_to, NULL), RELAIS_ARGUMENT, "so are too many predecessors");
+    is_int(relais_submit(c, &task_to, NULL), RELAIS_ARGUMENT, "so are a time and a delay at once");
     relais_client_close(&c);
 }
 

@@ -35,7 +35,6 @@ static void list_fill(enum form form, struct slice *list, uint32_t count) {
     buffer_clear(b);
     for (uint32_t i = 0; i < count; i++) {
         if (form == FORM_TEXTS) text_put(b, text_any());
-        if (form == FORM_IDS) after_put(b, dice());
         if (form == FORM_HELD)
             held_put(b, (struct held){dice(), dice(), (uint32_t)dice(), dice() & 1});
         if (form == FORM_VERDICTS)
@@ -77,7 +76,7 @@ static void field_fill(const struct field *f, uint8_t *base, uint32_t percent) {
     case FORM_TEXTS: *(uint16_t *)(void *)(base + f->count_at) = (uint16_t)count;
         list_fill((enum form)f->form, at, count);
         break;
-    case FORM_IDS: case FORM_HELD: case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
+    case FORM_HELD: case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
         if (f->count_at) *(uint32_t *)(void *)(base + f->count_at) = count;
         list_fill((enum form)f->form, at, count);
         break;
@@ -133,7 +132,7 @@ static bool field_equal(const struct field *f, const uint8_t *a, const uint8_t *
     case FORM_TEXTS:
         if (memcmp(a + f->count_at, b + f->count_at, 2) != 0) return false;
         return slice_equal(*(const struct slice *)x, *(const struct slice *)y);
-    case FORM_IDS: case FORM_HELD: case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
+    case FORM_HELD: case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
         if (f->count_at && memcmp(a + f->count_at, b + f->count_at, 4) != 0) return false;
         return slice_equal(*(const struct slice *)x, *(const struct slice *)y);
     case FORM_TEXT: case FORM_BIN:
@@ -321,15 +320,15 @@ static void bad_items_are_told_apart(void) {
            "half a principal is refused");
     is_int(item_code(BYTES("\x94\x07\x01\x01\x91\x92\x2a\x91\x91\x91\x91\x91\x91\x90"), 0, &m),
            CODE_BAD_FRAME, "nesting beyond eight breaks the frame");
-    is_int(item_code(BYTES("\x94\x06\x01\x01\x91\x94\xa0\xa0\xa0\x82\xa5" "after\x91\x01"
-                           "\xa5" "after\x91\x01"), 0, &m),
+    is_int(item_code(BYTES("\x94\x01\x01\x00\x91\x91\x82\xa6queues\x91\xa1q"
+                           "\xa6queues\x91\xa1q"), 0, &m),
            CODE_VALIDATION_ERROR, "a list given twice is refused");
-    char many[13 + 65] = "\x94\x06\x01\x01\x91\x94\xa0\xa0\xa0\x81\xa5" "af";
-    uint8_t frame[200];
-    memcpy(frame, many, 11);
-    memcpy(frame + 11, "after\xdc\x00\x41", 8);
-    memset(frame + 19, 1, 65);
-    is_int(item_code((const char *)frame, 84, 0, &m), CODE_VALIDATION_ERROR,
+    char many[17 + QUEUES_MAX + 1] = "\x94\x01\x01\x00\x91\x91\x81\xa6queues\xdc\x00";
+    memset(many + 17, '\xa0', QUEUES_MAX + 1);
+    many[16] = QUEUES_MAX;
+    is_int(item_code(many, 17 + QUEUES_MAX, 0, &m), CODE_OK, "a list up to its limit is taken");
+    many[16] = QUEUES_MAX + 1;
+    is_int(item_code(many, sizeof many, 0, &m), CODE_VALIDATION_ERROR,
            "a list beyond its limit is refused");
 }
 
@@ -378,7 +377,7 @@ static void rows_of_tasks_are_views(void) {
         memset(&in[i].view, 0, sizeof in[i].view);
         fields_fill(&view_layout, (uint8_t *)&in[i], 40);
         in[i].view.attempt_count = in[i].view.log_count = 0;
-        in[i].view.attempts = in[i].view.logs = in[i].view.body.after = (struct slice){0};
+        in[i].view.attempts = in[i].view.logs = (struct slice){0};
         row_put(&b, &in[i]);
     }
     bool same = true;
