@@ -119,6 +119,7 @@ void lease_forget(struct core *c, struct lease *l) {
     heap_clear(&c->clock, &l->timer);
     list_unlink(&l->in_worker);
     w->lease_count--;
+    if (l->stopping) w->stopping--;
     if (l->restored && w->restored) w->restored--;
     buffer_free(&l->text);
     free(l);
@@ -151,6 +152,8 @@ void lease_stop(struct core *c, struct lease *l, enum reason reason) {
     }
     lease_detach(c, l);
     l->stop_reason = (uint8_t)reason;
+    l->stopping = true;
+    l->worker->stopping++;
     l->until = l->run_until = l->progress_until = INT64_MAX;
     l->stop_at = c->now + c->limits.stop_repeat_ms;
     stop_say(c, l);
@@ -158,6 +161,7 @@ void lease_stop(struct core *c, struct lease *l, enum reason reason) {
 }
 
 struct lease *lease_stopping(const struct worker *w, uint64_t id, uint64_t epoch) {
+    if (w->stopping == 0) return NULL;
     for (struct node *n = w->leases.next; n != &w->leases; n = n->next) {
         struct lease *l = owner_of(n, struct lease, in_worker);
         if (!l->task && l->id == id && l->epoch == epoch) return l;

@@ -136,6 +136,7 @@ struct worker {
     uint32_t slots, prefetch, lease_count, started;
     bool implied, draining, suspect, recorded, dying;
     uint32_t claims;      /* parked claims of it */
+    uint32_t stopping;    /* leases that only wait for it to stop */
     uint64_t restored;    /* leases known from before a restart and not yet re-presented */
     uint8_t bytes[];
 };
@@ -149,7 +150,7 @@ struct lease { /* delivered or running; with task NULL it only waits for the wor
     int64_t until;        /* HTTP or restored: lost then; INT64_MAX = kept by beats */
     int64_t run_until, progress_until, stop_at; /* INT64_MAX = none */
     uint32_t lease_ms, progress_ms;
-    bool started, restored, offered;
+    bool started, restored, offered, stopping;
     uint8_t stop_reason;
     struct buffer text;   /* newest progress text */
 };

@@ -391,7 +391,7 @@ a log one text=second answer
 a log one text=third answer
     [     0] a < ANSWER LIMIT_REACHED
 c get one log
-    [     0] c < VIEW one running by "a"
+    [     0] c < VIEW one running attempt 1 by "a"
              log 1 level 0 "first"
              log 2 level 0 "second"
 
