@@ -1,3 +1,4 @@
+#include "gateway/answer.h"
 #include "gateway/request.h"
 #include "proto/host/log.h"
 #include <assert.h>

@@ -77,9 +77,4 @@ bool link_receive(struct link *l, int64_t now_ms);
 /* Beats, silence, deadlines: about every 100 ms. */
 void link_tick(struct link *l, int64_t now_ms);
 uint32_t link_calls(const struct link *l);
-
-/* What any answer says: its number, its code (0 for those that carry none) and its sentence. */
-uint64_t answer_number(const struct message *answer);
-enum code answer_code(const struct message *answer);
-struct slice answer_text(const struct message *answer);
 #endif

@@ -1,4 +1,5 @@
 /* stream.c - what is too large for one message: uploads, stored files, events. See request.h. */
+#include "gateway/answer.h"
 #include "gateway/request.h"
 #include "proto/decode.h"
 #include "proto/host/log.h"

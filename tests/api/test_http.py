@@ -104,7 +104,8 @@ REFUSED = {
     "a length with a blank": POST + HOST + b"Content-Length: 5 \r\n\r\nabcde" + SMUGGLED,
     "too many headers": GET + HOST + b"".join(b"X%d: a\r\n" % n for n in range(80)) + b"\r\n"
                         + SMUGGLED,
-    "another expectation": POST + HOST + b"Expect: a miracle\r\nContent-Length: 0\r\n\r\n" + SMUGGLED,
+    "another expectation": POST + HOST + b"Expect: a miracle\r\nContent-Length: 0\r\n\r\n"
+                           + SMUGGLED,
 }
 
 

@@ -87,13 +87,13 @@ static void takes(void) {
     GIVES(PART "a\r\n--Xy\r\n--XyY\r\r\n-\r\n\r\n--XyZ--", "[a|:a\r\n--Xy\r\n--XyY\r\r\n-\r\n]",
           "what only resembles the boundary is data");
     GIVES(PART "\r\r\n\r\r\n--XyZ--", "[a|:\r\r\n\r]", "CRs right before the boundary are data");
-    GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"C:\\\\dir\\\\a \\\"b.x\"\r\n"
-          "\r\n1\r\n--XyZ--", "[f|a \"b.x|:1]", "escapes are undone, folders cut off");
+    GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; "
+          "filename=\"C:\\\\dir\\\\a \\\"b.x\"\r\n\r\n1\r\n--XyZ--", "[f|a \"b.x|:1]", "escapes are undone, folders cut off");
     GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"; "
           "filename*=UTF-8''%C3%A9t%C3%A9.mp3\r\n\r\n1\r\n--XyZ--", "[f|été.mp3|:1]",
           "the extended file name goes before the plain one");
-    GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../../etc/passwd\"\r\n\r\n"
-          "1\r\n--XyZ--", "[f|passwd|:1]", "a path is never a file name");
+    GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; "
+          "filename=\"../../etc/passwd\"\r\n\r\n1\r\n--XyZ--", "[f|passwd|:1]", "a path is never a file name");
     ok(parse("Multipart/Form-Data ;boundary=\"Xy Z'()+_,-./:=?0\"",
              "--Xy Z'()+_,-./:=?0--", 21, 3) == FORM_END, "a quoted boundary, and no part at all");
 }
@@ -110,7 +110,8 @@ static void malformed(void) {
        "which is not empty");
     ok(refuses("--XyZ\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\nx", "not form-data"),
        "another disposition is refused");
-    ok(refuses("--XyZ\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\nx", "no proper name"),
+    ok(refuses("--XyZ\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\nx",
+               "no proper name"),
        "two names are refused");
     ok(refuses("--XyZ\r\nContent-Disposition : form-data; name=a\r\n\r\nx", "malformed"),
        "a blank before the colon is refused");
@@ -140,7 +141,8 @@ static void types(void) {
     ok(!form_open(&form, "multipart/form-data; boundary=a; boundary=b", 8, sink), "nor double");
     ok(!form_open(&form, "multipart/mixed; boundary=a", 8, sink), "another type is refused");
     ok(!form_open(&form, "multipart/form-data; boundary="
-                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 8, sink),
+                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 8,
+                  sink),
        "71 bytes are too long");
     char text[8];
     is_int(header_parameter("a; b=c;d = e", "b", text, sizeof text), -2, "blanks around = are bad");

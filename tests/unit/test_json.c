@@ -32,7 +32,8 @@ static void strict(void) {
     memset(deep + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
     deep[2 * JSON_DEPTH_MAX + 2] = '\0';
     ok(!takes(deep) && strstr(why, "deeper") != NULL, "one level more is refused");
-    ok(takes("{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"\"}"),
+    ok(takes("{\"a\":\""
+             "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"\"}"),
        "brackets within a text do not count");
 }
 
