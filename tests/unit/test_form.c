@@ -88,12 +88,14 @@ static void takes(void) {
           "what only resembles the boundary is data");
     GIVES(PART "\r\r\n\r\r\n--XyZ--", "[a|:\r\r\n\r]", "CRs right before the boundary are data");
     GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; "
-          "filename=\"C:\\\\dir\\\\a \\\"b.x\"\r\n\r\n1\r\n--XyZ--", "[f|a \"b.x|:1]", "escapes are undone, folders cut off");
+          "filename=\"C:\\\\dir\\\\a \\\"b.x\"\r\n\r\n1\r\n--XyZ--", "[f|a \"b.x|:1]",
+          "escapes are undone, folders cut off");
     GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"; "
           "filename*=UTF-8''%C3%A9t%C3%A9.mp3\r\n\r\n1\r\n--XyZ--", "[f|été.mp3|:1]",
           "the extended file name goes before the plain one");
     GIVES("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; "
-          "filename=\"../../etc/passwd\"\r\n\r\n1\r\n--XyZ--", "[f|passwd|:1]", "a path is never a file name");
+          "filename=\"../../etc/passwd\"\r\n\r\n1\r\n--XyZ--", "[f|passwd|:1]",
+          "a path is never a file name");
     ok(parse("Multipart/Form-Data ;boundary=\"Xy Z'()+_,-./:=?0\"",
              "--Xy Z'()+_,-./:=?0--", 21, 3) == FORM_END, "a quoted boundary, and no part at all");
 }
