@@ -94,7 +94,7 @@ static void look_lane(struct audit *a, const struct scan_row *row) {
 
 static struct slice lane_type(struct audit *a, uint32_t number) {
     const struct lane_tally *l = lane_find(a, number);
-    if (!l) return (struct slice){0};
+    if (!l || !l->lane.type.len) return (struct slice){0};
     return slice_of(a->types.data + l->type_at, l->lane.type.len);
 }
 
