@@ -97,8 +97,9 @@ static void peers_forget_core(struct turn *t) {
 
 /* Everything that was said but not released is forgotten: it was never promised. */
 static void store_fail(struct turn *t, const char *why) {
-    log_error("the store failed: nothing is acknowledged until it is open again",
-              field_text("why", why), field_number("group", t->group));
+    if (t->was_up)
+        log_error("the store failed: nothing is acknowledged until it is open again",
+                  field_text("why", why), field_number("group", t->group));
     router_drop_unsaid(t->setup.router);
     core_destroy(&t->core);
     peers_forget_core(t);
