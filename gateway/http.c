@@ -311,7 +311,8 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 static void begin_request(struct request *r, struct MHD_Connection *connection,
                           const char *method, const char *version) {
     int count = MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
-    r->headers = exchange_alloc(&r->x, sizeof *r->headers * HEADERS_MAX);
+    int kept = count < HEADERS_MAX ? count : HEADERS_MAX;
+    r->headers = exchange_alloc(&r->x, sizeof *r->headers * (size_t)kept);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, r);
     struct head head = {.method = method, .target = r->target_at, .target_text = r->target,
                         .version = version, .headers = r->headers,
