@@ -10,6 +10,7 @@
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
+#include "proto/base/utf8.h"
 
 static void client_get(struct core *c, const struct event *e, struct task *t) {
     const struct task_ref *r = &e->message->ref;
@@ -39,7 +40,7 @@ static void client_cancel(struct core *c, const struct event *e, struct task *t)
     }
     if (t->lease) lease_stop(c, t->lease, REASON_CANCELLED);
     struct slice why = e->message->ref.text;
-    if (why.len > c->limits.message_max) why.len = c->limits.message_max;
+    why.len = utf8_cut(why, c->limits.message_max);
     struct task_result result = {.message = why.len ? why : slice_text("cancelled")};
     t->head.epoch = number_next(c);
     t->regrant = true;

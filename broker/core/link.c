@@ -55,6 +55,8 @@ bool link_check(struct core *c, const struct event *e) {
         if (link->worker) worker_heard(c, link->worker);
         return true;
     }
+    if (c->now < link->resync_at) return false; /* a peer may have thousands of frames under way */
+    link->resync_at = c->now + c->limits.beat_ms;
     say_now(c, e->peer, VERB_RESYNC, 0);
     return false;
 }
@@ -147,6 +149,7 @@ void link_hello(struct core *c, const struct event *e) {
         worker_room(c, w);
     }
     link->number = ++c->link_next;
+    link->resync_at = 0;
     link->welcomed = false;
     heap_set(&c->clock, &link->timer, c->now + c->limits.lost_ms);
     hello_welcome(c, e, link, note_keep(c, buffer_slice(&verdicts)));

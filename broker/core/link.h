@@ -15,7 +15,8 @@ void link_beat(struct core *c, const struct event *e);
 void link_bye(struct core *c, const struct event *e);
 void link_credit(struct core *c, const struct event *e);
 void link_drain(struct core *c, const struct event *e);
-/* True when the frame's link number is this peer's; else RESYNC has been said. */
+/* True when the frame's link number is this peer's; else RESYNC has been said,
+ * once in beat_ms until HELLO comes. */
 bool link_check(struct core *c, const struct event *e);
 void link_timer(struct core *c, struct link *link);
 #endif

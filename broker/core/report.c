@@ -108,9 +108,11 @@ static void report_log(struct core *c, const struct event *e, struct lease *l) {
 static void report_checkpoint(struct core *c, const struct event *e, struct lease *l) {
     const struct report *r = &e->message->report;
     struct task *t = l->task;
+    bool repeated = r->seq && r->seq == l->checkpoint; /* its answer was lost */
     bool backward = r->seq && r->seq <= t->head.checkpoint;
     if (core_bug(c, BUG_CHECKPOINT_BACKWARD)) backward = false;
-    enum code code = backward ? CODE_CONFLICT
+    enum code code = repeated ? CODE_OK
+                     : backward ? CODE_CONFLICT
                      : r->data.len > c->limits.checkpoint_max ? CODE_PAYLOAD_TOO_LARGE
                      : task_accepted(t) ? CODE_INVALID_STATE
                      : !name_fits(c, r->name) ? CODE_VALIDATION_ERROR
@@ -120,7 +122,7 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
     m->checkpoint_ok = (struct checkpoint_ok){.task = r->task, .epoch = l->epoch, .seq = seq,
                                               .number = e->message->number, .code = code};
     lease_renew(c, l);
-    if (code != CODE_OK) return;
+    if (code != CODE_OK || repeated) return;
     struct checkpoint_record made = {
         .id = t->head.id, .epoch = l->epoch, .seq = seq, .time_ms = c->wall,
         .name = note_keep(c, r->name), .data = note_keep(c, r->data)};
@@ -131,7 +133,7 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
         n->checkpoint.id = t->head.id;
         n->checkpoint.seq = seq - c->limits.checkpoints_max;
     }
-    t->head.checkpoint = seq;
+    t->head.checkpoint = l->checkpoint = seq;
     t->head.resume = 0;
     task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
 }

@@ -150,6 +150,7 @@ struct lease { /* delivered or running; with task NULL it only waits for the wor
     int64_t until;        /* HTTP or restored: lost then; INT64_MAX = kept by beats */
     int64_t run_until, progress_until, stop_at; /* INT64_MAX = none */
     uint32_t lease_ms, progress_ms;
+    uint32_t checkpoint;  /* newest sequence stored under this lease, 0 = none */
     bool started, restored, offered, stopping;
     uint8_t stop_reason;
     struct buffer text;   /* newest progress text */
@@ -166,6 +167,7 @@ struct link {
     struct node watches, claims;
     struct timer timer;
     int64_t heard;
+    int64_t resync_at;    /* RESYNC is not said before, unless HELLO came in between */
 };
 
 struct watch {

@@ -66,11 +66,34 @@ a start one
 a checkpoint one seq=5 data=five
     [     0] a < CHECKPOINT_OK one e1 seq 5
 a checkpoint one seq=5 data=again
-    [     0] a < CHECKPOINT_OK one e1 CONFLICT seq 5
+    [     0] a < CHECKPOINT_OK one e1 seq 5
 a checkpoint one seq=4 data=back
     [     0] a < CHECKPOINT_OK one e1 CONFLICT seq 4
 a checkpoint one data=next
     [     0] a < CHECKPOINT_OK one e1 seq 6
+
+== the newest version said again is the same one, and only in the same delivery
+client c
+    [     0] c < WELCOME
+worker a queues=q
+    [     0] a < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+    [     0] a < TASK one e1 attempt 1
+a start one
+hold
+a checkpoint one seq=5 data=five
+a checkpoint one seq=5 data=six
+go
+    [     0] a < CHECKPOINT_OK one e1 seq 5
+    [     0] a < CHECKPOINT_OK one e1 seq 5
+a release one
+    [     0] a < SETTLED one e1
+    [     0] a < TASK one e2 attempt 2 checkpoint 5 "five" (at once)
+a checkpoint one seq=5 data=six
+    [     0] a < CHECKPOINT_OK one e2 CONFLICT seq 5
+c get one
+    [     0] c < VIEW one running attempt 2 checkpoint 5 reason released by "a"
 
 == resume from a version; it stays chosen until the next checkpoint
 client c

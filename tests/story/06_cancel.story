@@ -14,6 +14,17 @@ c cancel one
 worker a queues=q
     [     0] a < WELCOME
 
+== a reason that is too long is cut between characters
+limits message=10
+client c
+    [     0] c < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+c cancel one why="trop tardé"
+    [     0] c < VIEW one cancelled reason cancelled
+c get one result
+    [     0] c < VIEW one cancelled reason cancelled message "trop tard"
+
 == a running task is cancelled; STOP is repeated until it is acknowledged
 client c
     [     0] c < WELCOME

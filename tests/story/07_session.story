@@ -383,6 +383,28 @@ c hello
 c submit one
     [ 15000] c < SUBMITTED one
 
+== a peer that is not known is told so once a beat, not for each of its frames
+client c
+    [     0] c < WELCOME
+c silent
+wait 15000
+many 5 t c submit %
+    [ 15000] c < RESYNC
+wait 1999
+c submit six
+wait 1
+c submit seven
+    [ 17000] c < RESYNC
+c submit eight
+c hello
+    [ 17000] c < WELCOME
+c submit nine
+    [ 17000] c < SUBMITTED nine
+c silent
+wait 15000
+c submit ten
+    [ 32000] c < RESYNC
+
 == a worker of another key may not take a name's work
 client c
     [     0] c < WELCOME

@@ -415,7 +415,8 @@ static bool limit(struct story *s) {
         {"parked", &l->parked_max}, {"aging", &l->aging_ms}, {"queues", &l->queues_max},
         {"lanes", &l->lanes_max}, {"workers", &l->workers_max}, {"log_lines", &l->log_lines_max},
         {"checkpoints", &l->checkpoints_max}, {"bugs", &l->bugs}, {"retries", &l->retries},
-        {"claim_lease", &l->claim_lease_ms}, {"dedup", &l->dedup_ms}};
+        {"claim_lease", &l->claim_lease_ms}, {"dedup", &l->dedup_ms},
+        {"message", &l->message_max}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
