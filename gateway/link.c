@@ -51,13 +51,17 @@ struct link {
     uint32_t frame_count;
     struct map calls;
     struct node all, free;
-    uint32_t call_count, free_count;
+    uint32_t call_count, free_count, file_calls;
     uint8_t *frame;             /* owned: the one that is being read */
     struct message *batch;      /* owned: items of one TASK frame */
     uint32_t batch_cap;
 };
 
 /* ---- calls ---- */
+
+static bool is_file_verb(enum verb verb) {
+    return verb >= VERB_FILE_CREATE && verb <= VERB_FILE_DROP;
+}
 
 static struct call *call_find(struct link *l, uint64_t number) {
     struct map_node *n = map_first(&l->calls, hash_number(number));
@@ -89,6 +93,7 @@ static void call_forget(struct call *call) {
     list_unlink(&call->of_owner);
     list_unlink(&call->in_line);
     l->call_count--;
+    l->file_calls -= is_file_verb(call->verb);
     if (l->free_count == CALLS_KEPT) {
         free(call);
         return;
@@ -152,10 +157,6 @@ void link_flush(struct link *l) {
     for (uint32_t i = 0; i < count; i++) frame_leave(l, leaving[i]);
 }
 
-static bool is_file_verb(enum verb verb) {
-    return verb >= VERB_FILE_CREATE && verb <= VERB_FILE_DROP;
-}
-
 static struct open_frame *frame_for(struct link *l, const struct who *who, enum verb verb) {
     for (uint32_t i = 0; i < l->frame_count; i++) {
         struct open_frame *f = l->frames[i];
@@ -216,6 +217,7 @@ struct call *link_send(struct link *l, const struct who *who, const struct messa
     map_put(&l->calls, &call->by_number, hash_number(call->number));
     list_push(&l->all, &call->in_line);
     l->call_count++;
+    l->file_calls += f->to_files;
     frame_put(&f->writer, m);
     f->count++;
     return call;
@@ -368,7 +370,9 @@ bool link_receive(struct link *l, int64_t now_ms) {
     void *tasks = l->tasks, *files = l->files;
     if (!l->welcomed && !l->hello_left) say_hello(l, now_ms);
     bool any = socket_receive(l, tasks, now_ms);
-    if (files == l->files) any = socket_receive(l, files, now_ms) || any;
+    /* asking an empty socket costs a system call: only when an answer is due */
+    bool due = l->file_calls > 0 && files == l->files;
+    if (due) any = socket_receive(l, files, now_ms) || any;
     return any;
 }
 
@@ -537,6 +541,7 @@ static void expire(struct link *l, int64_t now_ms) {
 
 void link_tick(struct link *l, int64_t now_ms) {
     expire(l, now_ms);
+    socket_receive(l, l->files, now_ms); /* late answers, that hit nothing */
     if (l->welcomed && now_ms - l->heard_ms > l->options.silence_ms) {
         l->welcomed = false;
         fail_all(l, CODE_UNAVAILABLE);

@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -453,6 +454,48 @@ def test_a_thousand_waits_that_are_left_leave_nothing(relais, worker, nobody):
             return
         time.sleep(0.05)
     pytest.fail(f"{found[1]} waits are still parked")
+
+
+def test_a_stopping_gateway_ends_its_waits(relais_with):
+    server = relais_with()
+    worker = server.caller("worker", "waits", 1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(worker.post, "/tasks/claim/", {"wait": 30})
+        time.sleep(0.5)
+        start = time.monotonic()
+        server.process.terminate()
+        answer = waiting.result()
+        assert answer.status_code == 503 and answer.json()["error_code"] == "UNAVAILABLE"
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert server.process.wait(10) == 0 and time.monotonic() - start < 5
+
+
+def soon(check, within_s=10):
+    deadline = time.monotonic() + within_s
+    while not (found := check()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def test_a_gateway_apart_outlives_its_broker(relais_with):
+    from conftest import end
+    broker = relais_with(role="broker")
+    gateway = relais_with("--answer-ms=1000", role="gateway", data=broker.data)
+    user = gateway.caller("user", "apart", 1)
+    assert user.post("/tasks/", {"task_type": "x"}).status_code == 201
+    end(broker.process, signal.SIGKILL)
+    refused = user.post("/tasks/", {"task_type": "x"})
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) >= 1
+    assert user.get("/health").status_code == 200
+    again = relais_with(role="broker", data=broker.data)
+    assert soon(lambda: user.post("/tasks/", {"task_type": "x"}).status_code == 201)
+    assert user.get("/ready").status_code == 200
+    again.process.send_signal(signal.SIGSTOP)
+    start = time.monotonic()
+    answer = user.post("/tasks/", {"task_type": "x"})
+    again.process.send_signal(signal.SIGCONT)
+    assert answer.status_code in (503, 504) and time.monotonic() - start < 16
+    assert soon(lambda: user.post("/tasks/", {"task_type": "x"}).status_code == 201)
 
 
 def test_many_clients_at_once(relais, user):
