@@ -20,6 +20,7 @@ void pool_free(struct parcel_pool *pool) {
         parcel_free(p);
     }
     pool->free_count = 0;
+    pool->free_bytes = 0;
 }
 
 static struct parcel *parcel_take(struct parcel_pool *pool) {
@@ -27,6 +28,7 @@ static struct parcel *parcel_take(struct parcel_pool *pool) {
     if (p == NULL) return calloc(1, sizeof *p);
     pool->free = p->next;
     pool->free_count--;
+    pool->free_bytes -= p->bytes.cap;
     p->next = NULL;
     return p;
 }
@@ -36,8 +38,10 @@ static void parcel_give(struct parcel_pool *pool, struct parcel *p) {
         parcel_free(p);
         return;
     }
-    if (p->bytes.cap > PARCEL_KEEP_BYTES || p->bytes.failed) buffer_free(&p->bytes);
+    if (pool->free_bytes + p->bytes.cap > POOL_BYTES_MAX || p->bytes.failed)
+        buffer_free(&p->bytes);
     buffer_clear(&p->bytes);
+    pool->free_bytes += p->bytes.cap;
     p->next = pool->free;
     pool->free = p;
     pool->free_count++;

@@ -12,13 +12,13 @@
  * never overtake what was said before them, nor are they overtaken.
  *
  * Limits: a frame is sealed at PARCEL_BYTES or batch_max items; how many bytes may wait is the
- * router's rule. Parcels come from a pool and go back to it; a parcel that grew beyond
- * PARCEL_KEEP_BYTES gives its memory back. */
+ * router's rule. Parcels come from a pool and go back to it with their memory, as long as the
+ * pool holds less than POOL_BYTES_MAX. */
 #ifndef RELAIS_BROKER_OUTBOX_H
 #define RELAIS_BROKER_OUTBOX_H
 #include "proto/message.h"
 
-enum { PARCEL_BYTES = 128 << 10, PARCEL_KEEP_BYTES = 16 << 10, PARCELS_KEPT = 1024 };
+enum { PARCEL_BYTES = 128 << 10, PARCELS_KEPT = 1024, POOL_BYTES_MAX = 4 << 20 };
 
 struct parcel { /* one frame */
     struct parcel *next;
@@ -34,6 +34,7 @@ struct row { struct parcel *first, *last; };
 struct parcel_pool { /* owned by the thread that sends */
     struct parcel *free;
     uint32_t free_count;
+    size_t free_bytes;  /* memory of the free ones */
     uint32_t batch_max; /* items in a frame */
     size_t waiting;     /* bytes in all rows of all outboxes */
 };
@@ -56,7 +57,7 @@ void outbox_close(struct outbox *o);
 void outbox_release(struct outbox *o, struct row *row);
 /* The next frame that may leave, or NULL; its head is final. */
 struct parcel *outbox_first(struct outbox *o);
-/* The first frame has left (its bytes may have been taken over: then bytes.data is NULL). */
+/* The first frame has left. */
 void outbox_sent(struct outbox *o, struct parcel_pool *pool);
 /* Forgets a row: nothing of it will leave. */
 void outbox_drop(struct outbox *o, struct row *row, struct parcel_pool *pool);

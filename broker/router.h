@@ -22,8 +22,7 @@ enum {
     SOCKETS_MAX = 4,
     SLOW_MS_MAX = 1000,
     WAITING_BYTES_MAX = 256 << 20,
-    RECEIVE_HWM = 1000,
-    SEND_COPY_MAX = 8192 /* a longer frame is handed over, a shorter one is copied */
+    RECEIVE_HWM = 1000
 };
 
 struct router_limits {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { ANSWER_MS = 10000, QUIET_MS = 200 };
+enum { ANSWER_MS = 10000, QUIET_MS = 200, LOG_FD = 99 };
 
 /* ---- a broker in a thread, and a client that speaks frames ---- */
 
@@ -35,12 +35,17 @@ static void *broker_main(void *context) {
     return NULL;
 }
 
+static bool config_take(struct config *config, const char *data) {
+    char why[CONFIG_WHY_MAX], folder[64], *argv[] = {"broker", folder, "--listen=tcp://127.0.0.1:0",
+                                                    "--links-max=64", NULL};
+    int argc = 4;
+    snprintf(folder, sizeof folder, "--data=%s", data);
+    return config_load(config, SECTION_BASE | SECTION_BROKER, &argc, argv, why);
+}
+
 static bool rig_start(struct rig *r, const char *data) {
     char why[512];
-    config_init(&r->config, SECTION_BASE | SECTION_BROKER);
-    r->config.data = strdup(data);
-    r->config.listen = strdup("tcp://127.0.0.1:0");
-    r->config.links_max = 64;
+    if (!config_take(&r->config, data)) return false;
     const struct broker_setup setup = {.config = &r->config, .stop_fd = -1};
     r->broker = broker_open(&setup, why, sizeof why);
     if (r->broker == NULL) {
@@ -173,9 +178,7 @@ static void a_second_broker_on_the_folder_is_refused(const char *data) {
     struct rig first = {0}, second = {0};
     rig_start(&first, data);
     char why[512] = "";
-    config_init(&second.config, SECTION_BASE | SECTION_BROKER);
-    second.config.data = strdup(data);
-    second.config.listen = strdup("tcp://127.0.0.1:0");
+    config_take(&second.config, data);
     const struct broker_setup setup = {.config = &second.config, .stop_fd = -1};
     ok(broker_open(&setup, why, sizeof why) == NULL, "a second broker does not start");
     ok(why[0] != 0, why);
@@ -280,7 +283,7 @@ static void a_failed_append_takes_the_restart_path_in_place(struct rig *r) {
     low = old;
     low.rlim_cur = 1 << 20;
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    log_open("test", LEVEL_ERROR, nowhere); /* what it says now is expected */
+    dup2(nowhere, LOG_FD); /* what it says now is expected */
     setrlimit(RLIMIT_FSIZE, &low);
     const struct message m = {.verb = VERB_SUBMIT,
                               .submit = {.queue = slice_text("q"), .type = slice_text("t"),
@@ -297,7 +300,7 @@ static void a_failed_append_takes_the_restart_path_in_place(struct rig *r) {
     ok(count > 0 && count < 64, "some were acknowledged before");
     setrlimit(RLIMIT_FSIZE, &old);
     ok(await(r, VERB_RESYNC), "once it is open again every link gets RESYNC");
-    log_open("test", LEVEL_ERROR, 2);
+    dup2(2, LOG_FD);
     close(nowhere);
     ok(hello(r, LINK_CLIENT, "c"), "HELLO is answered by the new incarnation");
     uint32_t lost = 0;
@@ -398,7 +401,8 @@ static void endpoints_beyond_loopback_get_curve(void) {
 int main(void) {
     char data[] = "/tmp/relais-turn-XXXXXX", command[64];
     signal(SIGXFSZ, SIG_IGN);
-    log_open("test", LEVEL_ERROR, 2);
+    dup2(2, LOG_FD);
+    log_open("test", LEVEL_ERROR, LOG_FD);
     frames_are_shared_but_nothing_overtakes_a_stop();
     endpoints_beyond_loopback_get_curve();
     if (mkdtemp(data) == NULL) return 1;
