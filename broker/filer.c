@@ -326,6 +326,7 @@ static void filer_sleep(struct filer *f, bool blocked) {
     if (!router_poll(f->router, fds, &count) && post_empty(&f->jobs)
         && !atomic_load(&f->stopping))
         poll(fds, count, blocked ? RETRY_AFTER_MS : FILER_SLEEP_MS);
+    router_wake(f->router, fds + 1);
     wake_up(&f->wake, (fds[0].revents & POLLIN) != 0);
 }
 
@@ -333,6 +334,7 @@ static void *filer_main(void *context) {
     struct filer *f = context;
     while (!atomic_load(&f->stopping)) {
         f->now_ms = clock_mono_ms();
+        router_look(f->router);
         jobs_run(f);
         const bool more = frames_take(f);
         sweep(f);

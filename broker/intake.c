@@ -123,7 +123,7 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
         {"workers", core.workers}, {"lanes", core.lanes}, {"queues", core.queues},
         {"peers", router_peer_count(t->setup.router)},
         {"outbox_bytes", router_waiting_bytes(t->setup.router)},
-        {"frames", t->stats.frames}, {"items", t->stats.items},
+        {"turns", t->stats.turns}, {"frames", t->stats.frames}, {"items", t->stats.items},
         {"groups", t->stats.groups}, {"group_bytes", t->stats.group_bytes},
         {"store_restarts", t->stats.restarts}, {"incarnation", t->incarnation},
         {"journal_groups", store.groups}, {"journal_bytes", store.bytes},

@@ -10,7 +10,13 @@ struct peer_list { uint32_t *at, count; };
 struct router {
     void *context;
     struct router_limits limits;
-    struct { void *zmq; int fd; enum endpoint_kind kind; } sockets[SOCKETS_MAX];
+    struct socket {
+        void *zmq;
+        int fd;          /* readable when libzmq has something to tell; not before it was asked */
+        enum endpoint_kind kind;
+        bool dry;        /* the last receive found nothing, and the descriptor has been quiet */
+        bool asked;      /* nothing was sent since that receive: the descriptor can be trusted */
+    } sockets[SOCKETS_MAX];
     uint32_t socket_count, turn; /* turn: where router_receive goes on */
     struct peer_table peers;
     struct parcel_pool pool;
@@ -57,6 +63,7 @@ bool router_bind(struct router *r, const char *endpoint, const struct secret *se
     size_t size = sizeof r->sockets[0].fd;
     zmq_getsockopt(zmq, ZMQ_FD, &r->sockets[r->socket_count].fd, &size);
     r->sockets[r->socket_count].zmq = zmq;
+    r->sockets[r->socket_count].dry = r->sockets[r->socket_count].asked = false;
     r->sockets[r->socket_count++].kind = kind;
     socket_bound(zmq, bound, bound_size);
     return true;
@@ -70,13 +77,27 @@ void router_unbind(struct router *r) {
 bool router_poll(struct router *r, struct pollfd *fds, uint32_t *count) {
     bool readable = false;
     for (uint32_t i = 0; i < r->socket_count; i++) {
+        struct socket *s = &r->sockets[i];
         int events = 0;
         size_t size = sizeof events;
-        zmq_getsockopt(r->sockets[i].zmq, ZMQ_EVENTS, &events, &size);
-        readable |= (events & ZMQ_POLLIN) != 0;
-        fds[(*count)++] = (struct pollfd){.fd = r->sockets[i].fd, .events = POLLIN};
+        if (!s->dry || !s->asked) { /* a send may have taken the descriptor's word */
+            zmq_getsockopt(s->zmq, ZMQ_EVENTS, &events, &size);
+            s->dry = (events & ZMQ_POLLIN) == 0;
+            s->asked = true;
+        }
+        readable |= !s->dry;
+        fds[(*count)++] = (struct pollfd){.fd = s->fd, .events = POLLIN};
     }
     return readable;
+}
+
+void router_wake(struct router *r, const struct pollfd *fds) {
+    for (uint32_t i = 0; i < r->socket_count; i++)
+        if ((fds[i].revents & POLLIN) != 0) r->sockets[i].dry = false;
+}
+
+void router_look(struct router *r) {
+    for (uint32_t i = 0; i < r->socket_count; i++) r->sockets[i].dry = false;
 }
 
 /* ---- receiving ---- */
@@ -139,10 +160,12 @@ static struct peer *peer_of(struct router *r, uint32_t socket, zmq_msg_t *id, zm
 static bool socket_receive(struct router *r, uint32_t socket, zmq_msg_t *body, int64_t now_ms,
                            struct peer **ret_peer) {
     void *zmq = r->sockets[socket].zmq;
+    if (r->sockets[socket].dry) return false;
     zmq_msg_t id;
     zmq_msg_init(&id);
     *ret_peer = NULL;
     if (zmq_msg_recv(&id, zmq, ZMQ_DONTWAIT) < 0) {
+        r->sockets[socket].dry = r->sockets[socket].asked = true;
         zmq_msg_close(&id);
         return false;
     }
@@ -199,6 +222,7 @@ static void peer_check_bound(struct router *r, struct peer *p, int64_t now_ms) {
 /* Sends what may leave. */
 static void peer_send(struct router *r, struct peer *p, int64_t now_ms) {
     void *zmq = r->sockets[p->socket].zmq;
+    r->sockets[p->socket].asked = false;
     for (struct parcel *f; !p->gone && (f = outbox_first(&p->outbox)) != NULL;) {
         if (zmq_send(zmq, p->id, p->id_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
             if (errno != EAGAIN) {

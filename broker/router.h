@@ -55,8 +55,12 @@ void socket_bound(void *socket, char *bound, size_t size);
 
 /* Takes one frame. Returns its peer with `body` filled (close it), or NULL when nothing is there. */
 struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms);
-/* Adds the sockets to a poll set; true when one of them has something already. */
+/* Before a sleep: adds the sockets to a poll set; true when one of them has something already. A
+ * socket that had nothing is not received from again until router_wake hears its descriptor, or
+ * router_look, for a loop that does not sleep, makes all be looked at. */
 bool router_poll(struct router *r, struct pollfd *fds, uint32_t *count);
+void router_wake(struct router *r, const struct pollfd *fds);
+void router_look(struct router *r);
 
 enum say_row { SAY_NOW, SAY_GROUP };
 /* Encodes m for the peer; dropped when the peer is gone. While a WELCOME waits for its group

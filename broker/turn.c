@@ -60,6 +60,7 @@ static void clock_take(struct turn *t) {
     const int64_t mono_ms = clock_mono_ms();
     const int64_t stall_ms = mono_ms - t->mono_ms - t->slept_ms;
     assert(mono_ms >= t->mono_ms);
+    if (mono_ms > t->mono_ms) router_look(t->setup.router);
     t->mono_ms = mono_ms;
     t->wall_ms = clock_wall_ms();
     t->slept_ms = 0;
@@ -108,6 +109,7 @@ static void chores(struct turn *t) {
 
 /* One turn; true when there is more to do at once. */
 static bool turn_once(struct turn *t) {
+    t->stats.turns++;
     clock_take(t);
     turn_tend_store(t);
     turn_take_loaded(t);
@@ -147,6 +149,7 @@ static bool turn_sleep(struct turn *t, int stop_fd) {
     wake_sleep(&t->wake);
     if (!router_poll(t->setup.router, fds, &count) && !something_waits(t))
         poll(fds, count, (int)ms);
+    router_wake(t->setup.router, fds + 2);
     wake_up(&t->wake, (fds[0].revents & POLLIN) != 0);
     const int64_t slept_ms = clock_mono_ms() - before_ms;
     t->slept_ms = slept_ms < ms ? slept_ms : ms;

@@ -41,7 +41,7 @@ struct turn {
     uint64_t seed;
     bool send_blocked, draining;
     struct message message;    /* the item being stepped */
-    struct { uint64_t frames, items, refused, groups, group_bytes, restarts; } stats;
+    struct { uint64_t turns, frames, items, refused, groups, group_bytes, restarts; } stats;
 };
 
 /* intake.c: frames and answers */
