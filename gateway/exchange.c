@@ -225,6 +225,7 @@ static void answered(struct call *call, const struct message *answer, uint32_t c
     } else {
         then(&r->x, answer);
     }
+    request_check(r);
 }
 
 static void send(struct exchange *x, const struct message *m, exchange_then *then, bool refusals) {
@@ -294,6 +295,7 @@ void exchange_tick(struct server *s) {
         heap_clear(&s->later, timer);
         list_unlink(&later->of_request);
         later->then(&later->request->x, NULL);
+        request_check(later->request);
     }
 }
 

@@ -150,7 +150,7 @@ struct file_answer {
 void exchange_file(struct exchange *x, const struct file_answer *file);
 
 /* Server-sent events: 200 at once, then any number of events, then exchange_end. A client that
- * reads too slowly (256 KiB behind) is cut off. event and id may be NULL. Blank lines keep the
+ * reads too slowly (64 KiB behind) is cut off. event and id may be NULL. Blank lines keep the
  * connection alive. */
 void exchange_events(struct exchange *x);
 void exchange_event(struct exchange *x, const char *event, const char *id, struct slice data);

@@ -117,13 +117,11 @@ static void call_fail(struct call *call, enum code code, uint32_t retry_ms) {
     call_finish(call, &none, 1);
 }
 
-/* Every call that is there now; those that `done` makes meanwhile stand behind them. */
+/* The link is down by now, so that `done` can make no new ones. */
 static void fail_all(struct link *l, enum code code) {
-    uint64_t end = l->next_number;
+    assert(!l->welcomed);
     while (!list_empty(&l->all)) {
-        struct call *call = owner_of(list_first(&l->all), struct call, in_line);
-        if (call->number >= end) break;
-        call_fail(call, code, 1000);
+        call_fail(owner_of(list_first(&l->all), struct call, in_line), code, 1000);
     }
 }
 

@@ -233,6 +233,7 @@ void request_start(struct request *r, const char *method, const char *why) {
     r->stage = STAGE_BEGIN;
     r->waiting = true;
     x->route->begin(x);
+    request_check(r);
 }
 
 /* ---- the body ---- */
@@ -327,9 +328,9 @@ size_t request_body(struct request *r, const uint8_t *data, size_t len) {
     return len;
 }
 
-/* An exchange that waits for nothing and has not ended would hang: that is the dialect's bug. */
-static void check_alive(struct request *r) {
-    if (r->stage == STAGE_ENDED || !list_empty(&r->calls) || !list_empty(&r->laters)) return;
+void request_check(struct request *r) {
+    bool waits = r->stage == STAGE_BEGIN || r->stage == STAGE_WORK;
+    if (!waits || !list_empty(&r->calls) || !list_empty(&r->laters)) return;
     log_error("a route ended without an answer", field_text("path", r->x.path));
     exchange_refuse(&r->x, CODE_INTERNAL_ERROR, NULL);
 }
@@ -340,7 +341,7 @@ void request_read(struct request *r) {
     r->stage = STAGE_WORK;
     r->waiting = true;
     if (x->route->read(x, &m)) exchange_send(x, &m, x->route->write);
-    check_alive(r);
+    request_check(r);
 }
 
 static bool json_read(struct request *r) {

@@ -71,7 +71,7 @@ struct server {
     struct http *http;             /* http.c */
     uint64_t request_base;         /* random: request ids */
     uint64_t request_count;
-    uint32_t uploads;              /* under way */
+    uint32_t files;                /* that are being sent or received */
     bool draining;
 };
 
@@ -149,6 +149,8 @@ size_t request_body(struct request *r, const uint8_t *data, size_t len);
 void request_body_end(struct request *r);
 /* All uploads are sealed. */
 void request_read(struct request *r);
+/* Ends an exchange that waits for nothing and has not ended: a route's bug must not hang it. */
+void request_check(struct request *r);
 /* The client has hung up. */
 void request_left(struct request *r);
 /* The answer has been written, or the connection has ended: log, counters. */

@@ -9,12 +9,19 @@
 #include <string.h>
 
 enum {
-    CHUNK_BYTES = 256 << 10,   /* of a file, per message */
+    CHUNK_BYTES = 256 << 10,   /* of a file, per message; less where many share the thread */
     UNANSWERED_MAX = 4,        /* chunks under way before the socket is read no further */
     READS_AHEAD = 3,           /* chunks asked for before the client took the first */
-    EVENTS_BEHIND_MAX = 256 << 10,
+    WRITE_MS = 60000, SEAL_MS = 300000, /* a full disk cache may keep the endpoint for long */
+    EVENTS_BEHIND_MAX = 64 << 10,
     KEEPALIVE_MS = 15000
 };
+
+/* Memory of a thread's files stays bounded: the more there are, the smaller are their chunks. */
+static uint32_t chunk_bytes(const struct server *s) {
+    if (s->files < 32) return CHUNK_BYTES;
+    return s->files < 256 ? CHUNK_BYTES / 4 : CHUNK_BYTES / 16;
+}
 
 /* ---- uploads ---- */
 
@@ -24,6 +31,7 @@ struct intake {
     bool sealing;
     struct upload *file;
     struct buffer chunk; /* what has not been sent yet */
+    uint32_t chunk_max;
     uint32_t unanswered, unsealed;
 };
 
@@ -32,7 +40,7 @@ bool intake_open_now(const struct request *r) { return r->intake != NULL && r->i
 bool intake_full(const struct request *r) {
     const struct intake *i = r->intake;
     if (i == NULL) return false;
-    return i->unanswered >= UNANSWERED_MAX || (!i->created && i->chunk.len >= CHUNK_BYTES);
+    return i->unanswered >= UNANSWERED_MAX || (!i->created && i->chunk.len >= i->chunk_max);
 }
 
 bool intake_done(const struct request *r) { return r->intake == NULL || r->intake->unsealed == 0; }
@@ -40,7 +48,8 @@ bool intake_done(const struct request *r) { return r->intake == NULL || r->intak
 static bool file_send(struct request *r, const struct message *m, struct upload *u,
                       void (*done)(struct call *, const struct message *, uint32_t)) {
     struct server *s = r->server;
-    struct call *call = link_send(s->link, &r->x.who, m, 0, s->now_ms);
+    uint32_t wait_ms = m->verb == VERB_FILE_SEAL ? SEAL_MS : WRITE_MS;
+    struct call *call = link_send(s->link, &r->x.who, m, wait_ms, s->now_ms);
     if (call == NULL) return exchange_refuse(&r->x, CODE_UNAVAILABLE, NULL);
     call->owner = r;
     call->done = done;
@@ -100,7 +109,7 @@ static void file_sealed(struct call *call, const struct message *answer, uint32_
     }
     memcpy(u->hash, hash.data, sizeof u->hash);
     u->sealed = true;
-    r->server->uploads--;
+    r->server->files--;
     if (--r->intake->unsealed == 0 && r->stage == STAGE_FILES) request_read(r);
 }
 
@@ -128,7 +137,7 @@ static void file_created(struct call *call, const struct message *answer, uint32
     }
     i->created = true;
     if (i->sealing) intake_seal(r);
-    else if (i->chunk.len < CHUNK_BYTES || chunk_send(r)) intake_go_on(r);
+    else if (i->chunk.len < i->chunk_max || chunk_send(r)) intake_go_on(r);
 }
 
 bool intake_open(struct request *r, const char *name, const char *file_name, const char *mime) {
@@ -152,7 +161,8 @@ bool intake_open(struct request *r, const char *name, const char *file_name, con
     i->open = true;
     i->created = i->sealing = false;
     i->unsealed++;
-    r->server->uploads++;
+    i->chunk_max = chunk_bytes(r->server);
+    r->server->files++;
     struct message m = {.verb = VERB_FILE_CREATE};
     m.file.name = slice_text(u->file_name);
     return file_send(r, &m, u, file_created);
@@ -160,9 +170,9 @@ bool intake_open(struct request *r, const char *name, const char *file_name, con
 
 bool intake_write(struct request *r, struct slice bytes) {
     struct intake *i = r->intake;
-    if (i->chunk.cap == 0) buffer_reserve(&i->chunk, CHUNK_BYTES + ARENA_BLOCK);
+    if (i->chunk.cap == 0) buffer_reserve(&i->chunk, i->chunk_max + r->server->config->pool_bytes);
     buffer_append(&i->chunk, bytes.data, bytes.len);
-    return !i->created || i->chunk.len < CHUNK_BYTES || chunk_send(r);
+    return !i->created || i->chunk.len < i->chunk_max || chunk_send(r);
 }
 
 bool intake_close(struct request *r) {
@@ -182,7 +192,7 @@ void intake_taken(struct request *r, uint64_t file) {
 void intake_drop(struct request *r) {
     for (uint32_t i = 0; i < r->x.upload_count; i++) {
         struct upload *u = &r->x.uploads[i];
-        if (!u->sealed) r->server->uploads--;
+        if (!u->sealed) r->server->files--;
         if (u->file == 0 || u->taken) continue;
         struct message m = {.verb = VERB_FILE_DROP};
         m.file.id = u->file;
@@ -198,6 +208,7 @@ struct piece { uint8_t *data; size_t len, at; bool here; };
 
 struct outlet {
     bool events;
+    uint32_t chunk_max;
     /* a file: pieces are asked for in order and kept in a ring */
     struct file_answer file;
     uint64_t from, to, asked; /* the range [from, to), what has been asked for */
@@ -247,9 +258,9 @@ static void pieces_ask(struct request *r) {
         struct message m = {.verb = VERB_FILE_READ};
         m.file.id = o->file.file;
         m.file.offset = o->asked;
-        m.file.size = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+        m.file.size = left < o->chunk_max ? left : o->chunk_max;
         struct server *s = r->server;
-        struct call *call = link_send(s->link, &r->x.who, &m, 0, s->now_ms);
+        struct call *call = link_send(s->link, &r->x.who, &m, WRITE_MS, s->now_ms);
         if (call == NULL) {
             o->broken = true;
             return;
@@ -303,6 +314,7 @@ void outlet_free(struct request *r) {
     struct outlet *o = r->outlet;
     if (o == NULL) return;
     for (uint32_t i = 0; i < READS_AHEAD; i++) free(o->pieces[i].data);
+    r->server->files -= !o->events;
     buffer_free(&o->behind);
     r->outlet = NULL;
 }
@@ -416,6 +428,8 @@ void exchange_file(struct exchange *x, const struct file_answer *file) {
     }
     struct outlet *o = outlet_begin(r, part > 0 ? 206 : 200);
     o->file = (struct file_answer){.file = file->file, .size = file->size};
+    o->chunk_max = chunk_bytes(r->server);
+    r->server->files++;
     o->from = o->asked = from;
     o->to = to;
     if (!r->head_only) pieces_ask(r);
