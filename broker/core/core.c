@@ -143,6 +143,7 @@ static void loaded_task(struct core *c, const struct event *e) {
 }
 
 static void step_loaded(struct core *c, const struct event *e) {
+    struct wanted *answered = e->more ? NULL : park_answered(c, e);
     c->loaded = e;
     switch (e->need.kind) {
     case NEED_TASK: loaded_task(c, e); break;
@@ -153,7 +154,7 @@ static void step_loaded(struct core *c, const struct event *e) {
     case NEED_SWEEP: sweep_loaded(c, e); break;
     case NEED_DEDUP: case NEED_OBJECT: case NEED_NONE: break;
     }
-    if (!e->more) park_resume(c, e);
+    if (answered) park_resume(c, answered);
     c->loaded = NULL;
 }
 

@@ -144,11 +144,15 @@ static void parked_step(struct core *c, struct parked *p) {
     if (p->waits == 0) parked_free(c, p);
 }
 
-void park_resume(struct core *c, const struct event *e) {
+struct wanted *park_answered(struct core *c, const struct event *e) {
     struct wanted *w = wanted_find(c, &e->need);
-    if (!w || w->need.ticket != e->need.ticket) return;
+    if (!w || w->need.ticket != e->need.ticket) return NULL;
     map_remove(&c->wants, &w->by_key);
     list_unlink(&w->in_order);
+    return w;
+}
+
+void park_resume(struct core *c, struct wanted *w) {
     for (struct node *n; (n = list_first(&w->waiters));) {
         struct waiter *waiter = owner_of(n, struct waiter, in_wanted);
         struct parked *p = waiter->parked;

@@ -18,8 +18,10 @@ void want(struct core *c, const struct need *need);
 /* Parks e behind the key of need, asking for it when nobody has. Refuses as BUSY (and says so)
  * when too much is parked. Always ASKED. */
 enum found park(struct core *c, const struct event *e, const struct need *need);
-/* EVENT_LOADED whose last part has arrived: the want is over, its waiters are handled. */
-void park_resume(struct core *c, const struct event *e);
+/* EVENT_LOADED whose last part has arrived: the want is over (its handler may want the same again),
+ * NULL when nobody wanted it. Then its waiters are handled and it is freed. */
+struct wanted *park_answered(struct core *c, const struct event *e);
+void park_resume(struct core *c, struct wanted *w);
 /* True while a load asked for at or before `ticket` is still out. */
 bool park_older(const struct core *c, uint64_t ticket);
 /* Drops what the peer's gone link had parked. */
