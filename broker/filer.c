@@ -1,32 +1,31 @@
 /* filer.c - see filer.h. */
 #include "broker/filer.h"
+#include "broker/keys.h"
 #include "broker/post.h"
-#include "broker/upload.h"
 #include "proto/encode.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
+#include "store/files.h"
 #include <assert.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 enum { FILER_FRAMES_MAX = 64, FILER_SLEEP_MS = 1000, NAMED_KEPT_MS = 3600000, RETRY_AFTER_MS = 1,
        ID_TRIES = 8 };
 static const uint64_t id_mask = (UINT64_C(1) << 53) - 1;
 
-struct upload {
-    struct map_node by_id; /* first: a node is its upload */
+/* Whose an upload is; the endpoint's thread alone knows. */
+struct owner {
+    struct map_node by_id; /* first: a node is its owner */
     uint64_t id;
     struct who who;        /* who may go on with it */
-    int64_t heard_ms;
-    int64_t named_ms;      /* a task that is not yet durable names it; 0 = none */
-    bool sealed;
-    struct upload_file file;
 };
 
-struct job { struct letter letter; uint64_t file; bool gone; };
+enum job_kind { JOB_PLACE, JOB_REMOVE, JOB_UNNAME };
+struct job { struct letter letter; uint64_t file; enum job_kind kind; };
 
 struct filer {
     struct filer_setup setup;
@@ -36,19 +35,14 @@ struct filer {
     pthread_t thread;
     bool running;
     atomic_bool stopping;
-    pthread_mutex_t lock; /* the map: the broker thread looks uploads up */
-    struct map uploads;
+    struct files *files;
+    struct map owners;
     int64_t now_ms, sweep_at_ms;
     struct buffer bytes;  /* of one read */
     struct message message;
 };
 
 struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_size) {
-    const int bad = upload_folders_make(setup->data);
-    if (bad != 0) {
-        snprintf(why, why_size, "cannot make %s/files: %s", setup->data, strerror(bad));
-        return NULL;
-    }
     snprintf(why, why_size, "out of memory");
     struct filer *f = calloc(1, sizeof *f);
     if (f == NULL) return NULL;
@@ -56,10 +50,14 @@ struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_s
     f->wake.fd = -1;
     f->now_ms = clock_mono_ms();
     atomic_init(&f->stopping, false);
-    pthread_mutex_init(&f->lock, NULL);
     post_open(&f->jobs, &f->wake);
     f->router = router_new(setup->context, setup->router_limits);
-    if (!wake_open(&f->wake) || f->router == NULL || !map_init(&f->uploads, 64))
+    const struct files_options options = {
+        .folder = setup->data, .uploads_max = setup->uploads_max,
+        .file_bytes_max = setup->file_bytes_max, .idle_ms_max = setup->upload_idle_ms,
+        .named_ms_max = NAMED_KEPT_MS};
+    if (!wake_open(&f->wake) || f->router == NULL || !map_init(&f->owners, 64)
+        || (f->files = files_open(&options, why, why_size)) == NULL)
         filer_destroy(&f);
     return f;
 }
@@ -71,20 +69,19 @@ bool filer_bind(struct filer *f, const char *endpoint, char *bound, size_t bound
 
 /* ---- uploads ---- */
 
-static struct upload *upload_find(struct filer *f, uint64_t id) {
-    for (struct map_node *n = map_first(&f->uploads, hash_number(id)); n; n = map_next(n)) {
-        struct upload *u = (struct upload *)(void *)n;
-        if (u->id == id) return u;
+static struct owner *owner_find(const struct filer *f, uint64_t id) {
+    for (struct map_node *n = map_first(&f->owners, hash_number(id)); n; n = map_next(n)) {
+        struct owner *o = (struct owner *)(void *)n;
+        if (o->id == id) return o;
     }
     return NULL;
 }
 
-static void upload_forget(struct filer *f, struct upload *u, bool drop) {
-    pthread_mutex_lock(&f->lock);
-    map_remove(&f->uploads, &u->by_id);
-    pthread_mutex_unlock(&f->lock);
-    upload_end(&u->file, f->setup.data, u->id, drop);
-    free(u);
+static void owner_forget(struct filer *f, uint64_t id) {
+    struct owner *o = owner_find(f, id);
+    if (o == NULL) return;
+    map_remove(&f->owners, &o->by_id);
+    free(o);
 }
 
 static bool disk_full(const struct filer *f, uint64_t more) {
@@ -94,59 +91,62 @@ static bool disk_full(const struct filer *f, uint64_t more) {
     return left < f->setup.free_bytes_min || left - f->setup.free_bytes_min < more;
 }
 
-static enum code code_of(int error) {
-    if (error == 0) return CODE_OK;
-    if (error == ENOSPC || error == EDQUOT) return CODE_STORAGE_FULL;
-    if (error == ENOENT) return CODE_NOT_FOUND;
-    log_error("a file could not be written", field_text("why", strerror(error)));
+static enum code code_of(enum file_result result) {
+    switch (result) {
+    case FILE_OK: return CODE_OK;
+    case FILE_UNKNOWN: return CODE_NOT_FOUND;
+    case FILE_EXISTS: case FILE_ORDER: return CODE_CONFLICT;
+    case FILE_LIMIT: return CODE_LIMIT_REACHED;
+    case FILE_LARGE: return CODE_PAYLOAD_TOO_LARGE;
+    case FILE_FULL: return CODE_STORAGE_FULL;
+    case FILE_FAILED: break;
+    }
+    log_error("a file could not be written or read", field_text("why", strerror(errno)));
     return CODE_INTERNAL_ERROR;
 }
 
 static enum code upload_create(struct filer *f, const struct who *who, uint64_t size,
                                uint64_t *ret_id) {
     if (size > f->setup.file_bytes_max) return CODE_PAYLOAD_TOO_LARGE;
-    if (f->uploads.count >= f->setup.uploads_max) return CODE_LIMIT_REACHED;
     if (disk_full(f, size)) return CODE_STORAGE_FULL;
-    struct upload *u = calloc(1, sizeof *u);
-    if (u == NULL) return CODE_BUSY;
-    int bad = EEXIST;
-    for (int i = 0; i < ID_TRIES && bad == EEXIST; i++) {
-        randombytes_buf(&u->id, sizeof u->id);
-        u->id &= id_mask;
-        bad = u->id == 0 ? EEXIST : upload_begin(&u->file, f->setup.data, u->id);
+    struct owner *o = calloc(1, sizeof *o);
+    if (o == NULL) return CODE_BUSY;
+    enum file_result result = FILE_EXISTS;
+    for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++) {
+        randombytes_buf(&o->id, sizeof o->id);
+        o->id &= id_mask;
+        if (o->id != 0) result = files_create(f->files, o->id, f->now_ms);
     }
-    if (bad != 0) {
-        free(u);
-        return code_of(bad);
+    if (result != FILE_OK) {
+        free(o);
+        return code_of(result);
     }
-    u->who = *who;
-    u->heard_ms = f->now_ms;
-    pthread_mutex_lock(&f->lock);
-    map_put(&f->uploads, &u->by_id, hash_number(u->id));
-    pthread_mutex_unlock(&f->lock);
-    *ret_id = u->id;
+    o->who = *who;
+    map_put(&f->owners, &o->by_id, hash_number(o->id));
+    *ret_id = o->id;
     return CODE_OK;
 }
 
-/* The upload that this principal may go on with. */
-static enum code upload_mine(struct filer *f, const struct who *who, uint64_t id,
-                             struct upload **ret_upload) {
-    struct upload *u = upload_find(f, id);
-    if (u == NULL || u->who.brand != who->brand || u->who.role != who->role
-        || strcmp(u->who.name, who->name) != 0)
-        return CODE_NOT_FOUND;
-    u->heard_ms = f->now_ms;
-    *ret_upload = u;
-    return CODE_OK;
+/* An upload is its principal's alone: nobody else learns that there is one. */
+static enum code upload_check(const struct filer *f, const struct who *who, uint64_t id) {
+    const struct owner *o = owner_find(f, id);
+    const bool mine = o != NULL && o->who.brand == who->brand && o->who.role == who->role
+        && strcmp(o->who.name, who->name) == 0;
+    return mine ? CODE_OK : CODE_NOT_FOUND;
 }
 
-static enum code upload_write(struct filer *f, struct upload *u, const struct file_ref *ref) {
+static enum code upload_write(struct filer *f, const struct who *who, const struct file_ref *ref) {
+    const enum code code = upload_check(f, who, ref->id);
+    if (code != CODE_OK) return code;
     if (ref->bytes.len > f->setup.chunk_bytes_max) return CODE_PAYLOAD_TOO_LARGE;
-    if (ref->offset < u->file.size && ref->offset + ref->bytes.len <= u->file.size)
-        return CODE_OK; /* said again after a lost answer */
-    if (u->sealed || ref->offset != u->file.size) return CODE_CONFLICT;
-    if (ref->bytes.len > f->setup.file_bytes_max - u->file.size) return CODE_PAYLOAD_TOO_LARGE;
-    return code_of(upload_append(&u->file, ref->bytes));
+    return code_of(files_append(f->files, ref->id, ref->offset, ref->bytes, f->now_ms));
+}
+
+static enum code upload_drop(struct filer *f, const struct who *who, uint64_t id) {
+    enum code code = upload_check(f, who, id);
+    if (code == CODE_OK) code = code_of(files_drop(f->files, id));
+    if (code == CODE_OK) owner_forget(f, id);
+    return code;
 }
 
 /* ---- answers ---- */
@@ -176,17 +176,16 @@ static void create_take(struct filer *f, const struct peer *p, const struct who 
 }
 
 static void seal_take(struct filer *f, const struct peer *p, const struct who *who) {
-    struct upload *u = NULL;
-    enum code code = upload_mine(f, who, f->message.file.id, &u);
-    if (code == CODE_OK && !u->sealed) code = code_of(upload_seal(&u->file));
+    uint8_t hash[FILE_HASH_BYTES];
+    uint64_t size = 0;
+    enum code code = upload_check(f, who, f->message.file.id);
+    if (code == CODE_OK)
+        code = code_of(files_seal(f->files, f->message.file.id, f->now_ms, &size, hash));
     buffer_clear(&f->bytes);
     if (code == CODE_OK) {
-        pthread_mutex_lock(&f->lock);
-        u->sealed = true;
-        pthread_mutex_unlock(&f->lock);
         encode_array(&f->bytes, 2);
-        encode_uint(&f->bytes, u->file.size);
-        encode_bin(&f->bytes, slice_of(u->file.hash, HASH_BYTES));
+        encode_uint(&f->bytes, size);
+        encode_bin(&f->bytes, slice_of(hash, sizeof hash));
     }
     answer_say(f, p, f->message.number, code, buffer_slice(&f->bytes));
 }
@@ -194,23 +193,18 @@ static void seal_take(struct filer *f, const struct peer *p, const struct who *w
 /* Reads into f->bytes; at most a chunk. */
 static enum code bytes_read(struct filer *f, const struct file_ref *ref, bool *end) {
     uint64_t size = 0;
-    const struct upload *u = upload_find(f, ref->id);
-    if (u != NULL && !u->sealed) return CODE_NOT_FOUND;
-    const int fd = upload_open(f->setup.data, ref->id, &size);
-    if (fd < 0) return CODE_NOT_FOUND;
-    uint64_t len = ref->size == 0 || ref->size > f->setup.chunk_bytes_max
-        ? f->setup.chunk_bytes_max : ref->size;
-    if (ref->offset > size) len = 0;
-    else if (len > size - ref->offset) len = size - ref->offset;
+    const uint32_t len = ref->size == 0 || ref->size > f->setup.chunk_bytes_max
+        ? f->setup.chunk_bytes_max : (uint32_t)ref->size;
     buffer_clear(&f->bytes);
-    ssize_t got = -1;
-    if (buffer_reserve(&f->bytes, len + 1))
-        got = pread(fd, f->bytes.data, len, (off_t)ref->offset);
-    close(fd);
+    const enum file_result result = files_read(f->files, ref->id, ref->offset, len, &f->bytes,
+                                               &size);
+    if (f->bytes.failed) {
+        buffer_free(&f->bytes);
+        return CODE_BUSY;
+    }
+    if (result != FILE_OK) return code_of(result);
     if (ref->offset > size) return CODE_RANGE_NOT_SATISFIABLE;
-    if (got < 0) return f->bytes.failed ? CODE_BUSY : CODE_INTERNAL_ERROR;
-    f->bytes.len = (size_t)got;
-    *end = ref->offset + (uint64_t)got >= size;
+    *end = ref->offset + f->bytes.len >= size;
     return CODE_OK;
 }
 
@@ -230,22 +224,17 @@ static void read_take(struct filer *f, const struct peer *p) {
 }
 
 static void item_take(struct filer *f, const struct peer *p, const struct who *who) {
-    struct upload *u = NULL;
-    enum code code;
     switch ((int)f->message.verb) {
     case VERB_FILE_CREATE: create_take(f, p, who); break;
     case VERB_FILE_SEAL: seal_take(f, p, who); break;
     case VERB_FILE_READ: read_take(f, p); break;
     case VERB_FILE_WRITE:
-        code = upload_mine(f, who, f->message.file.id, &u);
-        if (code == CODE_OK) code = upload_write(f, u, &f->message.file);
-        answer_say(f, p, f->message.number, code, (struct slice){0});
+        answer_say(f, p, f->message.number, upload_write(f, who, &f->message.file),
+                   (struct slice){0});
         break;
     case VERB_FILE_DROP:
-        code = upload_mine(f, who, f->message.file.id, &u);
-        if (code == CODE_OK && u->named_ms != 0) code = CODE_CONFLICT;
-        if (code == CODE_OK) upload_forget(f, u, true);
-        answer_say(f, p, f->message.number, code, (struct slice){0});
+        answer_say(f, p, f->message.number, upload_drop(f, who, f->message.file.id),
+                   (struct slice){0});
         break;
     default: refuse(f, p, f->message.number, CODE_UNKNOWN_VERB);
     }
@@ -255,6 +244,8 @@ static void frame_take(struct filer *f, struct peer *p, zmq_msg_t *body) {
     struct frame frame = {0};
     enum code code = frame_read(&frame, zmq_msg_data(body), zmq_msg_size(body),
                                 f->setup.router_limits->batch_max);
+    if (p->grant != NULL && !keys_has_curve(f->setup.data, p->grant->key))
+        code = CODE_UNAUTHORIZED;
     if (code == CODE_OK && frame.has_who && p->who.role != ROLE_GATEWAY) code = CODE_FORBIDDEN;
     if (code != CODE_OK) {
         refuse(f, p, frame.request, code);
@@ -284,13 +275,16 @@ static bool frames_take(struct filer *f) {
 }
 
 static void job_run(struct filer *f, const struct job *job) {
-    struct upload *u = upload_find(f, job->file);
-    if (u != NULL && (job->gone || u->sealed)) upload_forget(f, u, false);
-    const int bad = job->gone ? upload_remove(f->setup.data, job->file)
-                              : upload_place(f->setup.data, job->file);
-    if (bad != 0 && !(job->gone && bad == ENOENT))
+    enum file_result result = FILE_OK;
+    switch (job->kind) {
+    case JOB_PLACE: result = files_place(f->files, job->file); break;
+    case JOB_REMOVE: result = files_remove(f->files, job->file); break;
+    case JOB_UNNAME: files_unname(f->files, job->file, f->now_ms); return;
+    }
+    if (result != FILE_OK && !(job->kind == JOB_REMOVE && result == FILE_UNKNOWN))
         log_error("a file could not be moved or removed", field_number("file", job->file),
-                  field_text("why", strerror(bad)));
+                  field_text("why", result == FILE_UNKNOWN ? "there is none" : strerror(errno)));
+    owner_forget(f, job->file);
 }
 
 static void jobs_run(struct filer *f) {
@@ -301,22 +295,16 @@ static void jobs_run(struct filer *f) {
     }
 }
 
-/* Gives up uploads that nobody goes on with. */
+static void upload_dropped(void *context, uint64_t id) {
+    log_info("an upload that nobody went on with was given up", field_number("file", id));
+    owner_forget(context, id);
+}
+
 static void sweep(struct filer *f) {
     if (f->now_ms < f->sweep_at_ms) return;
     f->sweep_at_ms = f->now_ms + FILER_SLEEP_MS;
     router_sweep(f->router, f->now_ms);
-    for (size_t i = 0; i <= f->uploads.mask; i++) {
-        for (struct map_node *n = f->uploads.buckets[i], *next; n != NULL; n = next) {
-            next = n->next;
-            struct upload *u = (struct upload *)(void *)n;
-            if (f->now_ms - u->heard_ms < f->setup.upload_idle_ms) continue;
-            if (u->named_ms != 0 && f->now_ms - u->named_ms < NAMED_KEPT_MS) continue;
-            log_info("an upload was given up", field_number("file", u->id),
-                     field_number("bytes", u->file.size));
-            upload_forget(f, u, true);
-        }
-    }
+    files_expire(f->files, f->now_ms, upload_dropped, f);
 }
 
 static void filer_sleep(struct filer *f, bool blocked) {
@@ -357,14 +345,14 @@ void filer_destroy(struct filer **self) {
     atomic_store(&f->stopping, true);
     wake_ring(&f->wake);
     if (f->running) pthread_join(f->thread, NULL);
-    for (size_t i = 0; f->uploads.buckets != NULL && i <= f->uploads.mask; i++)
-        while (f->uploads.buckets[i] != NULL) /* what is sealed is looked at by the next start */
-            upload_forget(f, (struct upload *)(void *)f->uploads.buckets[i], false);
-    map_free(&f->uploads);
+    files_close(&f->files); /* what is in incoming/ is looked at by the next start */
+    for (size_t i = 0; f->owners.buckets != NULL && i <= f->owners.mask; i++)
+        while (f->owners.buckets[i] != NULL)
+            owner_forget(f, ((struct owner *)(void *)f->owners.buckets[i])->id);
+    map_free(&f->owners);
     router_destroy(&f->router);
     wake_close(&f->wake);
     post_free(&f->jobs);
-    pthread_mutex_destroy(&f->lock);
     buffer_free(&f->bytes);
     free(f);
     *self = NULL;
@@ -373,91 +361,70 @@ void filer_destroy(struct filer **self) {
 /* ---- for the broker thread ---- */
 
 enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size) {
-    bool there = false;
-    pthread_mutex_lock(&f->lock);
-    struct upload *u = upload_find(f, file);
-    if (u != NULL && u->sealed) {
-        u->named_ms = clock_mono_ms();
-        *ret_size = u->file.size;
-        there = true;
-    }
-    pthread_mutex_unlock(&f->lock);
-    if (u != NULL) return there ? CODE_OK : CODE_NOT_FOUND;
-    const int fd = upload_open(f->setup.data, file, ret_size); /* a repeat: it has its place */
-    if (fd < 0) return CODE_NOT_FOUND;
-    close(fd);
-    return CODE_OK;
+    return code_of(files_name(f->files, file, clock_mono_ms(), ret_size));
 }
 
-static void job_put(struct filer *f, uint64_t file, bool gone) {
+static void job_put(struct filer *f, uint64_t file, enum job_kind kind) {
     struct job *job = malloc(sizeof *job);
     if (job == NULL) {
         log_error("a file is not moved: out of memory", field_number("file", file));
         return;
     }
-    *job = (struct job){.file = file, .gone = gone};
+    *job = (struct job){.file = file, .kind = kind};
     post_put(&f->jobs, &job->letter);
 }
 
-void filer_place(struct filer *f, uint64_t file) { job_put(f, file, false); }
-void filer_remove(struct filer *f, uint64_t file) { job_put(f, file, true); }
+void filer_place(struct filer *f, uint64_t file) { job_put(f, file, JOB_PLACE); }
+void filer_remove(struct filer *f, uint64_t file) { job_put(f, file, JOB_REMOVE); }
 
-/* ---- start ---- */
+/* ---- when the store was opened ---- */
 
-struct incoming { struct map ids; bool failed; };
-struct incoming_id { struct map_node by_id; uint64_t id; };
+struct settling { struct filer *filer; struct store_view *view; };
 
-static void incoming_found(void *context, uint64_t id) {
-    struct incoming *in = context;
-    struct incoming_id *entry = calloc(1, sizeof *entry);
-    if (entry == NULL) {
-        in->failed = true;
-        return;
-    }
-    entry->id = id;
-    map_put(&in->ids, &entry->by_id, hash_number(id));
+static void nothing_more(void *context, const struct record *record) {
+    (void)context;
+    (void)record;
 }
 
-static void incoming_settle(struct filer *f, struct incoming *in, uint64_t id, bool named) {
-    for (struct map_node *n = map_first(&in->ids, hash_number(id)); n; n = map_next(n)) {
-        struct incoming_id *entry = (struct incoming_id *)(void *)n;
-        if (entry->id != id) continue;
-        const int bad = named ? upload_place(f->setup.data, id)
-                              : upload_remove(f->setup.data, id);
-        log_info(named ? "a file was moved to its place" : "an unfinished upload was removed",
-                 field_number("file", id), field_text("why", strerror(bad)));
-        map_remove(&in->ids, n);
-        free(entry);
+static int has_record(void *context, uint64_t id) {
+    const struct settling *s = context;
+    if (view_file(s->view, id, nothing_more, NULL)) return 1;
+    return view_trouble(s->view) != NULL ? -1 : 0;
+}
+
+/* The group that was to name it failed, and turned out to be durable or not. */
+static void name_settle(void *context, uint64_t id) {
+    const struct settling *s = context;
+    const int is = has_record(context, id);
+    if (is >= 0) job_put(s->filer, id, is > 0 ? JOB_PLACE : JOB_UNNAME);
+}
+
+static void gone_settle(void *context, uint64_t id) {
+    struct filer *f = context;
+    if (f->running) {
+        filer_remove(f, id);
         return;
     }
+    const enum file_result result = files_remove(f->files, id);
+    if (result == FILE_OK)
+        log_info("a file whose record is gone was removed", field_number("file", id));
+    else if (result != FILE_UNKNOWN)
+        log_error("a file whose record is gone could not be removed", field_number("file", id),
+                  field_text("why", strerror(errno)));
 }
 
 bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_size) {
-    struct incoming in = {0};
-    struct walk walk = {.kind = WALK_FILES};
-    struct record r;
-    snprintf(why, why_size, "%s/files cannot be read", f->setup.data);
-    if (!map_init(&in.ids, 16)) return false;
-    bool good = upload_scan(f->setup.data, incoming_found, &in) == 0 && !in.failed;
-    if (good && in.ids.count > 0) { /* else there is nothing to look up */
-        struct store_view *view = store_view_open(store, store_next_group(store) - 1, why,
-                                                  why_size);
-        struct store_walk *w = view == NULL ? NULL : walk_open(view, &walk);
-        good = w != NULL;
-        while (good && walk_next(w, &r)) incoming_settle(f, &in, r.file.file, true);
-        walk_close(&w);
-        store_view_close(&view);
-    }
-    for (size_t i = 0; i <= in.ids.mask; i++)
-        while (in.ids.buckets[i] != NULL) {
-            struct incoming_id *entry = (struct incoming_id *)(void *)in.ids.buckets[i];
-            if (good) {
-                incoming_settle(f, &in, entry->id, false);
-            } else {
-                map_remove(&in.ids, &entry->by_id);
-                free(entry);
-            }
-        }
-    map_free(&in.ids);
-    return good;
+    struct settling s = {.filer = f, .view = store_view_open(store, store_next_group(store) - 1,
+                                                             why, why_size)};
+    if (s.view == NULL) return false;
+    int64_t count = 0;
+    if (f->running)
+        files_each_named(f->files, name_settle, &s);
+    else
+        count = files_recover(f->files, has_record, &s, why, why_size);
+    if (count > 0)
+        log_info("unfinished uploads were looked at", field_signed("count", count));
+    store_view_close(&s.view);
+    store_files_gone(store, gone_settle, f);
+    return count >= 0;
 }

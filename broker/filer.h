@@ -3,7 +3,8 @@
  * Bytes never pass through the task path. FILE_CREATE opens an upload at DATA/files/incoming/ID,
  * FILE_WRITE appends to it (offset = what is there already), FILE_SEAL fsyncs and answers size and
  * SHA-256. A task's SUBMIT or DONE then names the id; when the group that holds RECORD_FILE is
- * durable the file is moved to its place (filer_place), and RECORD_FILE_GONE unlinks it.
+ * durable the file is moved to its place (filer_place), and RECORD_FILE_GONE unlinks it. The bytes
+ * themselves are store/files.h's; here is who may do what with them.
  *
  * An upload's id is a random number below 2^53 that no file on disk has: it cannot be guessed.
  *
@@ -35,8 +36,10 @@ bool filer_bind(struct filer *f, const char *endpoint, char *bound, size_t bound
 /* After the binds. */
 bool filer_start(struct filer *f);
 void filer_destroy(struct filer **self);
-/* At start, before the binds: files whose records are in the store are moved to their place, other
- * uploads go. False with the cause in why. */
+/* When the store was opened. Before the binds: files whose records are in the store are moved to
+ * their place, other uploads go. While it runs: uploads that were named learn what became of that.
+ * Both times files whose records went shortly before are unlinked again. False with the cause in
+ * why. */
 bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_size);
 /* Any thread: a task is about to name this file. 0 with its size when it is sealed or in its
  * place, else NOT_FOUND; the upload is then kept until filer_place. */

@@ -59,7 +59,10 @@ void turn_close_group(struct turn *t) {
         return;
     }
     records_encode(t);
-    effects_clear(&t->fx);
+    if (t->fx.record_cap > RECORDS_KEPT)
+        effects_free(&t->fx); /* a burst is over: its memory goes back */
+    else
+        effects_clear(&t->fx);
     if (t->records.failed) {
         store_fail(t, "out of memory");
         return;

@@ -220,7 +220,7 @@ static void frame_take(struct turn *t, struct peer *p, zmq_msg_t *body) {
         item_refuse(t, p, f.request, code, 0);
         return;
     }
-    code = peer_who(p, &f, &who);
+    code = p->withdrawn ? CODE_UNAUTHORIZED : peer_who(p, &f, &who);
     if (code == CODE_OK && t->life != LIFE_UP) code = CODE_UNAVAILABLE;
     if (code == CODE_OK)
         items_take(t, p, &f, &who);
@@ -228,7 +228,23 @@ static void frame_take(struct turn *t, struct peer *p, zmq_msg_t *body) {
         frame_refuse(t, p, &f, code, code == CODE_UNAVAILABLE ? UNAVAILABLE_RETRY_MS : 0);
 }
 
+void turn_check_keys(struct turn *t) {
+    uint32_t at = 0;
+    for (struct peer *p; (p = router_next(t->setup.router, &at)) != NULL;) {
+        if (p->grant == NULL) continue;
+        p->withdrawn = !keys_has_curve(t->setup.data, p->grant->key);
+        if (!p->withdrawn || !p->known) continue;
+        struct event e = turn_event(t, EVENT_LINK_GONE);
+        e.peer = p->number;
+        p->known = false;
+        turn_step(t, &e);
+        log_info("a key was withdrawn", field_text("name", p->who.name));
+    }
+}
+
 static void peer_introduce(struct turn *t, struct peer *p) {
+    if (p->grant != NULL) p->withdrawn = !keys_has_curve(t->setup.data, p->grant->key);
+    if (p->withdrawn) return;
     struct event e = turn_event(t, EVENT_OPEN);
     e.peer = p->number;
     e.who = p->who;

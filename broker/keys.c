@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { ENTRY_TEXT_MAX = 2048, HASH_TEXT_SIZE = 65, API_KEY_BYTES = 24 };
 
@@ -170,16 +171,25 @@ static int64_t folder_changed(const char *folder) {
     return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
+static const char *const looked_at[] = {"api", "revoked", "curve"};
+enum { LOOK_API, LOOK_REVOKED, LOOK_CURVE };
+
+static int64_t folder_look(const struct keys *k, int i) {
+    char folder[KEYS_PATH_MAX + 16];
+    snprintf(folder, sizeof folder, "%s/%s", k->folder, looked_at[i]);
+    return folder_changed(folder);
+}
+
 static bool ring_read(struct keys *k) {
     char folder[KEYS_PATH_MAX + 16];
     buffer_free(&k->ring.revoked);
     k->ring.revoked_count = k->ring.key_count = 0;
     free(k->ring.keys);
     k->ring.keys = NULL;
-    for (int i = 0; i < 2; i++) {
-        snprintf(folder, sizeof folder, "%s/%s", k->folder, i == 0 ? "api" : "revoked");
-        k->changed[i] = folder_changed(folder);
-        folder_read(&k->ring, folder, i == 1);
+    for (int i = LOOK_API; i <= LOOK_REVOKED; i++) {
+        k->changed[i] = folder_look(k, i); /* before: a change meanwhile is seen the next time */
+        snprintf(folder, sizeof folder, "%s/%s", k->folder, looked_at[i]);
+        folder_read(&k->ring, folder, i == LOOK_REVOKED);
     }
     buffer_clear(&k->body);
     keyring_write(&k->body, &k->ring);
@@ -195,6 +205,7 @@ bool keys_open(struct keys *k, const char *data, const struct secret *secret, ch
     for (uint32_t i = 0; i < secret->token_count; i++)
         memcpy(k->ring.tokens[i], secret->tokens[i].bytes, KEYRING_SECRET_BYTES);
     memcpy(k->ring.id_key, secret->id_key, sizeof k->ring.id_key);
+    k->changed[LOOK_CURVE] = folder_look(k, LOOK_CURVE);
     if (ring_read(k)) return true;
     snprintf(why, why_size, "out of memory");
     return false;
@@ -205,14 +216,21 @@ void keys_free(struct keys *k) {
     buffer_free(&k->body);
 }
 
-bool keys_look(struct keys *k, int64_t now_ms) {
-    char folder[KEYS_PATH_MAX + 16];
-    if (now_ms < k->look_at_ms) return false;
+unsigned keys_look(struct keys *k, int64_t now_ms) {
+    if (now_ms < k->look_at_ms) return KEYS_SAME;
     k->look_at_ms = now_ms + KEYS_LOOK_MS;
-    bool changed = false;
-    for (int i = 0; i < 2; i++) {
-        snprintf(folder, sizeof folder, "%s/%s", k->folder, i == 0 ? "api" : "revoked");
-        changed |= folder_changed(folder) != k->changed[i];
-    }
-    return changed && ring_read(k);
+    unsigned change = KEYS_SAME;
+    const int64_t curve = folder_look(k, LOOK_CURVE);
+    if (curve != k->changed[LOOK_CURVE]) change |= KEYS_CURVE;
+    k->changed[LOOK_CURVE] = curve;
+    for (int i = LOOK_API; i <= LOOK_REVOKED; i++)
+        if (folder_look(k, i) != k->changed[i]) change |= KEYS_RING;
+    if ((change & KEYS_RING) != 0 && !ring_read(k)) change &= ~(unsigned)KEYS_RING;
+    return change;
+}
+
+bool keys_has_curve(const char *data, const char *hex) {
+    char path[KEYS_PATH_MAX + HASH_TEXT_SIZE];
+    snprintf(path, sizeof path, "%s/keys/curve/%s", data, hex);
+    return access(path, F_OK) == 0;
 }

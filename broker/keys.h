@@ -8,7 +8,8 @@
  *
  * One file is one entry, written whole and renamed: the registry needs no lock, may be changed
  * while a server runs, and taking a file away revokes what it granted. The CURVE folder is read
- * by the ZAP handler at each handshake, the others are looked at every KEYS_LOOK_MS. */
+ * by the ZAP handler at each handshake; all are looked at every KEYS_LOOK_MS, and connections whose
+ * key has gone are then refused. */
 #ifndef RELAIS_BROKER_KEYS_H
 #define RELAIS_BROKER_KEYS_H
 #include "broker/secret.h"
@@ -18,7 +19,7 @@ enum { KEYS_LOOK_MS = 1000, KEYS_PATH_MAX = 4300 };
 
 struct keys { /* owned by one thread */
     char folder[KEYS_PATH_MAX];
-    int64_t changed[2]; /* of api and revoked, when last read; nanoseconds */
+    int64_t changed[3]; /* of api, revoked and curve, when last looked at; nanoseconds */
     int64_t look_at_ms;
     struct keyring ring;
     struct buffer body; /* the ring as KEYRING carries it */
@@ -28,8 +29,12 @@ struct keys { /* owned by one thread */
 bool keys_open(struct keys *k, const char *data, const struct secret *secret, char *why,
                size_t why_size);
 void keys_free(struct keys *k);
-/* True when something changed since: the body is new. Looks at most every KEYS_LOOK_MS. */
-bool keys_look(struct keys *k, int64_t now_ms);
+/* What changed since, as enum keys_change; with KEYS_RING the body is new. Looks at most every
+ * KEYS_LOOK_MS. */
+enum keys_change { KEYS_SAME = 0, KEYS_RING = 1, KEYS_CURVE = 2 };
+unsigned keys_look(struct keys *k, int64_t now_ms);
+/* True while the CURVE key with these hex digits is registered. */
+bool keys_has_curve(const char *data, const char *hex);
 
 struct key_entry { /* one registered key */
     char name[WHO_NAME_MAX];

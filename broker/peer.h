@@ -48,6 +48,7 @@ struct peer {
     uint8_t id_len;
     bool used, gone;
     bool known;            /* the core has made its link */
+    bool withdrawn;        /* its key is no longer registered */
     bool greeted;          /* a WELCOME waits in a row: nothing may overtake it */
     bool in_now, in_filling, in_flying, in_blocked; /* stands in the router's lists */
     struct who who;        /* the principal of the connection */

@@ -191,8 +191,8 @@ static bool task_matches(struct filler *f, const struct task_head *t, const stru
 static bool walk_is_past(const struct question *q, const struct record *r) {
     if (r->kind != RECORD_TASK) return false;
     if (q->descending && q->from_ms != 0)
-        return r->task.created_ms < q->from_ms - CREATED_SLACK_MS;
-    return !q->descending && q->to_ms != 0 && r->task.created_ms > q->to_ms + CREATED_SLACK_MS;
+        return r->task.created_ms + CREATED_SLACK_MS < q->from_ms; /* theirs may be any number */
+    return !q->descending && q->to_ms != 0 && r->task.created_ms - CREATED_SLACK_MS > q->to_ms;
 }
 
 static bool record_matches(struct filler *f, const struct record *r) {

@@ -99,7 +99,9 @@ static void chores(struct turn *t) {
     if (t->mono_ms < t->sweep_at_ms) return;
     t->sweep_at_ms = t->mono_ms + SWEEP_MS;
     router_sweep(t->setup.router, t->mono_ms);
-    if (!keys_look(&t->keys, t->mono_ms)) return;
+    const unsigned change = keys_look(&t->keys, t->mono_ms);
+    if ((change & KEYS_CURVE) != 0) turn_check_keys(t);
+    if ((change & KEYS_RING) == 0) return;
     uint32_t at = 0;
     for (struct peer *p; (p = router_next(t->setup.router, &at)) != NULL;)
         if (p->who.role == ROLE_GATEWAY && p->link != 0) turn_push_keyring(t, p->number);

@@ -54,6 +54,8 @@ struct event turn_event(struct turn *t, enum event_kind kind);
 void turn_route(struct turn *t);
 void turn_take_answers(struct turn *t);
 void turn_bury_peers(struct turn *t);
+/* The registry changed: connections whose key has gone lose their link. */
+void turn_check_keys(struct turn *t);
 void turn_push_keyring(struct turn *t, uint32_t peer);
 
 /* group.c: the store's life and the groups */

@@ -89,6 +89,7 @@ void attempt_end(struct core *c, struct lease *l, enum reason reason, struct sli
     if (started && (reason == REASON_LEASE_LOST || reason == REASON_BROKER_RESTART))
         t->head.losses++;
     if (reason == REASON_PERMANENT || t->head.losses > LOSSES_MAX ||
+        t->head.attempt == UINT16_MAX || /* started and handed back, again and again */
         ((reason == REASON_FAILED || reason == REASON_TIMEOUT) &&
          (!retryable || t->head.failures > t->head.max_retries))) {
         task_fail(c, t, l, reason, text, told);

@@ -97,7 +97,8 @@ static enum code claim_check(struct core *c, const struct event *e, const struct
     bool ok;
     *brand = who_serves(&e->who, m->brand, &ok);
     if (!who_works(&e->who) || !ok) return CODE_FORBIDDEN;
-    if (!name_good(c, m->worker) || m->limit > CLAIM_LIMIT_MAX) return CODE_VALIDATION_ERROR;
+    if (!name_good(c, m->worker) || m->limit > CLAIM_LIMIT_MAX || !serves_good(c, &m->serves))
+        return CODE_VALIDATION_ERROR;
     return c->parked_count >= c->limits.parked_max ? CODE_BUSY : CODE_OK;
 }
 

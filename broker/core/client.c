@@ -60,7 +60,8 @@ static void client_retry(struct core *c, const struct event *e, struct task *t) 
                  (struct slice){0});
         return;
     }
-    if (o->set & SET_RETRIES && t->head.retry_count >= o->retries) {
+    if (t->head.run == UINT16_MAX ||
+        (o->set & SET_RETRIES && t->head.retry_count >= o->retries)) {
         say_code(c, e, CODE_MAX_RETRIES, (struct slice){0});
         return;
     }
@@ -83,6 +84,7 @@ static void client_update(struct core *c, const struct event *e, struct task *t)
     enum code code = o->set & ~(unsigned)(SET_PRIORITY | SET_DUE) ? CODE_VALIDATION_ERROR
                      : o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT
                          ? CODE_VALIDATION_ERROR
+                     : !due_good(o) ? CODE_VALIDATION_ERROR
                      : o->set & SET_DUE && !waits ? CODE_INVALID_STATE
                      : status_ended((enum status)t->head.status) ? CODE_ALREADY_SETTLED : CODE_OK;
     if (code != CODE_OK) {

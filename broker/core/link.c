@@ -69,7 +69,7 @@ static enum code hello_check(const struct core *c, const struct event *e) {
     if (h->kind == LINK_GATEWAY) return e->who.role == ROLE_GATEWAY ? CODE_OK : CODE_FORBIDDEN;
     if (h->kind == LINK_CLIENT) return who_writes(&e->who) ? CODE_OK : CODE_FORBIDDEN;
     if (h->kind != LINK_WORKER || !name_good(c, h->name) || h->boot == 0 ||
-        h->slots > SLOTS_MAX || h->prefetch > SLOTS_MAX)
+        h->slots > SLOTS_MAX || h->prefetch > SLOTS_MAX || !serves_good(c, &h->serves))
         return CODE_VALIDATION_ERROR;
     who_serves(&e->who, h->brand, &ok);
     return who_works(&e->who) && ok ? CODE_OK : CODE_FORBIDDEN;

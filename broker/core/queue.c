@@ -123,7 +123,7 @@ void queue_step(struct core *c, const struct event *e) {
         return;
     }
     if (!name_good(c, m->queue) || (m->set & 8 && (m->weight < 1 || m->weight > WEIGHT_MAX)) ||
-        (m->set & 16 && m->keep_ms < KEEP_FAILED)) {
+        (m->set & 16 && !keep_good(m->keep_ms))) {
         say_code(c, e, CODE_VALIDATION_ERROR, slice_text("bad queue name, weight or keep"));
         return;
     }

@@ -105,11 +105,24 @@ static void report_log(struct core *c, const struct event *e, struct lease *l) {
     accept(c, e);
 }
 
+/* Seqs may skip: all that are now too far behind the newest go, as far as they can still exist. */
+static void checkpoints_trim(struct core *c, const struct task *t, uint32_t newest) {
+    const uint32_t kept = c->limits.checkpoints_max, before = t->head.checkpoint;
+    uint32_t last = newest > kept ? newest - kept : 0;
+    if (last > before) last = before;
+    for (uint32_t seq = before > kept ? before - kept + 1 : 1; seq <= last; seq++) {
+        struct record *n = note(c, RECORD_CHECKPOINT_GONE);
+        n->checkpoint.id = t->head.id;
+        n->checkpoint.seq = seq;
+    }
+}
+
 static void report_checkpoint(struct core *c, const struct event *e, struct lease *l) {
     const struct report *r = &e->message->report;
     struct task *t = l->task;
     bool repeated = r->seq && r->seq == l->checkpoint; /* its answer was lost */
-    bool backward = r->seq && r->seq <= t->head.checkpoint;
+    uint32_t seq = r->seq ? r->seq : t->head.checkpoint + 1;
+    bool backward = seq <= t->head.checkpoint; /* or there is no number left */
     if (core_bug(c, BUG_CHECKPOINT_BACKWARD)) backward = false;
     enum code code = repeated ? CODE_OK
                      : backward ? CODE_CONFLICT
@@ -117,7 +130,6 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
                      : task_accepted(t) ? CODE_INVALID_STATE
                      : !name_fits(c, r->name) ? CODE_VALIDATION_ERROR
                      : c->disk_full ? CODE_STORAGE_FULL : CODE_OK;
-    uint32_t seq = r->seq ? r->seq : t->head.checkpoint + 1;
     struct message *m = say(c, e->peer, VERB_CHECKPOINT_OK, e->message->number);
     m->checkpoint_ok = (struct checkpoint_ok){.task = r->task, .epoch = l->epoch, .seq = seq,
                                               .number = e->message->number, .code = code};
@@ -128,11 +140,7 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
         .name = note_keep(c, r->name), .data = note_keep(c, r->data)};
     note(c, RECORD_CHECKPOINT)->checkpoint = made;
     task_set_carry(t, &made); /* it cannot be read before the group is written */
-    if (seq > c->limits.checkpoints_max) {
-        struct record *n = note(c, RECORD_CHECKPOINT_GONE);
-        n->checkpoint.id = t->head.id;
-        n->checkpoint.seq = seq - c->limits.checkpoints_max;
-    }
+    checkpoints_trim(c, t, seq);
     t->head.checkpoint = l->checkpoint = seq;
     t->head.resume = 0;
     task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
@@ -143,6 +151,10 @@ static void report_done(struct core *c, const struct event *e, struct lease *l) 
     struct task *t = l->task;
     if (r->data.len > c->limits.result_max || r->metrics.len > c->limits.extra_max) {
         refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
+        return;
+    }
+    if (!name_fits(c, r->file_name) || !name_fits(c, r->file_mime)) {
+        refuse(c, e, CODE_VALIDATION_ERROR);
         return;
     }
     lease_start(c, l);

@@ -42,7 +42,7 @@ static enum code submit_sizes(const struct core *c, const struct submit *m) {
         !name_fits(c, o->source_name) || !name_fits(c, o->source_mime))
         return CODE_VALIDATION_ERROR;
     if ((o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT) ||
-        (o->set & SET_KEEP && o->keep_ms < KEEP_FAILED) ||
+        (o->set & SET_KEEP && !keep_good(o->keep_ms)) || !due_good(o) ||
         (o->set & SET_RETRIES && o->retries > c->limits.retries_max) ||
         (o->accepted && (o->key.len || o->source_file)))
         return CODE_VALIDATION_ERROR;

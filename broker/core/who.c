@@ -1,5 +1,7 @@
 #include "broker/core/who.h"
 
+#define TIME_MS_MAX INT64_C(253402300799999) /* the year 9999 ends: dates have four digits */
+
 uint32_t who_brand(const struct who *who, uint32_t asked) {
     if (who->brand == 0) return asked;
     return asked == 0 || asked == who->brand ? who->brand : 0;
@@ -36,6 +38,24 @@ bool name_fits(const struct core *c, struct slice name) {
 bool name_good(const struct core *c, struct slice name) {
     return name.len > 0 && name_fits(c, name);
 }
+
+static bool texts_good(const struct core *c, struct slice texts) {
+    struct slice text;
+    for (uint32_t at = 0; text_next(texts, &at, &text);)
+        if (!name_fits(c, text)) return false;
+    return true;
+}
+
+bool serves_good(const struct core *c, const struct serves *serves) {
+    return texts_good(c, serves->queues) && texts_good(c, serves->types) &&
+           texts_good(c, serves->labels);
+}
+
+bool due_good(const struct options *o) {
+    return !(o->set & SET_DUE) || (o->due_ms >= 0 && o->due_ms <= TIME_MS_MAX);
+}
+
+bool keep_good(int64_t keep_ms) { return keep_ms >= KEEP_FAILED && keep_ms <= TIME_MS_MAX; }
 
 bool labels_good(const struct core *c, struct slice labels) {
     if (!name_fits(c, labels)) return false;

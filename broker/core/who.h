@@ -14,6 +14,11 @@ bool who_works(const struct who *who);                              /* takes tas
 bool name_good(const struct core *c, struct slice name);
 /* The same, or empty. */
 bool name_fits(const struct core *c, struct slice name);
+/* What a worker says it serves: names and labels, each fit to be one. */
+bool serves_good(const struct core *c, const struct serves *serves);
+/* A due time or delay, and a keep, that no sum of times can overflow. */
+bool due_good(const struct options *o);
+bool keep_good(int64_t keep_ms);
 /* "k=v,k=v" with rising keys, or empty. */
 bool labels_good(const struct core *c, struct slice labels);
 #endif
