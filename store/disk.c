@@ -350,6 +350,7 @@ static void disk_close(struct store **self) {
     pthread_cond_destroy(&d->work_cond);
     pthread_mutex_destroy(&d->lock);
     pthread_mutex_destroy(&d->inbox_lock);
+    free(d->store.gone_files);
     free(d);
     *self = NULL;
 }
@@ -392,7 +393,7 @@ struct store *store_open(const struct store_options *options, char *why, size_t 
          read_catalog(d, why, why_size) && open_journal(d, why, why_size);
     if (ok && !options->read_only) {
         put_ballast_aside(d);
-        ok = behind_start(d, why, why_size);
+        ok = gone_files_note(&d->store, why, why_size) && behind_start(d, why, why_size);
     }
     struct store *s = &d->store;
     if (!ok) disk_close(&s);

@@ -1,4 +1,5 @@
 #include "store/files.h"
+#include "proto/base/map.h"
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -11,13 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 24 };
+enum { NAME_BYTES = 24, EXPECTED = 64 };
 
 struct upload {
-    uint64_t id; /* 0 = free */
-    int fd;      /* -1 once sealed */
-    uint64_t size;
-    int64_t touched_ms;
+    struct map_node by_id; /* first: a node is its upload */
+    uint64_t id;
+    int fd;      /* -1 before it is open, and once sealed */
+    bool sealed; /* under the lock, as the next four: other threads ask */
+    bool named;  /* a task that is not yet durable names it, since named_ms */
+    bool recorded; /* its record is durable */
+    int64_t touched_ms, named_ms;
+    uint64_t size;   /* stays once sealed */
+    uint64_t behind; /* bytes whose way to the disk has begun */
+    bool broken;     /* what is on disk is not known any more */
     crypto_hash_sha256_state state;
     uint8_t hash[FILE_HASH_BYTES]; /* once sealed */
 };
@@ -25,8 +32,8 @@ struct upload {
 struct files {
     struct files_options options;
     int placed_fd, incoming_fd; /* folders */
-    pthread_mutex_t lock;       /* the uploads: which there are; each one is its caller's */
-    struct upload *uploads;     /* options.uploads_max of them */
+    pthread_mutex_t lock;       /* the map: which there are; each one is its caller's */
+    struct map uploads;
 };
 
 static bool fail(char *why, size_t why_size, const char *path) {
@@ -52,6 +59,8 @@ static enum file_result result_of_errno(void) {
                                                 : FILE_FAILED;
 }
 
+static struct upload *upload_of(struct map_node *n) { return (struct upload *)(void *)n; }
+
 /* ---- life ---- */
 
 static int folder_open(int at, const char *path) {
@@ -71,11 +80,12 @@ struct files *files_open(const struct files_options *options, char *why, size_t 
     f->options = *options;
     f->placed_fd = f->incoming_fd = -1;
     pthread_mutex_init(&f->lock, NULL);
-    f->uploads = calloc(options->uploads_max, sizeof *f->uploads);
+    bool room = map_init(&f->uploads, EXPECTED);
     int folder = folder_open(AT_FDCWD, options->folder);
     if (folder >= 0) f->placed_fd = folder_open(folder, "files");
     if (f->placed_fd >= 0) f->incoming_fd = folder_open(f->placed_fd, "incoming");
-    if (!f->uploads || f->incoming_fd < 0) {
+    if (!room) errno = ENOMEM;
+    if (!room || f->incoming_fd < 0) {
         fail(why, why_size, options->folder);
         files_close(&f);
     }
@@ -86,12 +96,17 @@ struct files *files_open(const struct files_options *options, char *why, size_t 
 void files_close(struct files **self) {
     struct files *f = *self;
     if (!f) return;
-    for (uint32_t i = 0; f->uploads && i < f->options.uploads_max; i++)
-        if (f->uploads[i].id && f->uploads[i].fd >= 0) close(f->uploads[i].fd);
+    for (size_t i = 0; f->uploads.buckets && i <= f->uploads.mask; i++) {
+        for (struct map_node *n = f->uploads.buckets[i], *next; n; n = next) {
+            next = n->next;
+            if (upload_of(n)->fd >= 0) close(upload_of(n)->fd);
+            free(upload_of(n));
+        }
+    }
+    map_free(&f->uploads);
     if (f->incoming_fd >= 0) close(f->incoming_fd);
     if (f->placed_fd >= 0) close(f->placed_fd);
     pthread_mutex_destroy(&f->lock);
-    free(f->uploads);
     free(f);
     *self = NULL;
 }
@@ -124,9 +139,13 @@ int64_t files_recover(struct files *f, files_named *named, void *context, char *
         uint64_t id = id_of(entry->d_name);
         if (entry->d_name[0] == '.') continue;
         count++;
-        if (id && named(context, id)) ok = place(f, id) == FILE_OK;
-        else ok = unlinkat(f->incoming_fd, entry->d_name, 0) == 0 || errno == ENOENT;
+        int is = id ? named(context, id) : 0;
+        if (is > 0) ok = place(f, id) == FILE_OK;
+        else if (is == 0) ok = unlinkat(f->incoming_fd, entry->d_name, 0) == 0 || errno == ENOENT;
         if (!ok) fail(why, why_size, entry->d_name);
+        if (is >= 0) continue;
+        snprintf(why, why_size, "files/incoming/%s: its record cannot be read", entry->d_name);
+        ok = false;
     }
     closedir(dir);
     return ok ? count : -1;
@@ -134,46 +153,50 @@ int64_t files_recover(struct files *f, files_named *named, void *context, char *
 
 /* ---- uploads ---- */
 
+/* Call under the lock. */
+static struct upload *find_locked(struct files *f, uint64_t id) {
+    for (struct map_node *n = map_first(&f->uploads, hash_number(id)); n; n = map_next(n))
+        if (upload_of(n)->id == id) return upload_of(n);
+    return NULL;
+}
+
 static struct upload *find(struct files *f, uint64_t id) {
-    struct upload *found = NULL;
     pthread_mutex_lock(&f->lock);
-    for (uint32_t i = 0; id && !found && i < f->options.uploads_max; i++)
-        if (f->uploads[i].id == id) found = &f->uploads[i];
+    struct upload *found = find_locked(f, id);
     pthread_mutex_unlock(&f->lock);
     return found;
 }
 
-/* True while an upload still grows. */
-static bool growing(struct files *f, uint64_t id) {
-    bool open = false;
-    pthread_mutex_lock(&f->lock);
-    for (uint32_t i = 0; id && i < f->options.uploads_max; i++)
-        if (f->uploads[i].id == id) open = f->uploads[i].fd >= 0;
-    pthread_mutex_unlock(&f->lock);
-    return open;
-}
-
-static void set_fd(struct files *f, struct upload *u, int fd) {
-    pthread_mutex_lock(&f->lock);
-    u->fd = fd;
-    pthread_mutex_unlock(&f->lock);
-}
-
 static void forget(struct files *f, struct upload *u) {
-    if (u->fd >= 0) close(u->fd);
     pthread_mutex_lock(&f->lock);
-    u->id = 0;
+    map_remove(&f->uploads, &u->by_id);
     pthread_mutex_unlock(&f->lock);
+    if (u->fd >= 0) close(u->fd);
+    free(u);
 }
 
 static struct upload *reserve(struct files *f, uint64_t id, int64_t now_ms) {
-    struct upload *free_one = NULL;
+    struct upload *u = calloc(1, sizeof *u);
+    if (!u) return NULL;
+    u->id = id;
+    u->fd = -1;
+    u->touched_ms = now_ms;
     pthread_mutex_lock(&f->lock);
-    for (uint32_t i = 0; !free_one && i < f->options.uploads_max; i++)
-        if (f->uploads[i].id == 0) free_one = &f->uploads[i];
-    if (free_one) *free_one = (struct upload){.id = id, .fd = -1, .touched_ms = now_ms};
+    bool room = f->uploads.count < f->options.uploads_max;
+    if (room) map_put(&f->uploads, &u->by_id, hash_number(id));
     pthread_mutex_unlock(&f->lock);
-    return free_one;
+    if (room) return u;
+    free(u);
+    return NULL;
+}
+
+/* The upload, which somebody still works on. */
+static struct upload *touch(struct files *f, uint64_t id, int64_t now_ms) {
+    pthread_mutex_lock(&f->lock);
+    struct upload *u = find_locked(f, id);
+    if (u) u->touched_ms = now_ms;
+    pthread_mutex_unlock(&f->lock);
+    return u;
 }
 
 enum file_result files_create(struct files *f, uint64_t id, int64_t now_ms) {
@@ -192,7 +215,7 @@ enum file_result files_create(struct files *f, uint64_t id, int64_t now_ms) {
         return result;
     }
     crypto_hash_sha256_init(&u->state);
-    set_fd(f, u, fd);
+    u->fd = fd;
     return FILE_OK;
 }
 
@@ -210,61 +233,143 @@ static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at) {
 
 enum file_result files_append(struct files *f, uint64_t id, uint64_t offset, struct slice bytes,
                               int64_t now_ms) {
-    struct upload *u = find(f, id);
+    struct upload *u = touch(f, id, now_ms);
     if (!u) return FILE_UNKNOWN;
+    if (offset < u->size && bytes.len <= u->size - offset) return FILE_OK;
     if (u->fd < 0 || offset != u->size) return FILE_ORDER;
     if (bytes.len > f->options.file_bytes_max - u->size) return FILE_LARGE;
-    u->touched_ms = now_ms;
     if (!write_all(u->fd, bytes.data, bytes.len, u->size)) {
         enum file_result result = result_of_errno();
-        /* A later append overwrites what a part of this one left behind the end. */
-        return ftruncate(u->fd, (off_t)u->size) == 0 ? result : FILE_FAILED;
+        int error = errno;
+        /* Else a part of this append would stay behind the end. */
+        if (ftruncate(u->fd, (off_t)u->size) != 0) u->broken = true;
+        errno = error;
+        return result;
     }
     crypto_hash_sha256_update(&u->state, bytes.data, bytes.len);
     u->size += bytes.len;
+    if (u->size - u->behind >= FILE_BEHIND_BYTES) {
+        /* Only begins it; a disk that fails says so when the upload is sealed. */
+        sync_file_range(u->fd, (off_t)u->behind, (off_t)(u->size - u->behind),
+                        SYNC_FILE_RANGE_WRITE);
+        u->behind = u->size;
+    }
     return FILE_OK;
 }
 
 enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size,
                             uint8_t ret_hash[FILE_HASH_BYTES]) {
-    struct upload *u = find(f, id);
+    struct upload *u = touch(f, id, now_ms);
     if (!u) return FILE_UNKNOWN;
-    u->touched_ms = now_ms;
-    if (u->fd >= 0) {
-        if (fsync(u->fd) != 0 || fsync(f->incoming_fd) != 0) return result_of_errno();
+    if (u->broken) { errno = EIO; return FILE_FAILED; }
+    if (!u->sealed) {
+        if (fsync(u->fd) != 0 || fsync(f->incoming_fd) != 0) {
+            u->broken = true; /* the next sync would succeed, without the bytes */
+            return result_of_errno();
+        }
         crypto_hash_sha256_final(&u->state, u->hash);
         close(u->fd);
-        set_fd(f, u, -1);
+        u->fd = -1;
+        pthread_mutex_lock(&f->lock);
+        u->sealed = true;
+        pthread_mutex_unlock(&f->lock);
     }
     *ret_size = u->size;
     memcpy(ret_hash, u->hash, FILE_HASH_BYTES);
     return FILE_OK;
 }
 
-enum file_result files_drop(struct files *f, uint64_t id) {
+/* The bytes of an upload that is no longer in the map. */
+static enum file_result let_go(struct files *f, struct upload *u) {
     char name[NAME_BYTES];
-    struct upload *u = find(f, id);
-    if (!u) return FILE_UNKNOWN;
-    bool gone = unlinkat(f->incoming_fd, name_of(id, name), 0) == 0 || errno == ENOENT;
-    forget(f, u);
+    if (u->fd >= 0) close(u->fd);
+    bool gone = unlinkat(f->incoming_fd, name_of(u->id, name), 0) == 0 || errno == ENOENT;
+    free(u);
     return gone ? FILE_OK : FILE_FAILED;
 }
 
-uint32_t files_expire(struct files *f, int64_t now_ms) {
+enum file_result files_drop(struct files *f, uint64_t id) {
+    pthread_mutex_lock(&f->lock);
+    struct upload *u = find_locked(f, id);
+    bool kept = u && (u->named || u->recorded);
+    if (u && !kept) map_remove(&f->uploads, &u->by_id);
+    pthread_mutex_unlock(&f->lock);
+    if (!u) return FILE_UNKNOWN;
+    return kept ? FILE_ORDER : let_go(f, u);
+}
+
+static bool idle(const struct files *f, const struct upload *u, int64_t now_ms) {
+    if (u->recorded || now_ms - u->touched_ms < f->options.idle_ms_max) return false;
+    return !u->named || now_ms - u->named_ms >= f->options.named_ms_max;
+}
+
+uint32_t files_expire(struct files *f, int64_t now_ms, files_found *dropped, void *context) {
+    struct map_node *going = NULL;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < f->options.uploads_max; i++) {
-        const struct upload *u = &f->uploads[i];
-        if (!u->id || now_ms - u->touched_ms < f->options.idle_ms_max) continue;
-        count += files_drop(f, u->id) == FILE_OK;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i <= f->uploads.mask; i++) {
+        for (struct map_node *n = f->uploads.buckets[i], *next; n; n = next) {
+            next = n->next;
+            if (!idle(f, upload_of(n), now_ms)) continue;
+            map_remove(&f->uploads, n);
+            n->next = going;
+            going = n;
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+    for (struct map_node *n = going, *next; n; n = next, count++) {
+        next = n->next;
+        uint64_t id = upload_of(n)->id;
+        let_go(f, upload_of(n)); /* what cannot be unlinked now, start-up unlinks */
+        dropped(context, id);
     }
     return count;
+}
+
+/* ---- names ---- */
+
+enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size) {
+    char name[NAME_BYTES];
+    struct stat st;
+    pthread_mutex_lock(&f->lock);
+    struct upload *u = find_locked(f, id);
+    bool there = u && u->sealed;
+    if (there) {
+        u->named = true;
+        u->named_ms = now_ms;
+        *ret_size = u->size;
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (u) return there ? FILE_OK : FILE_UNKNOWN;
+    if (fstatat(f->placed_fd, name_of(id, name), &st, 0) != 0) return result_of_errno();
+    *ret_size = (uint64_t)st.st_size;
+    return FILE_OK;
+}
+
+void files_unname(struct files *f, uint64_t id, int64_t now_ms) {
+    struct upload *u = touch(f, id, now_ms);
+    pthread_mutex_lock(&f->lock);
+    if (u) u->named = false;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void files_each_named(struct files *f, files_found *found, void *context) {
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i <= f->uploads.mask; i++)
+        for (struct map_node *n = f->uploads.buckets[i]; n; n = n->next)
+            if (upload_of(n)->named) found(context, upload_of(n)->id);
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* ---- placed files ---- */
 
 enum file_result files_place(struct files *f, uint64_t id) {
-    struct upload *u = find(f, id);
-    if (u && u->fd >= 0) return FILE_ORDER;
+    pthread_mutex_lock(&f->lock);
+    struct upload *u = find_locked(f, id);
+    bool growing = u && !u->sealed;
+    if (u && !growing) u->recorded = true;
+    pthread_mutex_unlock(&f->lock);
+    if (growing) return FILE_ORDER;
     enum file_result result = place(f, id);
     if (u && result == FILE_OK) forget(f, u);
     return result;
@@ -272,7 +377,11 @@ enum file_result files_place(struct files *f, uint64_t id) {
 
 enum file_result files_remove(struct files *f, uint64_t id) {
     char name[NAME_BYTES];
-    return unlinkat(f->placed_fd, name_of(id, name), 0) == 0 ? FILE_OK : result_of_errno();
+    struct upload *u = find(f, id);
+    enum file_result result = FILE_OK;
+    if (unlinkat(f->placed_fd, name_of(id, name), 0) != 0) result = result_of_errno();
+    if (u) forget(f, u);
+    return unlinkat(f->incoming_fd, name, 0) == 0 ? FILE_OK : result;
 }
 
 /* A file that is being placed is in one folder or, a moment later, in the other. */
@@ -281,10 +390,21 @@ static int open_to_read(struct files *f, uint64_t id) {
     name_of(id, name);
     int fd = openat(f->placed_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 || errno != ENOENT) return fd;
-    if (growing(f, id)) { errno = ENOENT; return -1; }
-    if (find(f, id)) fd = openat(f->incoming_fd, name, O_RDONLY | O_CLOEXEC);
+    pthread_mutex_lock(&f->lock);
+    const struct upload *u = find_locked(f, id);
+    bool growing = u && !u->sealed;
+    pthread_mutex_unlock(&f->lock);
+    if (growing) { errno = ENOENT; return -1; }
+    if (u) fd = openat(f->incoming_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) fd = openat(f->placed_fd, name, O_RDONLY | O_CLOEXEC);
     return fd;
+}
+
+/* How much of `len` bytes from `offset` there is. */
+static uint32_t within(uint64_t size, uint64_t offset, uint32_t len) {
+    if (len > FILE_READ_MAX) len = FILE_READ_MAX;
+    if (offset >= size) return 0;
+    return len < size - offset ? len : (uint32_t)(size - offset);
 }
 
 enum file_result files_read(struct files *f, uint64_t id, uint64_t offset, uint32_t len,
@@ -292,10 +412,10 @@ enum file_result files_read(struct files *f, uint64_t id, uint64_t offset, uint3
     struct stat st;
     int fd = open_to_read(f, id);
     if (fd < 0) return result_of_errno();
-    if (len > FILE_READ_MAX) len = FILE_READ_MAX;
-    bool ok = fstat(fd, &st) == 0 && buffer_reserve(bytes, len);
-    size_t got = 0;
-    while (ok && got < len && offset <= INT64_MAX - FILE_READ_MAX) {
+    bool ok = fstat(fd, &st) == 0;
+    len = ok ? within((uint64_t)st.st_size, offset, len) : 0;
+    ok = ok && buffer_reserve(bytes, len);
+    for (size_t got = 0; ok && got < len;) { /* straight to where it leaves from */
         ssize_t n = pread(fd, bytes->data + bytes->len, len - got, (off_t)(offset + got));
         if (n < 0 && errno == EINTR) continue;
         ok = n >= 0;
@@ -303,7 +423,9 @@ enum file_result files_read(struct files *f, uint64_t id, uint64_t offset, uint3
         got += (size_t)n;
         bytes->len += (size_t)n;
     }
+    int error = errno;
     close(fd);
+    errno = error;
     if (!ok) return FILE_FAILED;
     *ret_size = (uint64_t)st.st_size;
     return FILE_OK;

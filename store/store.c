@@ -1,6 +1,8 @@
 /* store.c - the seam: each call goes to the implementation that opened the store. */
 #include "store/store.h"
 #include "store/view.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 void store_close(struct store **self) {
     if (*self) (*self)->ops->close(self);
@@ -23,16 +25,21 @@ struct store_view *store_view_open(struct store *s, uint64_t group, char *why, s
     return view_new(s, group, &everything, why, why_size);
 }
 
-bool store_files_gone(struct store *s, store_file_gone *gone, void *context) {
-    char why[WHY_BYTES];
+bool gone_files_note(struct store *s, char *why, size_t why_size) {
     struct collect plains = {.plains = true};
-    struct store_view *v = view_new(s, 0, &plains, why, sizeof why);
+    struct store_view *v = view_new(s, 0, &plains, why, why_size);
     if (!v) return false;
-    for (size_t i = 0; i < v->overlay.plain_count; i++) {
+    s->gone_files = calloc(v->overlay.plain_count + 1, sizeof *s->gone_files);
+    for (size_t i = 0; s->gone_files && i < v->overlay.plain_count; i++) {
         const struct overlay_plain *p = &v->overlay.plains[i];
         if (p->key.data[0] == KEY_FILE && p->part.state == PART_GONE)
-            gone(context, key_tail_id(p->key));
+            s->gone_files[s->gone_count++] = key_tail_id(p->key);
     }
     store_view_close(&v);
-    return true;
+    if (!s->gone_files) snprintf(why, why_size, "memory is out");
+    return s->gone_files != NULL;
+}
+
+void store_files_gone(struct store *s, store_file_gone *gone, void *context) {
+    for (size_t i = 0; i < s->gone_count; i++) gone(context, s->gone_files[i]);
 }

@@ -91,12 +91,15 @@ void walk_cursor(const struct store_walk *w, struct buffer *cursor);
 void walk_close(struct store_walk **self);
 /* One task with body and result, from the view. False when there is none or it cannot be read. */
 bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context);
-/* One file record. */
+/* One file record. False when there is none or it cannot be read: see view_trouble. */
 bool view_file(struct store_view *v, uint64_t file, store_found *found, void *context);
+/* Why a read through this view failed; NULL when none did. */
+const char *view_trouble(const struct store_view *v);
 
-/* Files whose records went not long ago. After a crash their bytes may still lie there: unlink. */
+/* Files whose records went not long before the store was opened, as the replay found them. After a
+ * crash their bytes may still lie there: unlink. Any thread, as often as wanted. */
 typedef void store_file_gone(void *context, uint64_t file);
-bool store_files_gone(struct store *s, store_file_gone *gone, void *context);
+void store_files_gone(struct store *s, store_file_gone *gone, void *context);
 
 void store_stats(struct store *s, struct store_stats *stats);
 /* Audit (relais check): every index entry against its record and every record against its index

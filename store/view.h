@@ -22,7 +22,12 @@ struct store_ops {
                  struct store_view *v, char *why, size_t why_size);
     void (*stats)(struct store *s, struct store_stats *stats);
 };
-struct store { const struct store_ops *ops; }; /* first member of each implementation */
+/* First member of each implementation. */
+struct store {
+    const struct store_ops *ops;
+    uint64_t *gone_files; /* owned: of the replay, before the table thread takes them away */
+    size_t gone_count;
+};
 
 enum { WHY_BYTES = 256 };
 struct store_view {
@@ -49,6 +54,9 @@ struct scan {
     size_t row_count, row_cap, row_next;
     const struct task_state *owner; /* SUB: the task that the range is about */
 };
+/* Fills gone_files; after the replay, before anything else changes. */
+bool gone_files_note(struct store *s, char *why, size_t why_size);
+
 /* The range lies within one kind of key; for SUB within one task. False: see view->why. */
 bool scan_open(struct scan *s, struct store_view *v, const struct range *range, bool descending);
 /* False at the end, and with s->failed when a read failed. */

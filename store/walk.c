@@ -5,6 +5,7 @@
  * of the last row given; a walk that is opened with it begins behind that row. */
 #include "store/view.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -291,9 +292,13 @@ static bool give_part(struct store_view *v, uint64_t id, enum key_kind kind, sto
     bool ok = got > 0 && !value.failed &&
               record_decode_value(key_value_kind(key_slice(&key)), buffer_slice(&value), &r);
     if (ok) found(context, &r);
+    else if (got > 0 && value.failed) snprintf(v->why, sizeof v->why, "memory is out");
+    else if (got > 0) snprintf(v->why, sizeof v->why, "the record of %" PRIu64 " is damaged", id);
     buffer_free(&value);
     return ok;
 }
+
+const char *view_trouble(const struct store_view *v) { return v->why[0] ? v->why : NULL; }
 
 bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context) {
     if (!give_part(v, id, KEY_HEAD, found, context)) return false;

@@ -1,11 +1,17 @@
-/* Files: appended in order, sealed on disk with their hash, placed once a record names them. */
+/* Files: appended in order, sealed on disk with their hash, placed once a record names them, gone
+ * with it. The record's side is a real store's. */
+#include "store/codec.h"
 #include "store/files.h"
+#include "store/store.h"
 #include "tests/unit/tap.h"
 #include <fcntl.h>
 #include <sodium.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[64] = "/tmp/relais-files-XXXXXX";
@@ -13,7 +19,7 @@ static char why[256];
 
 static struct files *open_files(void) {
     struct files_options o = {.folder = folder, .uploads_max = 4, .file_bytes_max = 1 << 20,
-                              .idle_ms_max = 1000};
+                              .idle_ms_max = 1000, .named_ms_max = 10000};
     struct files *f = files_open(&o, why, sizeof why);
     if (!f) { note("%s", why); exit(1); }
     return f;
@@ -36,6 +42,7 @@ static void a_file_comes_in_and_is_read(void) {
     is_int(files_create(f, 77, 0), FILE_EXISTS, "its id is taken then");
     is_int(files_append(f, 77, 0, slice_of(bytes, 3000), 0), FILE_OK, "bytes are appended");
     is_int(files_append(f, 77, 2999, slice_of(bytes, 10), 0), FILE_ORDER, "but not over others");
+    is_int(files_append(f, 77, 1000, slice_of(bytes, 2000), 0), FILE_OK, "said again is fine");
     is_int(files_append(f, 77, 3001, slice_of(bytes, 10), 0), FILE_ORDER, "nor behind a gap");
     is_int(files_append(f, 77, 3000, slice_of(bytes + 3000, 2000), 0), FILE_OK, "at the end");
     is_int(files_place(f, 77), FILE_ORDER, "it is not placed before it is sealed");
@@ -67,6 +74,8 @@ static void a_file_comes_in_and_is_read(void) {
     files_close(&f);
 }
 
+static void count_in(void *context, uint64_t id) { *(uint64_t *)context += id; }
+
 static void uploads_are_bounded(void) {
     struct files *f = open_files();
     static uint8_t much[600 << 10];
@@ -79,7 +88,10 @@ static void uploads_are_bounded(void) {
            "is the last when the limit would be passed");
     is_int(files_seal(f, 2, 200, &size, hash), FILE_OK, "an empty upload can be sealed");
     is_int(size, 0, "and is empty");
-    is_int(files_expire(f, 1400), 3, "idle uploads go, sealed ones too");
+    uint64_t sum = 0;
+    is_int(files_expire(f, 1400, count_in, &sum), 3, "idle uploads go, sealed ones too");
+    is_int(sum, 2 + 3 + 4, "and are told");
+    ok(!exists("incoming/2") && !exists("incoming/4") && exists("incoming/1"), "with their bytes");
     is_int(files_append(f, 2, 0, slice_of(much, 1), 0), FILE_UNKNOWN, "they are unknown then");
     is_int(files_append(f, 1, sizeof much, slice_of(much, 1), 0), FILE_OK, "a live one stays");
     is_int(files_create(f, 5, 0), FILE_OK, "there is room again");
@@ -90,9 +102,83 @@ static void uploads_are_bounded(void) {
     files_close(&f);
 }
 
-static bool even(void *context, uint64_t id) {
+static void what_a_task_names_is_kept(void) {
+    struct files *f = open_files();
+    uint64_t size = 99, sum = 0;
+    uint8_t hash[32];
+    files_create(f, 21, 0);
+    files_append(f, 21, 0, slice_text("sound"), 0);
+    is_int(files_name(f, 21, 0, &size), FILE_UNKNOWN, "what still grows cannot be named");
+    files_seal(f, 21, 0, &size, hash);
+    size = 0;
+    is_int(files_name(f, 21, 0, &size), FILE_OK, "what is sealed can");
+    is_int(size, 5, "and has a size");
+    files_each_named(f, count_in, &sum);
+    is_int(sum, 21, "it is one of the named");
+    is_int(files_drop(f, 21), FILE_ORDER, "then it is not given up");
+    is_int(files_expire(f, 9999, count_in, &sum), 0, "nor dropped when idle");
+    files_unname(f, 21, 9999);
+    sum = 0;
+    files_each_named(f, count_in, &sum);
+    is_int(sum, 0, "until the task did not come to be");
+    is_int(files_expire(f, 10998, count_in, &sum), 0, "it has its time again");
+    is_int(files_expire(f, 10999, count_in, &sum), 1, "and goes after it");
+    is_int(files_name(f, 21, 0, &size), FILE_UNKNOWN, "it cannot be named then");
+    files_create(f, 22, 0);
+    files_seal(f, 22, 0, &size, hash);
+    files_name(f, 22, 5000, &size);
+    is_int(files_expire(f, 14999, count_in, &sum), 0, "a name holds for its time");
+    files_place(f, 22);
+    is_int(files_name(f, 22, 0, &size), FILE_OK, "a placed file can be named too");
+    is_int(files_remove(f, 22), FILE_OK, "its record went");
+    is_int(files_name(f, 22, 0, &size), FILE_UNKNOWN, "it cannot then");
+    files_create(f, 23, 0);
+    files_seal(f, 23, 0, &size, hash);
+    is_int(files_remove(f, 23), FILE_OK, "a file whose record went before it was placed goes too");
+    ok(!exists("incoming/23") && !exists("23"), "from incoming/");
+    files_close(&f);
+}
+
+/* Many times what is written behind; nothing is lost between its steps. */
+static void a_large_file_is_written_behind(void) {
+    static uint8_t chunk[1 << 20];
+    struct files_options o = {.folder = folder, .uploads_max = 1, .file_bytes_max = 64 << 20,
+                              .idle_ms_max = 1000, .named_ms_max = 1000};
+    struct files *f = files_open(&o, why, sizeof why);
+    struct buffer b = {0};
+    uint64_t size = 0;
+    uint8_t hash[32], want[32];
+    crypto_hash_sha256_state state;
+    crypto_hash_sha256_init(&state);
+    files_create(f, 31, 0);
+    for (uint64_t i = 0; i < 21; i++) {
+        memset(chunk, (int)i + 1, sizeof chunk);
+        crypto_hash_sha256_update(&state, chunk, sizeof chunk);
+        files_append(f, 31, i << 20, slice_of(chunk, sizeof chunk), 0);
+    }
+    crypto_hash_sha256_final(&state, want);
+    is_int(files_seal(f, 31, 0, &size, hash), FILE_OK, "21 MiB are sealed");
+    ok(size == 21 << 20 && memcmp(hash, want, 32) == 0, "whole");
+    files_place(f, 31);
+    is_int(files_read(f, 31, 20 << 20, UINT32_MAX, &b, &size), FILE_OK, "its end is read");
+    ok(b.len == 1 << 20 && memcmp(b.data, chunk, b.len) == 0, "as it was written");
+    buffer_clear(&b);
+    is_int(files_read(f, 31, 0, UINT32_MAX, &b, &size), FILE_OK, "a read is bounded");
+    is_int(b.len, FILE_READ_MAX, "by its limit");
+    buffer_free(&b);
+    files_remove(f, 31);
+    files_close(&f);
+}
+
+static int even(void *context, uint64_t id) {
     (void)context;
     return id % 2 == 0;
+}
+
+static int unreadable(void *context, uint64_t id) {
+    (void)context;
+    (void)id;
+    return -1;
 }
 
 static void start_up_places_what_has_a_record(void) {
@@ -109,6 +195,9 @@ static void start_up_places_what_has_a_record(void) {
     snprintf(path, sizeof path, "%s/files/incoming/07 strange", folder);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     f = open_files();
+    is_int(files_recover(f, unreadable, NULL, why, sizeof why) < 0, true,
+           "records that cannot be read are an error");
+    ok(exists("incoming/10") && exists("incoming/11"), "and nobody loses bytes for it");
     is_int(files_recover(f, even, NULL, why, sizeof why), 5, "start-up looks at incoming/");
     ok(exists("10") && exists("12"), "what has a record is placed");
     ok(!exists("11") && !exists("incoming/11") && !exists("incoming/13"), "the rest is unlinked");
@@ -144,11 +233,87 @@ static void a_full_disk_leaves_the_upload_as_it_was(void) {
     umount(folder);
 }
 
+/* ---- with a store ---- */
+
+enum { KEPT = 41, GONE = 42 };
+
+static struct store *open_store(void) {
+    struct store_options o = {.folder = folder, .segment_bytes = 1 << 20,
+                              .tail_bytes_max = 4 << 20, .age_ms_max = 1, .ballast_bytes = 4096,
+                              .free_bytes_min = 4096};
+    struct store *s = store_open(&o, why, sizeof why);
+    if (!s) { note("%s", why); exit(1); }
+    return s;
+}
+
+static void commit(struct store *s, enum record_kind kind, uint64_t file) {
+    struct buffer group = {0};
+    struct record r = {.kind = kind, .file = {.file = file, .brand = 1}};
+    record_encode(&group, &r);
+    if (store_append(s, store_next_group(s), buffer_slice(&group)) != STORE_OK) _exit(1);
+    buffer_free(&group);
+}
+
+static void bring(struct files *f, struct store *s, uint64_t id) {
+    uint64_t size;
+    uint8_t hash[32];
+    files_create(f, id, 0);
+    files_append(f, id, 0, slice_text("bytes"), 0);
+    files_seal(f, id, 0, &size, hash);
+    commit(s, RECORD_FILE, id);
+    files_place(f, id);
+}
+
+/* A process that dies between committing that a file is gone and unlinking it. */
+static void die_before_the_unlink(void) {
+    struct store *s = open_store();
+    struct files *f = open_files();
+    bring(f, s, KEPT);
+    bring(f, s, GONE);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* the table has both records */
+    commit(s, RECORD_FILE_GONE, GONE);
+    kill(getpid(), SIGKILL);
+}
+
+static void remove_it(void *context, uint64_t id) {
+    is_int(files_remove(context, id), FILE_OK, "a file whose record is gone is unlinked again");
+}
+
+static void nothing(void *context, const struct record *r) { (void)context, (void)r; }
+
+static void a_crash_before_the_unlink_leaves_no_file(void) {
+    uint64_t sum = 0;
+    pid_t child = fork();
+    if (child == 0) die_before_the_unlink();
+    int status = 0;
+    waitpid(child, &status, 0);
+    ok(WIFSIGNALED(status) && exists("41") && exists("42"), "a crash leaves both files");
+    struct store *s = open_store();
+    struct files *f = open_files();
+    /* By now the table thread has written what was replayed. */
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    store_files_gone(s, remove_it, f);
+    ok(exists("41") && !exists("42"), "the other one stays");
+    struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+    ok(view_file(v, KEPT, nothing, NULL), "as its record does");
+    ok(!view_file(v, GONE, nothing, NULL) && !view_trouble(v), "the gone one has none");
+    store_view_close(&v);
+    store_close(&s);
+    s = open_store();
+    store_files_gone(s, count_in, &sum);
+    is_int(sum, 0, "after an orderly end nothing is to be done");
+    store_close(&s);
+    files_close(&f);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
     a_file_comes_in_and_is_read();
     uploads_are_bounded();
+    what_a_task_names_is_kept();
+    a_large_file_is_written_behind();
     start_up_places_what_has_a_record();
+    a_crash_before_the_unlink_leaves_no_file();
     a_full_disk_leaves_the_upload_as_it_was();
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", folder);
