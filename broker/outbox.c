@@ -67,6 +67,11 @@ static void row_append(struct row *row, struct parcel *p) {
     row->last = p;
 }
 
+/* Answers whose items do not name what they answer: the frame's own number does. */
+static bool verb_numbers_frame(enum verb verb) {
+    return verb == VERB_BEAT || verb == VERB_WELCOME;
+}
+
 /* The open frame of the row that m may join, or NULL. */
 static struct parcel *row_match(struct row *row, enum verb verb) {
     if (verb_keeps_place(verb)) {
@@ -81,12 +86,13 @@ static struct parcel *row_match(struct row *row, enum verb verb) {
 }
 
 static struct parcel *row_begin(struct row *row, struct parcel_pool *pool, uint32_t link,
-                                enum verb verb) {
+                                const struct message *m) {
     struct parcel *p = parcel_take(pool);
     if (p == NULL) return NULL;
-    p->verb = verb;
+    p->verb = m->verb;
     p->open = true;
-    frame_begin(&p->writer, &p->bytes, verb, 0, link, NULL);
+    frame_begin(&p->writer, &p->bytes, m->verb, verb_numbers_frame(m->verb) ? m->number : 0, link,
+                NULL);
     row_append(row, p);
     return p;
 }
@@ -95,14 +101,16 @@ bool outbox_put(struct outbox *o, struct row *row, struct parcel_pool *pool, uin
                 const struct message *m) {
     struct parcel *p = row->last; /* the usual case: the same verb again */
     if (p == NULL || !p->open || p->verb != m->verb) p = row_match(row, m->verb);
-    if (p == NULL) p = row_begin(row, pool, link, m->verb);
+    if (p == NULL) p = row_begin(row, pool, link, m);
     if (p == NULL) return false;
     frame_put(&p->writer, m);
     if (p->bytes.failed) return false;
     o->bytes += p->bytes.len - p->counted;
     pool->waiting += p->bytes.len - p->counted;
     p->counted = p->bytes.len;
-    if (p->bytes.len >= PARCEL_BYTES || p->writer.count >= pool->batch_max) parcel_seal(p);
+    if (p->bytes.len >= PARCEL_BYTES || p->writer.count >= pool->batch_max ||
+        verb_numbers_frame(m->verb))
+        parcel_seal(p);
     return true;
 }
 

@@ -1,0 +1,52 @@
+"""The broker's answers to HELLO and BEAT carry the request's number in their frame, for a worker
+measures the broker's silence by the beats that were answered."""
+import msgpack
+import zmq
+from commands import Shell, queue
+
+HELLO, BEAT, WELCOME = 1, 2, 64
+
+
+def ask(socket, verb, number, link, item):
+    socket.send(msgpack.packb([verb, number, link, [item]]))
+    assert socket.poll(5000), "no answer"
+    return msgpack.unpackb(socket.recv())
+
+
+def test_welcome_and_beat_carry_the_request_number(relais):
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    try:
+        socket.connect(relais.native)
+        answer = ask(socket, HELLO, 41, 0, [{"version": 1, "kind": "client", "boot": 9}])
+        assert answer[:2] == [WELCOME, 41], answer
+        link = answer[3][0][0]["link"]
+        for number in (42, 1000, 2**40):
+            assert ask(socket, BEAT, number, link, [])[:3] == [BEAT, number, link]
+    finally:
+        socket.close(0)
+
+
+def test_each_of_several_beats_gets_its_own_number(relais):
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    try:
+        socket.connect(relais.native)
+        welcome = ask(socket, HELLO, 1, 0, [{"version": 1, "kind": "client", "boot": 9}])
+        link = welcome[3][0][0]["link"]
+        for number in range(2, 12):
+            socket.send(msgpack.packb([BEAT, number, link, [[]]]))
+        heard = []
+        while len(heard) < 10:
+            assert socket.poll(5000), heard
+            heard.append(msgpack.unpackb(socket.recv())[1])
+        assert heard == list(range(2, 12))
+    finally:
+        socket.close(0)
+
+
+def test_a_link_that_is_answered_is_never_in_doubt(relais, work):
+    """doubt-ms is 1 s here, lost-ms 1.5 s: a worker keeps its link and what runs, however long."""
+    shell, where = Shell(relais), queue()
+    work(where, "sh", "-c", "sleep 3.5; echo whole", flags=["--on-doubt=stop", "--concurrency=2"])
+    number = shell.submit(where)
+    task = shell.ended(number)
+    assert (task["status"], task["result"], task["attempt"]) == ("completed", "whole\n", 1), task
