@@ -195,14 +195,20 @@ void lane_take(struct core *c, struct task *t) {
     lane_update(c, t->lane);
 }
 
+/* The oldest of the shelf, unless what is older is on disk only: that must be read first. */
+static struct task *shelf_first(const struct shelf *s) {
+    struct node *n = list_first(&s->window);
+    struct task *t = n ? owner_of(n, struct task, place) : NULL;
+    return t && s->disk && t->head.order > s->from ? NULL : t;
+}
+
 /* The oldest head wins once each step of priority counts as aging_ms of waiting. */
 struct task *lane_head(const struct core *c, const struct lane *l) {
     struct task *best = NULL;
     int64_t best_score = 0;
     for (int p = PRIORITY_COUNT - 1; p >= 0; p--) {
-        struct node *n = list_first(&l->shelves[p].window);
-        if (!n) continue;
-        struct task *t = owner_of(n, struct task, place);
+        struct task *t = shelf_first(&l->shelves[p]);
+        if (!t) continue;
         int64_t score = t->head.created_ms - (int64_t)p * c->limits.aging_ms;
         if (!best || score < best_score) {
             best = t;
@@ -229,7 +235,7 @@ static void shelf_refill(struct core *c, struct lane *l, uint8_t priority) {
     if (s->disk == 0 || s->loading || s->held >= SHELF_LOW || !c->ready) return;
     bool full = c->window_bytes > c->limits.window_bytes_max ||
                 c->body_bytes > c->limits.body_bytes_max;
-    if ((full || list_empty(&l->crews)) && s->held > 0) return;
+    if (full ? shelf_first(s) != NULL : list_empty(&l->crews) && s->held > 0) return;
     s->loading = true;
     s->load_from = s->from;
     struct need need = {.kind = NEED_LANE, .lane = l->number, .priority = priority,
@@ -240,7 +246,7 @@ static void shelf_refill(struct core *c, struct lane *l, uint8_t priority) {
 void lane_update(struct core *c, struct lane *l) {
     bool any = false;
     for (uint8_t p = 0; p < PRIORITY_COUNT; p++) {
-        if (l->shelves[p].held) any = true;
+        if (shelf_first(&l->shelves[p])) any = true;
         if (l->shelves[p].disk) shelf_refill(c, l, p);
     }
     bool ready = any && c->ready && queue_open(c, l->queue);
