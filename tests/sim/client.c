@@ -108,8 +108,8 @@ void client_tick(struct sim *s, uint16_t a) {
         op->given_up = true;
         x->op = 0;
     }
-    if (s->calm) {
-        if (x->gen < SIM_QUEUES) open_queues(s, a);
+    if (s->calm) { /* what was said before has arrived by then */
+        if (s->now > s->calm_ms + PATIENCE_MS && x->gen < SIM_QUEUES) open_queues(s, a);
         return;
     }
     if (below(s, 3) && s->op_count < s->op_max) {

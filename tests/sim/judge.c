@@ -199,14 +199,15 @@ static void judge_verdict(struct sim *s, const struct packet *p, int i) {
         if (epoch < t->rec_epoch)
             violate(s, "P3 task %llu: epoch %llu is kept, but %llu is recorded", n(t->id),
                     n(epoch), n(t->rec_epoch));
-        if (t->cur_life == s->process.life && t->cur != epoch)
+        if (t->cur_life == s->process.life && t->cur > epoch)
             violate(s, "P3 task %llu: epoch %llu is kept, but %llu was given", n(t->id),
                     n(epoch), n(t->cur));
         t->cur = epoch;
         t->cur_life = s->process.life;
         return;
     }
-    bool held = t->rec && !t->gone && t->rec_epoch == epoch && mine && t->cur_life != s->process.life &&
+    bool held = t->rec && !t->gone && t->rec_epoch == epoch && mine &&
+                t->cur_life != s->process.life &&
                 (t->rec_status == STATUS_RUNNING || t->rec_status == STATUS_DELIVERED);
     int64_t age = s->now - s->process.born_at;
     if (p->held[i].verdict == VERDICT_STOP && held && !t->stop_asked &&

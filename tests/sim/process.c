@@ -173,7 +173,8 @@ static void groups_durable(struct sim *s, uint32_t count) {
     struct process *p = &s->process;
     uint32_t at = 0;
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; k < p->appended[i].count; k++) judge_durable(s, &p->open_recs.at[at++]);
+        for (uint32_t k = 0; k < p->appended[i].count; k++)
+            judge_durable(s, &p->open_recs.at[at++]);
     if (count) group_forget(p, count);
 }
 

@@ -1,6 +1,6 @@
 /* sim.c - the simulator: the core in a world drawn from one seed, and what must hold there.
  *
- *     sim --seed N [--ops N]     one seed; prints what was violated, and the command to see it again
+ *     sim --seed N [--ops N]     one seed; what was violated, and the command to see it again
  *       --task N                 and all that is said about one task
  *     sim --seeds N [--from N]   many, on every processor
  *     sim --bug NAME             with this promise broken on purpose, until it is caught
@@ -180,7 +180,8 @@ struct total { uint64_t events, steps, restarts, groups, tasks; };
 
 static uint64_t trace; /* the task to be told about */
 
-static bool run_one(uint64_t seed, uint64_t ops, uint64_t broken, struct total *total, char *why) {
+static bool run_one(uint64_t seed, uint64_t ops, uint64_t broken, struct total *total,
+                    char *why) {
     static struct sim s;
     s.trace = trace;
     s.bugs = broken;
@@ -229,7 +230,8 @@ static int run_seeds(uint64_t from, uint64_t count, uint64_t ops) {
     int failed = 0, status;
     fflush(stdout);
     for (long i = 0; i < jobs; i++)
-        if (fork() == 0) _exit(run_range(from + (uint64_t)i, from + count, (uint64_t)jobs, ops));
+        if (fork() == 0)
+            _exit(run_range(from + (uint64_t)i, from + count, (uint64_t)jobs, ops));
     while (wait(&status) > 0) {
         if (WIFSIGNALED(status)) printf("not ok - a run died of signal %d\n", WTERMSIG(status));
         failed |= status != 0;
@@ -294,11 +296,12 @@ int main(int argc, char **argv) {
     bool all_bugs = false, ci = false, bench = false;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--seed")) seed = strtoull(value, NULL, 10), i++;
-        else if (!strcmp(argv[i], "--seeds")) seeds = strtoull(value, NULL, 10), i++;
-        else if (!strcmp(argv[i], "--from")) from = strtoull(value, NULL, 10), i++;
-        else if (!strcmp(argv[i], "--ops")) ops = strtoull(value, NULL, 10), i++;
-        else if (!strcmp(argv[i], "--task")) trace = strtoull(value, NULL, 10), i++;
+        const struct { const char *name; uint64_t *at; } numbers[] = {
+            {"--seed", &seed}, {"--seeds", &seeds}, {"--from", &from}, {"--ops", &ops},
+            {"--task", &trace}};
+        size_t k = 0, known = sizeof numbers / sizeof *numbers;
+        while (k < known && strcmp(argv[i], numbers[k].name)) k++;
+        if (k < known) *numbers[k].at = strtoull(value, NULL, 10), i++;
         else if (!strcmp(argv[i], "--bug")) bug = value, i++;
         else if (!strcmp(argv[i], "--bugs")) all_bugs = true;
         else if (!strcmp(argv[i], "--ci")) ci = true;

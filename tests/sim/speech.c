@@ -5,6 +5,12 @@
 static const char *const queue_names[SIM_QUEUES] = {"mail", "video"};
 static const char *const type_names[SIM_TYPES] = {"", "big"};
 
+static struct serves serves(const struct actor *a) {
+    return (struct serves){.queues = buffer_slice(&a->queues), .types = buffer_slice(&a->types),
+                           .queue_count = (uint16_t)__builtin_popcount(a->queue_mask),
+                           .type_count = a->type_count};
+}
+
 static void hello(struct sim *s, const struct packet *p, struct hello *h) {
     const struct actor *a = &s->actors[p->actor];
     *h = (struct hello){.version = PROTOCOL_VERSION, .name = slice_text(a->name),
@@ -15,9 +21,7 @@ static void hello(struct sim *s, const struct packet *p, struct hello *h) {
     h->slots = a->slots;
     h->prefetch = a->prefetch;
     h->implied = a->implied;
-    h->serves = (struct serves){.queues = buffer_slice(&a->queues), .types = buffer_slice(&a->types),
-                                .queue_count = (uint16_t)__builtin_popcount(a->queue_mask),
-                                .type_count = a->type_count};
+    h->serves = serves(a);
     buffer_clear(&s->held);
     for (uint32_t i = 0; i < p->held_count; i++)
         held_put(&s->held, (struct held){.task = p->held[i].task, .epoch = p->held[i].epoch,
@@ -88,9 +92,7 @@ static void claim(struct sim *s, const struct packet *p, struct claim *m) {
     *m = (struct claim){.worker = slice_text(a->name), .boot = p->value, .limit = p->priority,
                         .wait_ms = p->wait_ms, .again = p->flag, .held_max = a->slots,
                         .lease_ms = 20000};
-    m->serves = (struct serves){.queues = buffer_slice(&a->queues), .types = buffer_slice(&a->types),
-                                .queue_count = (uint16_t)__builtin_popcount(a->queue_mask),
-                                .type_count = a->type_count};
+    m->serves = serves(a);
 }
 
 void speech(struct sim *s, const struct packet *p, struct message *m) {
