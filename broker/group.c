@@ -22,7 +22,7 @@ static bool file_job_add(struct file_jobs *jobs, uint64_t file, bool gone) {
 }
 
 /* Encodes the records of the group. What it says of files is done once it is durable; a job that
- * is lost (memory) is made up for at the next start, which compares incoming/ with the records. */
+ * is lost (memory) is made up for when the store is next opened: filer_recover. */
 static void records_encode(struct turn *t) {
     assert(t->records.len == 0);
     for (uint32_t i = 0; i < t->fx.record_count; i++) {
@@ -35,7 +35,7 @@ static void records_encode(struct turn *t) {
     }
 }
 
-static void file_jobs_run(struct turn *t) {
+void turn_run_file_jobs(struct turn *t) {
     for (uint32_t i = 0; i < t->in_flight.count; i++) {
         const struct file_job *job = &t->in_flight.at[i];
         if (job->gone)
@@ -162,7 +162,7 @@ static void writer_result_take(struct turn *t, const struct writer_result *resul
     }
     t->durable = result->group;
     router_release(t->setup.router, t->mono_ms);
-    file_jobs_run(t);
+    turn_run_file_jobs(t);
     if (t->life == LIFE_SETTLING) come_up(t);
 }
 

@@ -32,7 +32,11 @@ void turn_destroy(struct turn **self) {
     struct turn *t = *self;
     if (t == NULL) return;
     core_destroy(&t->core);
-    if (t->writer != NULL) writer_stop(t->writer);
+    if (t->writer != NULL) {
+        struct writer_result last;
+        writer_stop(t->writer); /* the last group is durable now, or never */
+        if (t->flying && writer_done(t->writer, &last) && last.good) turn_run_file_jobs(t);
+    }
     ask_stop(&t->ask);
     turn_take_answers(t);
     for (struct letter *l = post_take_all(&t->loaded), *next; l != NULL; l = next) {
@@ -107,6 +111,26 @@ static void chores(struct turn *t) {
         if (p->who.role == ROLE_GATEWAY && p->link != 0) turn_push_keyring(t, p->number);
 }
 
+/* ---- files ---- */
+
+/* Once for each opening of the store; the first time before anybody can connect. */
+static bool files_settle(struct turn *t, char *why, size_t why_size) {
+    struct store *store = writer_borrow(t->writer, t->opened);
+    t->files_settled = t->opened;
+    if (store == NULL) return true; /* it failed meanwhile: the next turn says so */
+    const bool good = filer_recover(t->setup.filer, store, why, why_size);
+    writer_return(t->writer);
+    return good;
+}
+
+static void files_settle_again(struct turn *t) {
+    char why[WHY_MAX];
+    if (t->life != LIFE_UP || t->files_settled == 0 || t->files_settled == t->opened) return;
+    if (!files_settle(t, why, sizeof why))
+        log_error("what became of files while the store was down is not known",
+                  field_text("why", why));
+}
+
 /* ---- the loop ---- */
 
 /* One turn; true when there is more to do at once. */
@@ -115,6 +139,7 @@ static bool turn_once(struct turn *t) {
     clock_take(t);
     turn_tend_store(t);
     turn_take_loaded(t);
+    files_settle_again(t);
     admission_look(t);
     const bool more = !t->draining && turn_take_frames(t);
     turn_take_answers(t);
@@ -133,7 +158,7 @@ static int64_t sleep_ms(const struct turn *t) {
         ms = core_wake_ms(t->core) - t->mono_ms;
     if (t->life == LIFE_DOWN && t->reopen_at_ms - t->mono_ms < ms)
         ms = t->reopen_at_ms - t->mono_ms;
-    if (t->send_blocked && ms > RETRY_SEND_MS) ms = RETRY_SEND_MS;
+    if ((t->send_blocked || router_full(t->setup.router)) && ms > RETRY_SEND_MS) ms = RETRY_SEND_MS;
     return ms < 0 ? 0 : ms;
 }
 
@@ -149,22 +174,14 @@ static bool turn_sleep(struct turn *t, int stop_fd) {
     uint32_t count = 2;
     const int64_t before_ms = clock_mono_ms(), ms = sleep_ms(t);
     wake_sleep(&t->wake);
-    if (!router_poll(t->setup.router, fds, &count) && !something_waits(t))
+    const bool full = router_full(t->setup.router); /* then frames have to wait */
+    if ((full || !router_poll(t->setup.router, fds, &count)) && !something_waits(t))
         poll(fds, count, (int)ms);
     router_wake(t->setup.router, fds + 2);
     wake_up(&t->wake, (fds[0].revents & POLLIN) != 0);
     const int64_t slept_ms = clock_mono_ms() - before_ms;
     t->slept_ms = slept_ms < ms ? slept_ms : ms;
     return stop_fd >= 0 && (fds[1].revents & POLLIN) != 0;
-}
-
-/* Before anybody can connect. */
-static bool files_recover(struct turn *t, char *why, size_t why_size) {
-    struct store *store = writer_borrow(t->writer, t->opened);
-    if (store == NULL) return true; /* it failed meanwhile: the next turn says so */
-    const bool good = filer_recover(t->setup.filer, store, why, why_size);
-    writer_return(t->writer);
-    return good;
 }
 
 bool turn_open(struct turn *t, int stop_fd, char *why, size_t why_size) {
@@ -179,7 +196,7 @@ bool turn_open(struct turn *t, int stop_fd, char *why, size_t why_size) {
             return false;
         }
     }
-    return files_recover(t, why, why_size);
+    return files_settle(t, why, why_size);
 }
 
 void turn_run(struct turn *t, int stop_fd) {

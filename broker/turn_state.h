@@ -28,6 +28,7 @@ struct turn {
     bool flying;               /* a group is with the store thread */
     struct buffer records;     /* of the group that is being closed */
     struct file_jobs filling, in_flight;
+    uint32_t files_settled;    /* the opening whose records the files were compared with */
     int64_t reopen_at_ms, reopen_wait_ms;
     bool was_up;               /* since the start: links must hear RESYNC */
     char why[WHY_MAX];         /* why the store could not be opened */
@@ -64,5 +65,7 @@ void turn_tend_store(struct turn *t);
 void turn_take_loaded(struct turn *t);
 /* Hands the open group over when the store thread is idle. */
 void turn_close_group(struct turn *t);
+/* Places and unlinks what the group that was in flight says; it is durable. */
+void turn_run_file_jobs(struct turn *t);
 
 #endif
