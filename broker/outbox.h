@@ -18,7 +18,7 @@
 #define RELAIS_BROKER_OUTBOX_H
 #include "proto/message.h"
 
-enum { PARCEL_BYTES = 128 << 10, PARCELS_KEPT = 1024, POOL_BYTES_MAX = 4 << 20 };
+enum { PARCEL_BYTES = 32 << 10, PARCELS_KEPT = 1024, POOL_BYTES_MAX = 4 << 20 };
 
 struct parcel { /* one frame */
     struct parcel *next;

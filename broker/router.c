@@ -210,12 +210,14 @@ static void list_block(struct router *r, struct peer *p) {
 
 /* Gives a peer up that does not read what it asked for. */
 static void peer_check_bound(struct router *r, struct peer *p, int64_t now_ms) {
-    if (p->outbox.bytes <= r->limits.outbox_bytes_max) {
+    const bool over = p->outbox.bytes > r->limits.outbox_bytes_max;
+    if (!over && !router_full(r)) {
         p->over_since_ms = 0;
         return;
     }
     if (p->over_since_ms == 0) p->over_since_ms = now_ms;
-    if (now_ms - p->over_since_ms > SLOW_MS_MAX || r->pool.waiting > WAITING_BYTES_MAX)
+    if (now_ms - p->over_since_ms > SLOW_MS_MAX || (over && router_full(r))
+        || p->outbox.bytes / BURST_FACTOR > r->limits.outbox_bytes_max)
         peer_drop(r, p, "it does not read");
 }
 
@@ -383,3 +385,4 @@ struct peer *router_entry(struct router *r, uint32_t number) {
 
 uint32_t router_peer_count(const struct router *r) { return r->peers.count; }
 size_t router_waiting_bytes(const struct router *r) { return r->pool.waiting; }
+bool router_full(const struct router *r) { return r->pool.waiting > WAITING_BYTES_MAX; }

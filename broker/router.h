@@ -5,9 +5,12 @@
  * is released; a frame that libzmq does not take (its queue of SNDHWM frames is full) stays and
  * is tried again by router_retry.
  *
- * Limits: a peer whose outbox stays above outbox_bytes_max for SLOW_MS_MAX, or is above it while
- * all outboxes together hold more than WAITING_BYTES_MAX, is given up as gone; so is one that
- * cannot be routed to, and one not heard for silent_ms_max. Frames over frame_bytes_max are
+ * Limits: a peer that does not take what is sent to it is given up as gone when its outbox stays
+ * above outbox_bytes_max for SLOW_MS_MAX, reaches BURST_FACTOR times that (a burst of large
+ * deliveries may pass it for a moment), or is above it while all outboxes together hold more than
+ * WAITING_BYTES_MAX. So is one that cannot be routed to, and one not heard for silent_ms_max.
+ * While more than WAITING_BYTES_MAX wait no frame is taken (router_full); that ends within
+ * SLOW_MS_MAX, for then whoever takes nothing goes, whatever waits for it. Frames over frame_bytes_max are
  * refused by libzmq, which closes the connection.
  *
  * Security: a tcp endpoint beyond loopback gets CURVE, always; without server keys it is refused.
@@ -21,7 +24,8 @@
 enum {
     SOCKETS_MAX = 4,
     SLOW_MS_MAX = 1000,
-    WAITING_BYTES_MAX = 256 << 20,
+    BURST_FACTOR = 16,
+    WAITING_BYTES_MAX = 64 << 20,
     RECEIVE_HWM = 1000
 };
 
@@ -91,4 +95,5 @@ struct peer *router_peer(struct router *r, uint32_t number);
 struct peer *router_entry(struct router *r, uint32_t number);
 uint32_t router_peer_count(const struct router *r);
 size_t router_waiting_bytes(const struct router *r);
+bool router_full(const struct router *r);
 #endif
