@@ -296,7 +296,7 @@ void lane_fetched(struct core *c, const struct event *e) {
     for (uint32_t i = 0; i < e->record_count; i++) {
         const struct record *r = &e->records[i];
         if (r->kind == RECORD_BODY) task_set_body(c, t, &r->body);
-        else if (r->kind == RECORD_CHECKPOINT) task_set_carry(t, &r->checkpoint);
+        else if (r->kind == RECORD_CHECKPOINT && !t->carry) task_set_carry(t, &r->checkpoint);
     }
     if (e->more) return;
     if (!t->body) task_set_body(c, t, &(struct task_body){.id = t->head.id});

@@ -129,6 +129,7 @@ struct ask { /* a request by number, to understand its answer */
     uint16_t actor;
     enum verb verb;
     uint8_t reason;
+    bool mine;           /* named no epoch: "my lease" */
     uint32_t cur_life;
 };
 

@@ -65,6 +65,7 @@ static void report(struct sim *s, uint16_t a, struct work *w, enum verb verb) {
         ask->task = w->task;
         ask->epoch = w->epoch;
         ask->tag = w->tag;
+        ask->mine = p->epoch == 0;
     }
     w->number = p->number;
     w->sent_at = s->now;
