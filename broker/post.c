@@ -28,7 +28,7 @@ void wake_sleep(struct wake *w) { atomic_store(&w->asleep, true); }
 
 void wake_up(struct wake *w, bool readable) {
     atomic_store(&w->asleep, false);
-    if (!readable) return; /* a ringer may be about to write: the next poll() then returns at once */
+    if (!readable) return; /* a ringer may be about to write: the next poll() returns at once */
     uint64_t rings = 0;
     const ssize_t taken = read(w->fd, &rings, sizeof rings);
     assert(taken == sizeof rings || errno == EAGAIN);

@@ -10,8 +10,8 @@
  * deliveries may pass it for a moment), or is above it while all outboxes together hold more than
  * WAITING_BYTES_MAX. So is one that cannot be routed to, and one not heard for silent_ms_max.
  * While more than WAITING_BYTES_MAX wait no frame is taken (router_full); that ends within
- * SLOW_MS_MAX, for then whoever takes nothing goes, whatever waits for it. Frames over frame_bytes_max are
- * refused by libzmq, which closes the connection.
+ * SLOW_MS_MAX, for then whoever takes nothing goes, whatever waits for it. Frames over
+ * frame_bytes_max are refused by libzmq, which closes the connection.
  *
  * Security: a tcp endpoint beyond loopback gets CURVE, always; without server keys it is refused.
  * Handshakes end by handshake_ms. Routing ids are never shown to anyone. */
@@ -57,7 +57,7 @@ enum endpoint_kind endpoint_kind_of(const char *endpoint, bool curve_always);
 /* Where a socket is bound, with the port that it got. */
 void socket_bound(void *socket, char *bound, size_t size);
 
-/* Takes one frame. Returns its peer with `body` filled (close it), or NULL when nothing is there. */
+/* Takes one frame. Returns its peer with `body` filled (close it); NULL = nothing is there. */
 struct peer *router_receive(struct router *r, zmq_msg_t *body, int64_t now_ms);
 /* Before a sleep: adds the sockets to a poll set; true when one of them has something already. A
  * socket that had nothing is not received from again until router_wake hears its descriptor, or

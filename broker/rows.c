@@ -14,7 +14,12 @@ struct lane_entry { /* what a lane number stands for; copied out of the walk */
     uint8_t bytes[];
 };
 
-struct worker_entry { struct map_node by_number; uint32_t worker; struct slice name; uint8_t bytes[]; };
+struct worker_entry {
+    struct map_node by_number;
+    uint32_t worker;
+    struct slice name;
+    uint8_t bytes[];
+};
 
 struct filler {
     struct rows_page *page;
@@ -31,7 +36,11 @@ void rows_free(struct rows_page *page) {
 }
 
 static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
-    static const struct { const char *name; enum walk_kind walk; enum record_kind record; } kinds[] = {
+    static const struct {
+        const char *name;
+        enum walk_kind walk;
+        enum record_kind record;
+    } kinds[] = {
         {"tasks", WALK_TASKS, RECORD_TASK}, {"queues", WALK_QUEUES, RECORD_QUEUE},
         {"lanes", WALK_LANES, RECORD_LANE}, {"workers", WALK_WORKERS, RECORD_WORKER},
         {"objects", WALK_OBJECTS, RECORD_OBJECT},

@@ -69,8 +69,8 @@ void *socket_open(void *context, const char *endpoint, const struct router_limit
     if (socket == NULL || !options_set(socket, endpoint, limits)) {
         snprintf(why, why_size, "cannot open a socket: %s", zmq_strerror(zmq_errno()));
     } else if (*kind == ENDPOINT_CURVE && !curve_set(socket, secret)) {
-        snprintf(why, why_size, "%s lies beyond loopback and needs CURVE, which cannot be set up: %s",
-                 endpoint, zmq_strerror(zmq_errno()));
+        snprintf(why, why_size, "%s needs CURVE, which cannot be set up: %s", endpoint,
+                 zmq_strerror(zmq_errno()));
     } else if (zmq_bind(socket, endpoint) != 0) {
         snprintf(why, why_size, "cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
     } else {

@@ -35,7 +35,8 @@ static bool name_good(const char *name) {
 }
 
 static bool queues_good(const char *queues) {
-    return strlen(queues) < sizeof ((struct key_entry *)0)->queues && strpbrk(queues, "\"\n") == NULL;
+    return strlen(queues) < sizeof ((struct key_entry *)0)->queues
+        && strpbrk(queues, "\"\n") == NULL;
 }
 
 static int flag_take(struct flags *f, const char *flag, const char *value) {
