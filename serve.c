@@ -75,13 +75,17 @@ static int serve_run(const struct config *config) {
 }
 
 int command_serve(int argc, char **argv) {
+    const unsigned sections = SECTION_BASE | SECTION_BROKER | SECTION_GATEWAY;
     struct config config;
-    const int code = config_start(&config, SECTION_BASE | SECTION_BROKER | SECTION_GATEWAY, &argc,
-                                  argv);
+    if (config_help_asked(argc, argv)) {
+        puts("usage: relais serve [--OPTION VALUE]…\n\n"
+             "Broker and HTTP gateway in one process, until SIGTERM. Says where it listens on one\n"
+             "line, `relais: ready http=… native=…`, on stdout; logs to stderr.\n");
+        config_help(sections, stdout);
+        return 0;
+    }
+    const int code = config_start(&config, sections, &argc, argv);
     if (code >= 0) return code;
-    enum log_level level = LEVEL_INFO;
-    log_level_parse(config.log_level, &level);
-    log_open("relais", level, STDERR_FILENO);
     const int exit_code = config_used_up(argc, argv) ? serve_run(&config) : 2;
     config_free(&config);
     return exit_code;

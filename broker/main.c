@@ -7,11 +7,14 @@
 
 int command_broker(int argc, char **argv) {
     struct config config;
+    if (config_help_asked(argc, argv)) {
+        puts("usage: relais broker [--OPTION VALUE]…\n\n"
+             "The broker alone, until SIGTERM; gateways and workers connect to it.\n");
+        config_help(SECTION_BASE | SECTION_BROKER, stdout);
+        return 0;
+    }
     const int code = config_start(&config, SECTION_BASE | SECTION_BROKER, &argc, argv);
     if (code >= 0) return code;
-    enum log_level level = LEVEL_INFO;
-    log_level_parse(config.log_level, &level);
-    log_open("broker", level, 2);
     if (!config_used_up(argc, argv)) {
         config_free(&config);
         return 2;

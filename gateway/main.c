@@ -200,8 +200,9 @@ void gateway_stop(struct gateway **self) {
 static int help(void) {
     fputs("usage: relais gateway [--routes] [--OPTION VALUE]…\n\n"
           "Serves HTTP for a broker elsewhere (--broker ENDPOINT) or here (--data DIR).\n"
-          "  --routes   prints the route tables, one METHOD PATH a line\n",
+          "  --routes                     prints the route tables, one METHOD PATH a line\n",
           stdout);
+    config_help(SECTION_BASE | SECTION_GATEWAY, stdout);
     return 0;
 }
 
@@ -247,13 +248,10 @@ int command_gateway(int argc, char **argv) {
         route_print(dialect_list);
         return 0;
     }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return help();
+    if (config_help_asked(argc, argv)) return help();
     struct config config;
     int code = config_start(&config, SECTION_BASE | SECTION_GATEWAY, &argc, argv);
     if (code >= 0) return code;
-    enum log_level level = LEVEL_INFO;
-    log_level_parse(config.log_level, &level);
-    log_open("gateway", level, STDERR_FILENO);
     code = config_used_up(argc, argv) ? serve_alone(&config) : 2;
     config_free(&config);
     return code;

@@ -17,14 +17,10 @@ static int help(void) {
          "Runs COMMAND once for each task: the payload, or the source file's bytes, on its stdin;\n"
          "its stdout is the result. See RELAIS_* in its environment and fd 3 for progress and\n"
          "checkpoints. TERM finishes what runs and ends; a second TERM hands it back.\n");
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option *o = &option_table[i];
-        if (o->section != SECTION_WORK && o->section != SECTION_BASE) continue;
-        printf("  --%-18s %s\n", o->name, o->sentence);
-    }
-    puts("  --type T             one more type to take\n"
-         "  --label K=V          one more label served\n"
-         "  --permanent N[,N]    exit statuses that are never retried (64,65)");
+    puts("  --type T                     one more type to take\n"
+         "  --label K=V                  one more label served\n"
+         "  --permanent N[,N]            exit statuses that are never retried (64,65)");
+    config_help(SECTION_BASE | SECTION_WORK, stdout);
     return 0;
 }
 
@@ -33,7 +29,6 @@ static int help(void) {
 struct flags {
     char types[4096 + 8], labels[1024 + 16]; /* "--types=a,b", as an option; "" = not given */
     const char *permanent;
-    bool help;
 };
 
 static bool append(char *text, size_t size, const char *start, const char *word) {
@@ -57,8 +52,7 @@ static bool flags_take(struct flags *f, int *argc, char **argv) {
     for (int at = 1; at < *argc; at++) {
         const char *value;
         bool fits = true;
-        if (strcmp(argv[at], "--help") == 0) f->help = true;
-        else if ((value = value_of("--type", argv, *argc, &at)))
+        if ((value = value_of("--type", argv, *argc, &at)))
             fits = append(f->types, sizeof f->types, "--types=", value);
         else if ((value = value_of("--label", argv, *argc, &at)))
             fits = append(f->labels, sizeof f->labels, "--labels=", value);
@@ -190,8 +184,8 @@ int command_work(int argc, char **argv) {
     while (own < argc && strcmp(argv[own], "--") != 0) own++;
     char *const *command = own < argc ? argv + own + 1 : argv + argc;
     struct flags flags;
+    if (config_help_asked(argc, argv)) return help();
     if (!flags_take(&flags, &own, argv)) return refuse("too many types or labels");
-    if (flags.help) return help();
     struct config config;
     int code = config_start(&config, SECTION_BASE | SECTION_WORK, &own, argv);
     if (code >= 0) return code;
@@ -199,8 +193,6 @@ int command_work(int argc, char **argv) {
         config_free(&config);
         return 2;
     }
-    enum log_level level;
-    log_open("work", log_level_parse(config.log_level, &level) ? level : LEVEL_INFO, STDERR_FILENO);
     code = work_with(&config, &flags, command);
     config_free(&config);
     return code;

@@ -343,20 +343,57 @@ static void print_option(const struct config *c, const struct option *o, FILE *o
     fprintf(out, "\n%s = %s\n", o->name, value);
 }
 
+static const enum section sections_ordered[] = {SECTION_BASE, SECTION_BROKER, SECTION_GATEWAY,
+                                                SECTION_WORK};
+
 void config_print(const struct config *c, FILE *out) {
-    static const enum section order[] = {SECTION_BASE, SECTION_BROKER, SECTION_GATEWAY,
-                                         SECTION_WORK};
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if (!(c->sections & order[i])) {
+    for (size_t i = 0; i < sizeof sections_ordered / sizeof sections_ordered[0]; i++) {
+        const enum section section = sections_ordered[i];
+        if (!(c->sections & section)) {
             continue;
         }
-        fprintf(out, "[%s]\n", section_name(order[i]));
+        fprintf(out, "[%s]\n", section_name(section));
         for (size_t at = 0; at < OPTION_COUNT; at++) {
-            if (option_table[at].section == order[i]) {
+            if (option_table[at].section == section) {
                 print_option(c, &option_table[at], out);
             }
         }
     }
+}
+
+static void help_option(const struct config *defaults, const struct option *o, FILE *out) {
+    char value[5000], flag[64];
+    size_t len = 0;
+    for (; o->name[len] != 0 && len + 1 < sizeof flag; len++) {
+        flag[len] = o->name[len] == '_' ? '-' : o->name[len];
+    }
+    flag[len] = 0;
+    option_print(o, defaults, value, sizeof value);
+    fprintf(out, "  --%-26s %s", flag, o->sentence);
+    fprintf(out, value[0] != 0 ? " (%s)\n" : "\n", value);
+}
+
+void config_help(unsigned sections, FILE *out) {
+    struct config defaults;
+    config_init(&defaults, sections);
+    for (size_t i = 0; i < sizeof sections_ordered / sizeof sections_ordered[0]; i++) {
+        for (size_t at = 0; at < OPTION_COUNT; at++) {
+            if (sections & sections_ordered[i] && option_table[at].section == sections_ordered[i]) {
+                help_option(&defaults, &option_table[at], out);
+            }
+        }
+    }
+    config_free(&defaults);
+    fputs("\n  --config FILE, --print-config, --check-config; the environment: RELAIS_NAME\n", out);
+}
+
+bool config_help_asked(int argc, char **argv) {
+    for (int at = 1; at < argc && strcmp(argv[at], "--") != 0; at++) {
+        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- endpoints ---- */

@@ -51,6 +51,10 @@ void config_init(struct config *c, unsigned sections);
 /* Reads a file on top; file_name is for messages. */
 bool config_read(struct config *c, FILE *file, const char *file_name, char *why);
 void config_print(const struct config *c, FILE *out);
+/* The options of the sections, a line each, as --help lists them: flag, meaning, (default). */
+void config_help(unsigned sections, FILE *out);
+/* True when --help or -h stands before `--`. */
+bool config_help_asked(int argc, char **argv);
 void config_free(struct config *c);
 
 /* HOST:PORT or [IPV6]:PORT; host without the brackets. False leaves the outputs untouched. */

@@ -140,10 +140,11 @@ def test_usage_errors_are_exit_2(shell, line):
     assert done.returncode == 2 and done.stderr and not done.stdout, (line, done)
 
 
-@pytest.mark.parametrize("command", ["work", "submit", "get", "list", "cancel", "retry", "explain",
-                                     "stats", "bench"])
-def test_help_is_exit_0(command):
-    done = subprocess.run([RELAIS, command, "--help"], capture_output=True, text=True, timeout=20)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("command", ["serve", "broker", "gateway", "work", "submit", "get", "list",
+                                     "cancel", "retry", "explain", "stats", "bench"])
+def test_help_is_exit_0(command, flag):
+    done = subprocess.run([RELAIS, command, flag], capture_output=True, text=True, timeout=20)
     assert done.returncode == 0 and done.stdout.startswith(f"usage: relais {command}"), done
 
 

@@ -70,15 +70,16 @@ int args_read(const struct arg *table, size_t count, const char *usage, int argc
     bool ended = false;
     for (int i = 1; i < argc; i++) {
         char *text = argv[i];
-        if (ended || strncmp(text, "--", 2) != 0) {
+        if (ended || (strncmp(text, "--", 2) != 0 && strcmp(text, "-h") != 0)) {
             argv[++words] = text;
             continue;
         }
-        if (text[2] == 0) {
+        if (strcmp(text, "--") == 0) {
             ended = true;
             continue;
         }
-        if (strcmp(text, "--help") == 0) return help(table, count, argv[0], usage);
+        if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0)
+            return help(table, count, argv[0], usage);
         const char *equals = strchr(text, '=');
         size_t len = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
         const struct arg *a = find(table, count, text + 2, len);
