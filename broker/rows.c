@@ -3,6 +3,7 @@
 #include "broker/ask.h"
 #include "proto/encode.h"
 #include "proto/host/clock.h"
+#include "proto/host/log.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -120,8 +121,9 @@ static bool lanes_read(struct filler *f) {
         }
         map_put(&f->lanes, &e->by_number, hash_number(l->lane));
     }
+    const bool whole = walk_trouble(w) == NULL;
     walk_close(&w);
-    return true;
+    return whole;
 }
 
 static const struct lane_record *lane_find(const struct filler *f, uint32_t number) {
@@ -145,8 +147,9 @@ static bool workers_read(struct filler *f) {
         e->name = slice_of(e->bytes, r.worker.name.len);
         map_put(&f->workers, &e->by_number, hash_number(e->worker));
     }
+    const bool whole = walk_trouble(w) == NULL;
     walk_close(&w);
-    return true;
+    return whole;
 }
 
 static struct slice worker_name(const struct filler *f, uint32_t number) {
@@ -358,6 +361,7 @@ static void walk_count(struct filler *f, struct store_walk *w, int64_t counted) 
             break;
         }
     }
+    if (walk_spent(w)) page->total_exact = false;
     page->total = counted;
 }
 
@@ -381,6 +385,7 @@ static void walk_fill(struct filler *f, struct store_walk *w) {
         more = page->count >= f->limit || page->rows.len >= ROWS_BYTES_MAX || page->incomplete;
         if (more) break;
     }
+    if (!more && walk_spent(w)) more = page->incomplete = true;
     if (more) walk_cursor(w, &page->next);
     if (!f->q->count || page->total >= 0) return;
     walk_count(f, w, (int64_t)page->count + skipped);
@@ -423,12 +428,19 @@ static void filler_run(struct filler *f) {
         queues_fill(f);
         return;
     }
+    walk.looks_max = page->rows_max;
     struct store_walk *w = walk_open(f->view, &walk);
     if (w == NULL) {
         page->code = f->q->cursor.len > 0 ? CODE_VALIDATION_ERROR : CODE_UNAVAILABLE;
         return;
     }
     walk_fill(f, w);
+    const char *trouble = walk_trouble(w) != NULL ? walk_trouble(w) : view_trouble(f->view);
+    if (trouble != NULL) { /* a page with a hole is no page */
+        log_error("a list could not be read", field_text("why", trouble));
+        walk_close(&w);
+        return;
+    }
     walk_close(&w);
     page->code = page->rows.failed || page->next.failed ? CODE_UNAVAILABLE : CODE_OK;
 }
