@@ -14,7 +14,8 @@
 #include <sys/statvfs.h>
 
 enum { FILER_FRAMES_MAX = 64, FILER_SLEEP_MS = 1000, NAMED_KEPT_MS = 3600000, RETRY_AFTER_MS = 1,
-       ID_TRIES = 8 };
+       ID_TRIES = 8,
+       PEER_CHUNKS_MAX = 8 /* libzmq holds so many for one peer: they are long */ };
 static const uint64_t id_mask = (UINT64_C(1) << 53) - 1;
 
 /* Whose an upload is; the endpoint's thread alone knows. */
@@ -51,7 +52,9 @@ struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_s
     f->now_ms = clock_mono_ms();
     atomic_init(&f->stopping, false);
     post_open(&f->jobs, &f->wake);
-    f->router = router_new(setup->context, setup->router_limits);
+    struct router_limits limits = *setup->router_limits;
+    if (limits.peer_queue_max > PEER_CHUNKS_MAX) limits.peer_queue_max = PEER_CHUNKS_MAX;
+    f->router = router_new(setup->context, &limits);
     const struct files_options options = {
         .folder = setup->data, .uploads_max = setup->uploads_max,
         .file_bytes_max = setup->file_bytes_max, .idle_ms_max = setup->upload_idle_ms,
@@ -211,10 +214,12 @@ static enum code bytes_read(struct filer *f, const struct file_ref *ref, bool *e
 static void read_take(struct filer *f, const struct peer *p) {
     const struct file_ref *ref = &f->message.file;
     const bool trusted = p->who.role == ROLE_GATEWAY || p->who.role == ROLE_LOCAL;
+    const bool over = p->who.role != ROLE_GATEWAY /* which reads for many */
+        && p->outbox.bytes >= (size_t)PEER_CHUNKS_MAX * f->setup.chunk_bytes_max;
     bool end = false;
     enum code code = CODE_NOT_FOUND; /* without a ticket nobody learns what exists */
     if (trusted || ref->ticket == ticket_of(f->setup.secret->id_key, ref->id))
-        code = bytes_read(f, ref, &end);
+        code = over ? CODE_BUSY : bytes_read(f, ref, &end);
     const struct slice bytes = code == CODE_OK ? buffer_slice(&f->bytes)
                                                : slice_text(code_text(code));
     const struct message m = {.verb = VERB_FILE_BYTES,

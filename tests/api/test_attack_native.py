@@ -1,10 +1,13 @@
 """What a hostile native peer may try. Whatever it says, the broker answers, and goes on."""
 import itertools
+import time
 
 import msgpack
 import pytest
+import zmq
 
 from peer import (ANSWER, ASK, BAD_FRAME, CANCEL, CHECKPOINT, CONFLICT, CREDIT, DONE, FAIL,
+                  FILE_CREATE, FILE_READ, FILE_SEAL, FILE_WRITE,
                   FORBIDDEN, GET, HELLO, LIMIT_REACHED, LOG, LONGEST, NOT_FOUND, OK, PROGRESS,
                   QUEUE, REFUSED, RELEASE, START, STATS, STOPPED, SUBMIT, SUPERSEDED, TOO_LARGE,
                   UNKNOWN_VERB, UNWATCH, UPDATE, VALIDATION_ERROR, VIEW, WATCH, WELCOME, Peer)
@@ -199,3 +202,48 @@ def test_credit_and_watches(connect, queue):
     for credit in ([0], [2**32 - 1, 2**32 - 1], [65537], []):
         idle.say(CREDIT, credit)
     assert idle.beat()
+
+
+def memory_mb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS"))
+
+
+def files_endpoint(server):
+    host, _, port = server.native.rpartition(":")
+    return f"{host}:{int(port) + 1}"
+
+
+def uploaded(peer, *chunks):
+    file = msgpack.unpackb(peer.ask(FILE_CREATE, ["n", 0])[1][2])[0]
+    offset = 0
+    for chunk in chunks:
+        assert peer.code(FILE_WRITE, [file, offset, chunk]) == OK
+        offset += len(chunk)
+    assert peer.code(FILE_SEAL, [file]) == OK
+    return file
+
+
+def test_readers_of_files_that_do_not_read(relais_with):
+    """Neither hold up others nor make the broker keep what they asked for."""
+    server = relais_with()
+    good = Peer(files_endpoint(server))
+    file = uploaded(good, *[b"x" * (1 << 20)] * 2)
+    before = memory_mb(server.process.pid)
+    slow = []
+    for _ in range(10):
+        slow.append(Peer(files_endpoint(server)))
+        slow[-1].socket.close(0)
+        slow[-1].socket = zmq.Context.instance().socket(zmq.DEALER)
+        slow[-1].socket.linger, slow[-1].socket.rcvhwm, slow[-1].socket.rcvbuf = 0, 1, 4096
+        slow[-1].socket.connect(files_endpoint(server))
+        for _ in range(100):
+            slow[-1].say(FILE_READ, [file, 0, 1 << 20, 0])
+        slow[-1].say(FILE_READ, *[[file, 0, 1 << 20, 0]] * 256)
+    started = time.monotonic()
+    for _ in range(50):
+        assert good.code(FILE_READ, [file, 0, 100, 0]) == OK
+    assert time.monotonic() - started < 5
+    assert memory_mb(server.process.pid) - before < 400
+    for peer in [good, *slow]:
+        peer.close()
