@@ -178,7 +178,8 @@ def test_a_worker_of_another_brand_gets_nothing(user, relais, brand):
 
 
 @pytest.mark.parametrize("field, value", [("queues", "normal"), ("queues", [1]), ("limit", 0),
-                                          ("limit", 10 ** 6), ("wait", -1), ("wait", "long"), ("task_types", [""]),
+                                          ("limit", 10 ** 6), ("wait", -1), ("wait", "long"),
+                                          ("task_types", [""]),
                                           ("lease_seconds", 0)])
 def test_a_bad_claim_is_refused(worker, field, value):
     answer = worker.post("/tasks/claim/", {field: value})

@@ -47,7 +47,8 @@ static inline uint64_t answer_hash(struct store *s, const struct need *need, uin
     return hash;
 }
 
-static inline int differs(struct store *a, struct store *b, uint64_t group, const struct need *need) {
+static inline int differs(struct store *a, struct store *b, uint64_t group,
+                          const struct need *need) {
     bool same = answer_hash(a, need, group) == answer_hash(b, need, group);
     if (!same) note("need %d id %llu lane %u differs at group %llu", need->kind,
                     (unsigned long long)need->id, need->lane, (unsigned long long)group);
@@ -125,7 +126,8 @@ static inline int compare(const void *a, const void *b) {
 typedef bool feed_wants(const struct task_head *t, uint32_t a, uint32_t b);
 
 /* The ids the feed expects, in order. */
-static inline uint32_t expect(struct feed *f, feed_wants *wants, uint32_t a, uint32_t b, enum sort how,
+static inline uint32_t expect(struct feed *f, feed_wants *wants, uint32_t a, uint32_t b,
+                              enum sort how,
                        uint64_t *ids) {
     static struct feed_task *list[FEED_TASKS];
     uint32_t count = 0;
@@ -240,7 +242,8 @@ static inline int restore_wrong(struct store *s, struct feed *f) {
 }
 
 /* Walks all of it in pages, each a new walk from the cursor of the one before. */
-static inline uint32_t walk_pages(struct store_view *v, struct walk walk, uint32_t page, uint64_t *ids,
+static inline uint32_t walk_pages(struct store_view *v, struct walk walk, uint32_t page,
+                                  uint64_t *ids,
                            uint32_t max) {
     struct buffer cursor = {0};
     uint32_t count = 0, got = page;
@@ -258,7 +261,8 @@ static inline uint32_t walk_pages(struct store_view *v, struct walk walk, uint32
     return count;
 }
 
-static inline int walk_wrong(struct store_view *v, struct feed *f, struct walk walk, uint32_t count) {
+static inline int walk_wrong(struct store_view *v, struct feed *f, struct walk walk,
+                             uint32_t count) {
     static uint64_t ids[FEED_TASKS + 1];
     uint32_t page = 1 + feed_below(f, 300);
     int wrong = 0;

@@ -130,8 +130,8 @@ static void what_does_not_survive_never_touches_the_table(void) {
             struct record head = {.kind = RECORD_TASK, .task = {.id = i, .order = i, .brand = 1,
                 .lane = 1, .status = STATUS_QUEUED}};
             struct record body = {.kind = RECORD_BODY, .body = {.id = i}};
-            struct record gone = {.kind = RECORD_TASK_GONE, .was = {STATUS_QUEUED, 0, 1, i - 100, 0},
-                .task = {.id = i - 100, .brand = 1}};
+            struct record gone = {.kind = RECORD_TASK_GONE,
+                .was = {STATUS_QUEUED, 0, 1, i - 100, 0}, .task = {.id = i - 100, .brand = 1}};
             record_encode(&group, &head);
             record_encode(&group, &body);
             if (id > 100) record_encode(&group, &gone);

@@ -39,7 +39,8 @@ bool job_list_read(struct exchange *x, struct message *m) {
     const uint32_t most = setting_page_max(x);
     m->question = jobs_question(x);
     page->number = exchange_query_number(x, "page", 1, 1, PAGE_MAX);
-    page->size = exchange_query_number(x, "page_size", most < PAGE_SIZE ? most : PAGE_SIZE, 1, most);
+    const int64_t usual = most < PAGE_SIZE ? most : PAGE_SIZE;
+    page->size = exchange_query_number(x, "page_size", usual, 1, most);
     if (status != NULL && *status != '\0') {
         m->question.status_mask = status_mask(status);
         if (m->question.status_mask == 0)
