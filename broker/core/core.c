@@ -182,6 +182,10 @@ void core_step(struct core *c, const struct event *e, struct effects *fx) {
     }
     if (!list_empty(&c->released) || !list_empty(&c->limbo)) task_recycle(c);
     if (e->kind == EVENT_STALL && !core_bug(c, BUG_STALL_EXPIRES)) c->stalled += e->stall_ms;
+    if (c->fresh) { /* nobody could reach us yet: leases and quiet period begin with the first */
+        c->stalled = e->mono_ms - c->now;
+        c->fresh = e->kind == EVENT_LOADED;
+    }
     if (e->mono_ms - c->stalled > c->now) c->now = e->mono_ms - c->stalled;
     c->wall = e->wall_ms;
     c->random = hash_number(c->random ^ e->seed);

@@ -43,7 +43,7 @@ static void restore_task(struct core *c, const struct task_head *h) {
 
 static void restore_end(struct core *c) {
     c->restoring = false;
-    c->ready = true;
+    c->ready = c->fresh = true;
     c->born = c->next;
     c->reserved = c->next + NUMBER_BLOCK;
     c->meta_dirty = true;

@@ -219,6 +219,7 @@ struct core {
     int64_t now, wall, stalled;
     uint64_t random, incarnation;
     uint64_t next, reserved, born; /* numbers: next free, durable bound, first of this process */
+    bool fresh;            /* restored, but no event has come from outside since */
     bool ready, restoring, disk_full, meta_dirty;
     struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches;
     struct map wants;

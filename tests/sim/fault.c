@@ -54,6 +54,7 @@ void fault_happens(struct sim *s) {
         work_kill(s, at);
     if (chance(s, r->jump)) {
         bool small = below(s, 2);
+        if (s->now + s->wall_off > s->wall_max) s->wall_max = s->now + s->wall_off;
         s->wall_off += (int64_t)below(s, small ? 4000 : 600000) - (small ? 2000 : 0);
     }
     if (chance(s, r->disk_full)) process_disk(s, below(s, 3) != 0);

@@ -83,7 +83,8 @@ static void judge_given(struct sim *s, const struct packet *p, struct said *t, u
     if (!(actor->queue_mask >> op->queue & 1)) violate(s, "task %llu: wrong queue", n(t->id));
     if (op->type && !(actor->type_mask >> op->type & 1) && actor->type_mask)
         violate(s, "task %llu: wrong type", n(t->id));
-    if (op->delayed && !t->moved && s->now + s->wall_off < op->due_wall_ms && !t->gives)
+    if (op->delayed && !t->moved && s->now + s->wall_off < op->due_wall_ms &&
+        s->wall_max < op->due_wall_ms && !t->gives)
         violate(s, "P9 task %llu is delivered before its time", n(t->id));
     judge_order(s, t, op);
     t->cur = p->epoch;
@@ -178,12 +179,12 @@ void judge_asked(struct sim *s, const struct packet *p) {
     }
     switch ((int)p->verb) {
     case VERB_DONE: case VERB_FAIL: case VERB_REMOVE: t->end_asked = true; break;
-    case VERB_CANCEL: t->end_asked = t->stop_asked = true; break;
+    case VERB_CANCEL: t->end_asked = t->stop_asked = t->moved = true; break;
     case VERB_RETRY: t->revived = t->moved = true; break;
     case VERB_UPDATE: t->moved = true; break;
     default: break;
     }
-    if (p->verb == VERB_REMOVE) t->removed = t->stop_asked = true;
+    if (p->verb == VERB_REMOVE) t->removed = t->stop_asked = t->moved = true;
     if (p->verb == VERB_RETRY && p->resume) {
         t->resumed = true;
         t->resume = (uint32_t)p->resume;
@@ -339,7 +340,7 @@ void judge_left(struct sim *s, const struct packet *p) {
 static void judge_loss(struct sim *s, const struct attempt_record *r) {
     uint64_t owner = map64_get(&s->owners, r->epoch);
     const struct actor *a = &s->actors[(owner >> 16) & 0xff];
-    if (!owner || a->kind != WORKER || a->boot % 65536 != (owner & 0xffff)) return;
+    if (!owner || !map64_get(&s->heard, r->epoch) || a->kind != WORKER || a->boot % 65536 != (owner & 0xffff)) return;
     if (s->now - a->blamed_at < BLAME_MS || s->now - s->process.unstable_at < BLAME_MS) return;
     violate(s, "P8 task %llu: %s loses its lease by %s and gave no cause", n(r->id), a->name,
             reason_name(r->reason));
@@ -365,6 +366,10 @@ void judge_durable(struct sim *s, const struct rec *r) {
     if (t->gone) violate(s, "task %llu is written after it went", n(t->id));
     if (r->kind == RECORD_TASK_GONE) {
         t->gone = true;
+        bool by_broker = r->status == STATUS_FAILED &&
+                         (r->reason == REASON_POISON || r->reason == REASON_TIMEOUT ||
+                          r->reason == REASON_LEASE_LOST || r->reason == REASON_BROKER_RESTART);
+        if (by_broker) t->end_asked = true;
         return;
     }
     if (t->rec && r->epoch < t->rec_epoch)

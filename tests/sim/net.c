@@ -75,7 +75,7 @@ void net_to_broker(struct sim *s, uint16_t actor, struct packet *p) {
 
 void net_to_peer(struct sim *s, struct packet *p) {
     struct conn *c = &s->conns[p->conn];
-    if (!c->open) {
+    if (!c->open || c->serial != p->serial) {
         packet_free(s, p);
         return;
     }
@@ -84,7 +84,6 @@ void net_to_peer(struct sim *s, struct packet *p) {
         packet_free(s, p);
         return;
     }
-    p->serial = c->serial;
     int64_t at = s->now + 1 + (int64_t)below(s, DELAY_MS);
     if (at < c->to_peer_at) at = c->to_peer_at;
     c->to_peer_at = at;

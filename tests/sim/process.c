@@ -142,6 +142,7 @@ static void route(struct sim *s) {
         struct packet *packet = packet_new(s);
         fill(packet, &say->message);
         packet->conn = (uint8_t)say->peer;
+        packet->serial = s->conns[say->peer].serial;
         packet->actor = s->conns[say->peer].actor;
         packet->now = say->now;
         judge_said(s, say, packet);
@@ -239,13 +240,15 @@ static void group_synced(struct sim *s) {
     if (!p->ready) { /* the first group of this life: now it may be talked to */
         tell_task(s, s->trace, "the broker is ready");
         p->ready = true;
-        p->born_at = s->now;
+        p->born_at = p->wake_at = s->now;
+        agenda_put(s, s->now, WAKE, p->life, NULL);
         drop(s, &p->open);
         for (int c = 0; c < CONNS_MAX; c++) {
             if (!s->conns[c].open) continue;
             struct packet *resync = packet_new(s);
             resync->verb = VERB_RESYNC;
             resync->conn = (uint8_t)c;
+            resync->serial = s->conns[c].serial;
             net_to_peer(s, resync);
         }
     }
@@ -478,7 +481,7 @@ void process_happens(struct sim *s, const struct event_at *e) {
     } else if (e->what == SYNCED) {
         group_synced(s);
     } else if (e->what == WAKE) {
-        if (p->wake_at <= s->now) wake(s);
+        if (p->ready && p->wake_at <= s->now) wake(s);
     }
 }
 

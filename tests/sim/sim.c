@@ -74,6 +74,7 @@ void sim_close(struct sim *s) {
     map64_free(&s->owners);
     map64_free(&s->keys);
     map64_free(&s->acks);
+    map64_free(&s->heard);
     buffer_free(&s->held);
     free(s->ops);
     free(s->tasks);

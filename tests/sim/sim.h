@@ -176,7 +176,7 @@ struct map64 { uint64_t *keys, *values; size_t mask, count; };
 struct sim {
     uint64_t seed, events, steps, bugs;
     struct random random;
-    int64_t now, wall_off, calm_ms, end_ms;
+    int64_t now, wall_off, wall_max /* before it was set back */, calm_ms, end_ms;
     bool calm, failed;
     uint64_t trace;      /* task to be told about; UINT64_MAX = all */
     char why[WHY_MAX];
@@ -193,6 +193,7 @@ struct sim {
     struct said *tasks;
     uint64_t task_count, task_cap;
     struct map64 by_id, owners; /* id -> index + 1; epoch -> task, actor, boot packed */
+    struct map64 heard;         /* epochs whose TASK has arrived */
     struct map64 keys, acks;    /* client key -> task; epoch -> the verb that ended it */
     struct buffer held;         /* of speech */
     uint8_t body[64], key[16], data[16];

@@ -28,6 +28,7 @@ static int64_t duration(struct sim *s) {
 
 static void work_take(struct sim *s, uint16_t a, const struct packet *p) {
     struct actor *x = &s->actors[a];
+    map64_set(&s->heard, p->epoch, 1);
     if (work_find(x, p->task, p->epoch)) return;
     for (int i = 0; i < WORKS_MAX; i++) {
         struct work *w = &x->works[i];
