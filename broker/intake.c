@@ -137,7 +137,7 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
     for (uint32_t i = 0; i < count; i++) stat_put(&b, rows[i].name, rows[i].value);
     const struct message m = {.verb = VERB_ANSWER,
                               .answer = {.number = number, .body = buffer_slice(&b)}};
-    if (!b.failed) router_say(t->setup.router, p->number, SAY_NOW, &m);
+    if (!b.failed) router_say(t->setup.router, p->number, SAY_GROUP, &m);
     buffer_free(&b);
 }
 

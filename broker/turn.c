@@ -68,7 +68,7 @@ static void clock_take(struct turn *t) {
     t->mono_ms = mono_ms;
     t->wall_ms = clock_wall_ms();
     t->slept_ms = 0;
-    if (stall_ms < STALL_MS_MIN || t->core == NULL) return;
+    if (stall_ms < STALL_MS_MIN || t->life != LIFE_UP) return;
     log_warn("this process stood still; leases are extended", field_signed("ms", stall_ms));
     struct event e = turn_event(t, EVENT_STALL);
     e.stall_ms = stall_ms;
