@@ -102,6 +102,35 @@ def test_submit_waits_for_the_end(shell, work):
     assert task["status"] == "completed" and task["result"] == "x"
 
 
+def test_submit_that_waits_too_short_shows_the_task_as_it_stands(shell):
+    done = shell.run("submit", queue(), "t", "x", "--keep=1h", "--wait=1", "--json")
+    assert done.returncode == 1 and b"has not ended yet" in done.stderr, done
+    assert json.loads(done.stdout)["status"] == "queued"
+
+
+def test_submit_that_waits_for_a_task_not_kept_says_so(shell, work):
+    name = queue()
+    work(name, "cat")
+    done = shell.run("submit", name, "t", "x", "--keep=none", "--wait=30s")
+    assert done.returncode == 1 and b"was not kept" in done.stderr, done
+
+
+def test_submit_sorts_labels(shell):
+    task = shell.get(int(shell.ok("submit", queue(), "--labels=b=1,a-b=2,a=3")))
+    assert task["labels"] == "a=3,a-b=2,b=1"
+
+
+def test_rows_have_names(shell, work):
+    name = queue()
+    work(name, "cat", flags=(f"--name={name}-worker",))
+    number = shell.submit(name)
+    shell.ended(number)
+    found = {row["queue"]: row for row in rows(shell.ok("list", "queues", "--limit=1000"))}
+    assert found[name]["tasks_by_status"][6] == 1 and found[name]["paused"] is False
+    assert f"{name}-worker" in {row["name"] for row in rows(shell.ok("list", "workers"))}
+    assert rows(shell.ok("list", "log", f"--id={number}")) == []
+
+
 def test_explain_names_the_gate_that_is_shut(shell, work):
     name = queue()
     number = shell.submit(name, "t", "", "--labels=language=fr")
@@ -133,6 +162,8 @@ def test_unknown_tasks_fail_with_a_code(shell):
 @pytest.mark.parametrize("line", [
     ["get"], ["get", "x"], ["get", "1", "2"], ["get", "0"], ["get", "1", "--bogus"], ["submit"],
     ["submit", "q", "--delay=soon"], ["submit", "q", "--priority=urgent"], ["list", "--status=odd"],
+    ["submit", "q", "--labels=a"], ["submit", "q", "--keep=long"], ["list", "nothing"],
+    ["list", "log"],
     ["cancel"], ["retry"], ["explain"], ["stats", "word"], ["bench"], ["bench", "nothing"],
     ["bench", "native", "--batch=0"]])
 def test_usage_errors_are_exit_2(shell, line):

@@ -122,8 +122,9 @@ void show_page(FILE *out, const struct relais_view *v) {
     fprintf(out, "task %" PRIu64 ": %s", v->id, relais_status_name(v->status));
     if (v->status == RELAIS_RUNNING || v->progress > 0) fprintf(out, ", %d %%", v->progress);
     if (v->place > 0) fprintf(out, ", place %" PRIu64, v->place);
-    if (v->status >= RELAIS_FAILED && v->reason)
-        fprintf(out, ", %s", relais_reason_name(v->reason));
+    const char *reason = relais_reason_name(v->reason);
+    if (v->status >= RELAIS_FAILED && v->reason && strcmp(reason, relais_status_name(v->status)))
+        fprintf(out, ", %s", reason);
     putc('\n', out);
     line(out, "message", v->message && v->message[0] ? v->message : v->progress_text);
     line(out, "queue", v->queue);
