@@ -4,6 +4,7 @@
 #include "broker/core/lease.h"
 #include "broker/core/park.h"
 #include "broker/core/task.h"
+#include "broker/core/watch.h"
 #include "broker/core/who.h"
 #include "broker/core/worker.h"
 #include <stdlib.h>
@@ -21,7 +22,7 @@ void claim_drop(struct core *c, struct claim_wait *claim) {
     heap_clear(&c->clock, &claim->timer);
     list_unlink(&claim->in_link);
     list_unlink(&claim->given);
-    c->parked_count--;
+    watch_count(c, claim->link, -1);
     free(claim);
     w->claims--;
     worker_leave(c, w);
@@ -99,7 +100,7 @@ static enum code claim_check(struct core *c, const struct event *e, const struct
     if (!who_works(&e->who) || !ok) return CODE_FORBIDDEN;
     if (!name_good(c, m->worker) || m->limit > CLAIM_LIMIT_MAX || !serves_good(c, &m->serves))
         return CODE_VALIDATION_ERROR;
-    return c->parked_count >= c->limits.parked_max ? CODE_BUSY : CODE_OK;
+    return watch_room(c, &c->links[e->peer]) ? CODE_OK : CODE_BUSY;
 }
 
 static struct claim_wait *claim_park(struct core *c, const struct event *e, struct worker *w,
@@ -121,7 +122,7 @@ static struct claim_wait *claim_park(struct core *c, const struct event *e, stru
     uint32_t wait = m->wait_ms < c->limits.wait_ms_max ? m->wait_ms : c->limits.wait_ms_max;
     heap_set(&c->clock, &claim->timer, c->now + wait);
     list_push(&claim->link->claims, &claim->in_link);
-    c->parked_count++;
+    watch_count(c, claim->link, 1);
     w->claims++;
     return claim;
 }

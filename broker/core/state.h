@@ -165,6 +165,7 @@ struct link {
     struct who who;
     struct worker *worker;
     struct node watches, claims;
+    uint32_t waits;       /* of both */
     struct timer timer;
     int64_t heard;
     int64_t resync_at;    /* RESYNC is not said before, unless HELLO came in between */
@@ -247,6 +248,7 @@ struct core {
     uint32_t links_used;   /* peers seen so far */
     uint64_t ticket;
     uint32_t parked_count, multi_parked, leased;
+    uint32_t waits;               /* the watches and claims among the parked */
     struct parked *resuming;      /* the parked form of the event being handled, when it has one */
     const struct event *handling; /* that event */
     const struct event *loaded; /* EVENT_LOADED being handled */

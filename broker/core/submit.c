@@ -58,7 +58,7 @@ static enum code submit_check(const struct core *c, const struct event *e, uint3
     if (code != CODE_OK) return code;
     if (c->disk_full && !m->options.accepted) return CODE_STORAGE_FULL;
     if (m->options.accepted && c->accepted_bytes > c->limits.accepted_bytes_max) return CODE_BUSY;
-    if (m->options.watch && c->parked_count >= c->limits.parked_max) return CODE_BUSY;
+    if (m->options.watch && !watch_room(c, &c->links[e->peer])) return CODE_BUSY;
     return CODE_OK;
 }
 

@@ -64,8 +64,21 @@ void view_say(struct core *c, uint32_t peer, uint64_t number, const struct task 
     if (v->result.id && v->worker.len == 0) v->worker = v->result.worker;
 }
 
+bool watch_room(const struct core *c, const struct link *link) {
+    const uint32_t quarter = c->limits.parked_max / 4;
+    if (link->kind != LINK_GATEWAY && link->waits >= quarter) return false;
+    return c->waits < 3 * quarter && c->parked_count < c->limits.parked_max;
+}
+
+void watch_count(struct core *c, struct link *link, int more) {
+    assert(more > 0 || (c->parked_count > 0 && c->waits > 0 && link->waits > 0));
+    c->parked_count += (uint32_t)more;
+    c->waits += (uint32_t)more;
+    link->waits += (uint32_t)more;
+}
+
 static struct watch *watch_new(struct core *c, const struct event *e, struct task *t) {
-    if (c->parked_count >= c->limits.parked_max) return NULL;
+    if (!watch_room(c, &c->links[e->peer])) return NULL;
     struct watch *w = calloc(1, sizeof *w);
     assert(w != NULL);
     w->link = &c->links[e->peer];
@@ -76,7 +89,7 @@ static struct watch *watch_new(struct core *c, const struct event *e, struct tas
     list_push(&w->link->watches, &w->in_link);
     map_put(&c->watches, &w->by_task, hash_number(w->id));
     t->watched = true;
-    c->parked_count++;
+    watch_count(c, w->link, 1);
     return w;
 }
 
@@ -100,7 +113,7 @@ void watch_drop(struct core *c, struct watch *w) {
     heap_clear(&c->clock, &w->timer);
     list_unlink(&w->in_link);
     map_remove(&c->watches, &w->by_task);
-    c->parked_count--;
+    watch_count(c, w->link, -1);
     free(w);
 }
 

@@ -247,3 +247,24 @@ def test_readers_of_files_that_do_not_read(relais_with):
     assert memory_mb(server.process.pid) - before < 400
     for peer in [good, *slow]:
         peer.close()
+
+
+def test_one_client_cannot_take_every_wait(relais_with):
+    server = relais_with("--parked-max=1024", "--lost-ms=60000", "--suspect-ms=30000",
+                         "--doubt-ms=40000")
+    greedy, good = Peer(server.native, "client"), Peer(server.native, "client")
+    task = greedy.submit("q")
+    number = greedy.say(WATCH, *[[task, 0, 1, 60000]] * 256)
+    last = greedy.say(WATCH, *[[task, 0, 1, 60000]] * 256)
+    assert greedy.until(lambda verb, item: verb == VIEW and item[0] == last + 255)[1][1] != OK
+    others = [Peer(server.native, "client") for _ in range(4)]
+    for peer in others:
+        peer.say(WATCH, *[[task, 0, 1, 60000]] * 256)
+        assert peer.beat()
+    assert good.code(GET, [task, 4]) == OK  # has to be read from disk
+    assert good.code(CANCEL, [task]) == OK
+    heard = set()
+    assert greedy.until(lambda _, item: heard.add(item[0]) or len(heard) == 256)
+    assert heard == set(range(number, number + 256))
+    for peer in [greedy, good, *others]:
+        peer.close()
