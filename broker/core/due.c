@@ -54,7 +54,8 @@ static void due_look_ahead(struct core *c) {
 }
 
 void due_step(struct core *c) {
-    for (struct timer *first; (first = heap_first(&c->due)) && first->at <= c->wall;)
+    int64_t by = core_bug(c, BUG_EARLY_DUE) ? c->wall + DUE_AHEAD_MS : c->wall;
+    for (struct timer *first; (first = heap_first(&c->due)) && first->at <= by;)
         due_queue(c, owner_of(first, struct task, due));
     due_look_ahead(c);
 }

@@ -102,7 +102,7 @@ static void lane_record(struct core *c, const struct lane *l) {
         if (s->fetching && s->fetch_low < cursor) cursor = s->fetch_low;
         if (first && owner_of(first, struct task, place)->head.order < cursor)
             cursor = owner_of(first, struct task, place)->head.order;
-        r->cursor[p] = cursor;
+        r->cursor[p] = core_bug(c, BUG_CURSOR_AHEAD) ? c->next : cursor;
     }
 }
 

@@ -88,7 +88,7 @@ static void count_move(struct core *c, struct task *t, enum status from, enum st
     if (task_accepted(t)) return; /* the lane counts what survives */
     assert(!from || count[from][t->head.priority] > 0);
     if (from) count[from][t->head.priority]--;
-    if (to) count[to][t->head.priority]++;
+    if (to && !(core_bug(c, BUG_MISCOUNT) && to == STATUS_CANCELLED)) count[to][t->head.priority]++;
     lane_dirty(c, t->lane);
 }
 

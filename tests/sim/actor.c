@@ -62,8 +62,6 @@ static void actor_link(struct sim *s, uint16_t a) {
         actor_hello(s, a);
     } else if (!x->linked && s->now - x->hello_at > HELLO_WAIT_MS) {
         net_cut(s, x->conn, true);
-    } else if (x->linked && s->now - x->heard_at > (int64_t)s->limits.lost_ms) {
-        net_cut(s, x->conn, below(s, 2));
     } else if (x->linked && s->now >= x->beat_at) {
         x->beat_at = s->now + (int64_t)random_around(&s->random, s->limits.beat_ms, 10);
         net_to_broker(s, a, request_new(s, a, VERB_BEAT, true));

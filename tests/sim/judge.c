@@ -172,7 +172,10 @@ void judge_asked(struct sim *s, const struct packet *p) {
     if (s->trace) tell(s, ">", p);
     s->ending = (struct ask){0};
     if (!t) return;
-    if (ask && (p->verb == VERB_RELEASE || p->verb == VERB_FAIL)) s->ending = *ask;
+    if (ask && (p->verb == VERB_RELEASE || p->verb == VERB_FAIL)) {
+        s->ending = *ask;
+        if (ask->mine) s->ending.epoch = t->cur;
+    }
     if (ask) {
         ask->cur = t->cur;
         ask->cur_life = t->cur_life;
