@@ -176,8 +176,7 @@ static int verb_run(struct flags *f, const char *data) {
 
 int command_key(int argc, char **argv) {
     struct config config;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0) continue;
+    if (config_help_asked(argc, argv)) {
         fputs(usage_text, stdout);
         return 0;
     }

@@ -5,6 +5,7 @@
 #include "proto/host/config.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { TTL_S_DEFAULT = 86400, TTL_S_MAX = 315360000 };
 
@@ -12,8 +13,9 @@ static const char usage_text[] =
     "usage: relais token --role admin|user|worker|service --user NAME [--brand N]... [--ttl S]\n"
     "                    [--brand-admin] [--data DIR]\n"
     "\n"
-    "Prints one token and a newline. --brand may repeat; an admin without --brand has all.\n"
-    "--ttl is in seconds, 24 hours by default. A token of role worker is the worker NAME.\n";
+    "Prints one token and a newline, for servers on the data folder. --brand may repeat; an admin\n"
+    "without --brand has all, any other role none. --ttl is in seconds, 24 hours by default. A\n"
+    "token of role worker is the worker NAME.\n";
 
 static int refuse(const char *what, const char *value) {
     fprintf(stderr, "relais token: %s%s%.128s\n%s", what, value == NULL ? "" : ": ",
@@ -70,6 +72,7 @@ static int flags_read(struct token *t, int64_t *ttl_s, int argc, char **argv) {
 static int token_print(struct token *t, const char *data) {
     char why[512], text[TOKEN_BYTES_MAX + 1];
     struct secret secret;
+    const bool fresh = access(data, F_OK) != 0;
     if (!secret_open(&secret, data, why, sizeof why)) {
         fprintf(stderr, "relais token: %s\n", why);
         return 1;
@@ -84,14 +87,17 @@ static int token_print(struct token *t, const char *data) {
         fprintf(stderr, "relais token: the name is not UTF-8\n");
         return 2;
     }
+    if (fresh)
+        fprintf(stderr, "relais token: %s is new: only a server on it takes this token\n", data);
+    if (t->brand_count == 0 && t->role != ROLE_ADMIN)
+        fprintf(stderr, "relais token: without --brand it opens nothing\n");
     printf("%s\n", text);
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
 int command_token(int argc, char **argv) {
     struct config config;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0) continue;
+    if (config_help_asked(argc, argv)) {
         fputs(usage_text, stdout);
         return 0;
     }
