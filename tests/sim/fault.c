@@ -64,7 +64,6 @@ void fault_happens(struct sim *s) {
 /* From now on nothing goes wrong any more. */
 void fault_calm(struct sim *s) {
     s->calm = true;
-    process_disk(s, false);
     for (uint32_t i = 0; i < s->actor_count; i++) {
         s->actors[i].op_at = 0;
         s->actors[i].gen = s->actors[i].kind == CLIENT ? 0 : s->actors[i].gen;

@@ -384,6 +384,15 @@ static void store_failed(struct sim *s) {
     agenda_put(s, s->now + 200, START, p->life, NULL);
 }
 
+/* The process runs again after a stall: it says so to the core before anything else. */
+static void resume(struct sim *s) {
+    struct process *p = &s->process;
+    if (!p->stall_ms) return;
+    struct event e = {.kind = EVENT_STALL, .stall_ms = p->stall_ms};
+    p->stall_ms = 0;
+    step(s, &e);
+}
+
 bool process_idle(const struct sim *s) {
     const struct process *p = &s->process;
     return p->core && p->ready && !p->flying && !core_dirty(p->core) && p->open.count == 0;
@@ -391,7 +400,8 @@ bool process_idle(const struct sim *s) {
 
 void process_disk(struct sim *s, bool full) {
     struct process *p = &s->process;
-    if (!p->ready || p->disk_full == full) return;
+    if (!p->ready || p->disk_full == full || s->now < p->stalled_until) return;
+    resume(s);
     p->disk_full = full;
     struct event e = {.kind = EVENT_DISK, .disk_full = full};
     step(s, &e);
@@ -402,6 +412,7 @@ void process_link_gone(struct sim *s, uint8_t conn) {
     struct conn *c = &s->conns[conn];
     if (!p->ready || !c->known) return;
     c->known = false;
+    resume(s);
     struct event e = {.kind = EVENT_LINK_GONE, .peer = conn};
     step(s, &e);
 }
@@ -415,15 +426,6 @@ static void wake(struct sim *s) {
         struct event e = {.kind = EVENT_TIME};
         step(s, &e);
     }
-}
-
-/* The process runs again after a stall: it says so to the core before anything else. */
-static void resume(struct sim *s) {
-    struct process *p = &s->process;
-    if (!p->stall_ms) return;
-    struct event e = {.kind = EVENT_STALL, .stall_ms = p->stall_ms};
-    p->stall_ms = 0;
-    step(s, &e);
 }
 
 void process_stall(struct sim *s, int64_t ms) {

@@ -100,6 +100,10 @@ static void at_broker(struct sim *s, const struct event_at *e) {
 
 static void cut_seen(struct sim *s, uint32_t who) {
     const struct conn *c = &s->conns[who & 0xff];
+    if (s->now < s->process.stalled_until) {
+        agenda_put(s, s->process.stalled_until, CUT_SEEN, who, NULL);
+        return;
+    }
     if (c->serial == who >> 8 && !c->open) process_link_gone(s, (uint8_t)(who & 0xff));
 }
 
@@ -158,6 +162,7 @@ void sim_run(struct sim *s, uint64_t events) {
         }
         if (!s->calm || s->now < look_at) continue;
         look_at = s->now + 500;
+        process_disk(s, false);
         if (all_done(s)) break;
         if (s->now - s->calm_ms > CALM_MS_MAX) not_done(s);
     }

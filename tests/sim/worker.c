@@ -60,7 +60,7 @@ static void report(struct sim *s, uint16_t a, struct work *w, enum verb verb) {
     p->reason = w->end_reason;
     p->tag = w->tag;
     if (verb == VERB_CHECKPOINT && w->names) p->seq = ++w->seq;
-    if (p->seq > 2 && chance(s, s->rates.twice)) p->seq -= 2; /* long behind */
+    if (p->seq > 3 && chance(s, s->rates.twice)) p->seq = 1; /* long behind */
     if (verb == VERB_PROGRESS) p->percent = (uint8_t)below(s, 100);
     if (numbered) {
         struct ask *ask = &s->asks[p->number % ASKS];
