@@ -1,8 +1,8 @@
 /* claim.h - workers that poll: one CLAIM takes up to `limit` tasks now, or waits for the first.
  *
  * A claim is answered by one TASK item a task; with none, or when limit > 1, an empty TASK closes
- * it. A parked claim ends with the link that brought it. CONTRACT 000 "pending", 002 and 004
- * "claim": a worker that holds a delivered, unstarted task is given that one again. */
+ * it. A parked claim ends with the link that brought it. With `again` a worker that holds a
+ * delivered, unstarted task is given that one again. */
 #ifndef RELAIS_CORE_CLAIM_H
 #define RELAIS_CORE_CLAIM_H
 #include "broker/core/state.h"

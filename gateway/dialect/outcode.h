@@ -1,6 +1,6 @@
 /* outcode.h - the codes that the dialects print, and their HTTP status.
  *
- * The broker knows more refusals than the documents name (CONTRACT 7 "Codes"); what they do not
+ * The broker knows more refusals than the documents name; what they do not
  * name goes out as the nearest one they do. Pure. */
 #ifndef RELAIS_GATEWAY_DIALECT_OUTCODE_H
 #define RELAIS_GATEWAY_DIALECT_OUTCODE_H

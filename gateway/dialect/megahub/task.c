@@ -5,7 +5,7 @@
 
 enum { KEY_MAX = 255 };
 
-/* CONTRACT 7: a task that names no queue goes by its priority. */
+/* A task that names no queue goes by its priority. */
 static struct slice queue_of(uint8_t priority) {
     if (priority >= PRIORITY_HIGH) return slice_text("high_priority");
     return slice_text(priority == PRIORITY_LOW ? "low_priority" : "normal");

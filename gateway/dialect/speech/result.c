@@ -69,7 +69,7 @@ static const char *result_url(struct exchange *x, uint64_t id) {
     return exchange_print(x, "%s/api/batchTranscription/%s/result", exchange_origin(x), text);
 }
 
-/* CONTRACT 7: a JSON object is the result, any other text is the transcription itself. */
+/* A JSON object is the result, any other text is the transcription itself. */
 static void completed_write(struct exchange *x, const struct view *v, struct slice bytes) {
     static const char *const names[] = {"full_text", "transcription", "text", NULL};
     char why[1];
@@ -144,7 +144,7 @@ static void attempts_write(struct exchange *x, const struct view *v) {
     out_list_end(o);
 }
 
-/* Members of the result as CONTRACT 5 has them; also what an event carries. `loaded` is the
+/* Members of the result as the contract has them; also what an event carries. `loaded` is the
  * content of a result file. */
 static void job_result_write(struct exchange *x, const struct view *v, struct slice loaded) {
     struct out *o = &x->out;

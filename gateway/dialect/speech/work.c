@@ -265,7 +265,7 @@ bool job_put_result_read(struct exchange *x, struct message *m) {
     return false;
 }
 
-/* Failures may pass unless the worker says otherwise (CONTRACT 5, worker side). */
+/* Failures may pass unless the worker says otherwise. */
 static bool retryable_read(struct exchange *x) {
     static const char *const classes[] = {"PERMANENT", "RETRYABLE", NULL};
     int class = member_choice(x->json, "error_class", 0, classes, &x->errors);
