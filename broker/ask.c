@@ -76,7 +76,20 @@ static enum code brand_check(struct question *q, const struct who *who) {
 }
 
 static void head_found(void *context, const struct record *r) {
-    if (r->kind == RECORD_TASK) *(uint32_t *)context = r->task.brand;
+    if (r->kind == RECORD_TASK) *(struct task_head *)context = r->task;
+}
+
+static bool lane_is_of(struct store_view *view, uint32_t lane, struct slice queue) {
+    struct walk walk = {.kind = WALK_LANES};
+    struct record r;
+    bool same = false, found = false;
+    struct store_walk *w = walk_open(view, &walk);
+    while (w != NULL && !found && walk_next(w, &r)) {
+        found = r.kind == RECORD_LANE && r.lane.lane == lane;
+        same = found && slice_equal(r.lane.queue, queue);
+    }
+    walk_close(&w);
+    return same;
 }
 
 /* What belongs to one task is shown to those who may see the task. */
@@ -84,9 +97,11 @@ static enum code task_check(const struct question *q, struct store_view *view) {
     const bool of_task = slice_equal(q->kind, slice_text("checkpoints"))
         || slice_equal(q->kind, slice_text("attempts")) || slice_equal(q->kind, slice_text("log"));
     if (!of_task) return CODE_OK;
-    uint32_t brand = 0;
-    view_task(view, q->id, head_found, &brand);
-    return brand == 0 || (q->brand != 0 && q->brand != brand) ? CODE_UNKNOWN_TASK : CODE_OK;
+    struct task_head head = {0};
+    view_task(view, q->id, head_found, &head);
+    if (head.brand == 0 || (q->brand != 0 && q->brand != head.brand)) return CODE_UNKNOWN_TASK;
+    const bool named = q->queue.len == 0 || lane_is_of(view, head.lane, q->queue);
+    return named ? CODE_OK : CODE_UNKNOWN_TASK;
 }
 
 static void question_run(struct ask *a, struct asked *asked, struct store *store) {

@@ -194,6 +194,7 @@ static void items_take(struct turn *t, struct peer *p, struct frame *f, const st
     e.peer = p->number;
     e.link = f->link;
     e.message = &t->message;
+    e.queues = p->grant == NULL ? NULL : p->grant->queues;
     enum code code;
     while (message_next(f, &t->message, &code)) {
         t->stats.items++;

@@ -1,5 +1,6 @@
 /* peer.c - see peer.h. */
 #include "broker/peer.h"
+#include "broker/core/core.h"
 #include "proto/host/token.h"
 #include <assert.h>
 #include <stdio.h>
@@ -132,20 +133,11 @@ enum code peer_who(const struct peer *p, const struct frame *f, struct who *who)
     return CODE_OK;
 }
 
-static bool queue_granted(const struct grant *g, struct slice queue) {
-    for (const char *at = g->queues; *at != 0;) {
-        const size_t len = strcspn(at, ",");
-        if (len == queue.len && memcmp(at, queue.data, len) == 0) return true;
-        at += len + (at[len] == ',');
-    }
-    return false;
-}
-
 static bool queues_granted(const struct grant *g, const struct serves *serves) {
     uint32_t at = 0;
     struct slice queue;
     while (text_next(serves->queues, &at, &queue))
-        if (!queue_granted(g, queue)) return false;
+        if (!core_queue_granted(g->queues, queue)) return false;
     return true;
 }
 
@@ -169,8 +161,8 @@ enum code peer_allow(const struct peer *p, const struct message *m, bool all_bra
     bool granted = true;
     if (m->verb == VERB_HELLO) granted = queues_granted(g, &m->hello.serves);
     if (m->verb == VERB_CLAIM) granted = queues_granted(g, &m->claim.serves);
-    if (m->verb == VERB_SUBMIT) granted = queue_granted(g, m->submit.queue);
-    if (m->verb == VERB_QUEUE) granted = queue_granted(g, m->queue.queue);
-    if (m->verb == VERB_ASK) granted = queue_granted(g, m->question.queue);
+    if (m->verb == VERB_SUBMIT) granted = core_queue_granted(g->queues, m->submit.queue);
+    if (m->verb == VERB_QUEUE) granted = core_queue_granted(g->queues, m->queue.queue);
+    if (m->verb == VERB_ASK) granted = core_queue_granted(g->queues, m->question.queue);
     return granted ? CODE_OK : CODE_FORBIDDEN;
 }

@@ -116,7 +116,8 @@ void client_step(struct core *c, const struct event *e) {
     struct task *t;
     enum found found = task_find(c, e, e->message->ref.id, &t);
     if (found == ASKED) return;
-    if (found == ABSENT || !who_reads(&e->who, &t->head)) {
+    if (found == ABSENT || !who_reads(&e->who, &t->head) ||
+        !core_queue_granted(e->queues, t->lane->queue->set.name)) {
         say_code(c, e, CODE_UNKNOWN_TASK, (struct slice){0});
         return;
     }

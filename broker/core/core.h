@@ -80,6 +80,8 @@ struct event {
     uint32_t peer;     /* the shell's number of the connection, < links_max, while it lives */
     uint32_t link;     /* MESSAGE: the link number of the frame (0 in HELLO) */
     struct who who;    /* MESSAGE: the principal, after a gateway's attachment */
+    const char *queues; /* MESSAGE: comma between those that its key names; NULL or "" = all.
+                         * It lives as long as the connection. */
     const struct message *message;
     struct need need;  /* LOADED: the need as given */
     const struct record *records;
@@ -100,6 +102,9 @@ struct effects { /* owned by the shell; the core appends, the shell clears what 
     struct record *records; uint32_t record_count, record_cap;
     struct need *needs;     uint32_t need_count, need_cap;
 };
+
+/* True when `queues` (comma between, as in event.queues) names the queue, or is empty. */
+bool core_queue_granted(const char *queues, struct slice queue);
 
 /* Fills limits with the defaults of option.def. */
 void core_limits_default(struct core_limits *limits);

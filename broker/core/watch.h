@@ -10,7 +10,8 @@ void view_say(struct core *c, uint32_t peer, uint64_t number, const struct task 
               uint32_t want);
 
 /* True when the link may park one more watch or claim. They wait long, so they leave a quarter of
- * what may be parked to events that wait for a read; of the rest no client takes more than a third. */
+ * what may be parked to events that wait for a read; no client takes more than a third of the rest.
+ */
 bool watch_room(const struct core *c, const struct link *link);
 void watch_count(struct core *c, struct link *link, int more); /* watches and claims: +1 or -1 */
 /* Parks a WATCH until the task's version passes `version` or the wait is over. */

@@ -28,6 +28,18 @@ bool who_works(const struct who *who) {
     return who->role == ROLE_WORKER || who->role == ROLE_LOCAL;
 }
 
+bool core_queue_granted(const char *queues, struct slice queue) {
+    if (queues == NULL || queues[0] == 0) return true;
+    for (struct slice left = slice_text(queues); left.len > 0;) {
+        const uint8_t *comma = memchr(left.data, ',', left.len);
+        const size_t len = comma ? (size_t)(comma - left.data) : left.len;
+        if (slice_equal(slice_of(left.data, len), queue)) return true;
+        const size_t step = comma ? len + 1 : len;
+        left = slice_of(left.data + step, left.len - step);
+    }
+    return false;
+}
+
 bool name_fits(const struct core *c, struct slice name) {
     if (name.len > c->limits.name_max) return false;
     for (uint32_t i = 0; i < name.len; i++)

@@ -1,16 +1,20 @@
 """What a hostile native peer may try. Whatever it says, the broker answers, and goes on."""
 import itertools
+import re
+import subprocess
 import time
 
 import msgpack
 import pytest
 import zmq
 
-from peer import (ANSWER, ASK, BAD_FRAME, CANCEL, CHECKPOINT, CONFLICT, CREDIT, DONE, FAIL,
-                  FILE_CREATE, FILE_READ, FILE_SEAL, FILE_WRITE,
-                  FORBIDDEN, GET, HELLO, LIMIT_REACHED, LOG, LONGEST, NOT_FOUND, OK, PROGRESS,
-                  QUEUE, REFUSED, RELEASE, START, STATS, STOPPED, SUBMIT, SUPERSEDED, TOO_LARGE,
-                  UNKNOWN_VERB, UNWATCH, UPDATE, VALIDATION_ERROR, VIEW, WATCH, WELCOME, Peer)
+from conftest import RELAIS
+from peer import (ANSWER, ASK, BAD_FRAME, CANCEL, CHECKPOINT, CONFLICT, CREDIT, DONE, EXPLAIN,
+                  FAIL, FILE_CREATE, FILE_READ, FILE_SEAL, FILE_WRITE, FORBIDDEN, GET, HELLO,
+                  LIMIT_REACHED, LOG, LONGEST, NOT_FOUND, OK, PROGRESS, QUEUE, REFUSED, RELEASE,
+                  REMOVE, RETRY, START, STATS, STOPPED, SUBMIT, SUPERSEDED, TOO_LARGE,
+                  UNKNOWN_TASK, UNKNOWN_VERB, UNWATCH, UPDATE, VALIDATION_ERROR, VIEW, WATCH,
+                  WELCOME, Peer)
 
 queues = (f"attack-{number}" for number in itertools.count())
 pack = msgpack.packb
@@ -267,4 +271,42 @@ def test_one_client_cannot_take_every_wait(relais_with):
     assert greedy.until(lambda _, item: heard.add(item[0]) or len(heard) == 256)
     assert heard == set(range(number, number + 256))
     for peer in [greedy, good, *others]:
+        peer.close()
+
+
+def curve_key(server, name, *flags):
+    """(server's, own public, own secret key) of a new certificate."""
+    made = subprocess.run([RELAIS, "key", "curve", name, "--data", server.data, *flags],
+                          capture_output=True, text=True, check=True, timeout=20).stdout
+    found = dict(line.split(" ", 1) for line in made.splitlines())
+    with open(found["certificate"], encoding="ascii") as file:
+        secret = re.search('secret-key = "(.{40})"', file.read())[1]
+    return found["server"].encode(), found["public"].encode(), secret.encode()
+
+
+def test_a_key_stands_for_its_brand_and_queues(relais_with):
+    server = relais_with("--curve=always")
+    mine = curve_key(server, "mine", "--role", "client", "--brand", "3", "--queue", "echo")
+    other = curve_key(server, "other", "--role", "client", "--brand", "3", "--queue", "other")
+    foreign = curve_key(server, "foreign", "--role", "client", "--brand", "4")
+    stranger = (mine[0], *zmq.curve_keypair())
+    for keys in (None, stranger, (mine[1], *mine[1:])):  # none, unknown, another server's
+        peer = Peer(server.native, keys=keys)
+        peer.raw(hello())
+        assert peer.hear(0.3) is None
+        peer.close()
+    owner, *rest = [Peer(server.native, "client", keys=keys) for keys in (mine, other, foreign)]
+    task = owner.submit("echo")
+    assert owner.code(SUBMIT, ["other", "t", b""]) == FORBIDDEN
+    assert owner.code(SUBMIT, ["echo", "t", b"", {"brand": 4}]) == FORBIDDEN
+    assert owner.code(ASK, ["tasks", {}]) == FORBIDDEN
+    for peer, queue in zip(rest, ("other", "")):
+        for verb in (GET, WATCH, CANCEL, RETRY, REMOVE, EXPLAIN, UPDATE):
+            rest_of = [{}] if verb in (RETRY, UPDATE) else []
+            assert peer.code(verb, [task, *rest_of]) == UNKNOWN_TASK, verb
+        for kind in ("attempts", "log", "checkpoints"):
+            assert peer.code(ASK, [kind, {"id": task, "queue": queue}]) == UNKNOWN_TASK
+    for kind in ("worker", "gateway"):
+        assert owner.hello(kind, queues=["echo"])[1][1] == FORBIDDEN
+    for peer in (owner, *rest):
         peer.close()
