@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum status { /* the states of DESIGN 3; life.def holds the moves between them */
+enum status { /* of a task; life.def holds the moves between them */
     STATUS_NONE = 0,
     STATUS_SCHEDULED = 1, /* waits for its due time or its back-off */
     STATUS_QUEUED = 2,

@@ -1,4 +1,4 @@
-/* start.h - a worker over HTTP says no START: the first call that names its task is one (DESIGN 5).
+/* start.h - a worker over HTTP says no START: the first call that names its task is one.
  * Said before the report that brought it; when the attempt has started already, nothing changes,
  * and when the lease is another's, the report that follows is refused. */
 #ifndef RELAIS_GATEWAY_DIALECT_START_H

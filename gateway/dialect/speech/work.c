@@ -311,7 +311,7 @@ void job_settled_write(struct exchange *x, const struct message *answer) {
 
 /* ---- the recording ---- */
 
-/* The first download is the start of the attempt (DESIGN 5); a stale lease gets nothing. */
+/* The first download is the start of the attempt; a stale lease gets nothing. */
 bool job_audio_read(struct exchange *x, struct message *m) { return report_read(x, m); }
 
 static void audio_answer(struct exchange *x, const struct message *answer) {
