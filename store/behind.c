@@ -1,10 +1,10 @@
 /* behind.c - the table thread: what is durable reaches the table, late and only if it survives.
  *
- * Every few milliseconds it takes in the new groups and, when entries are older than age_ms_max or
- * there are too many, writes the oldest in one batch, together with `reached`: the newest group of
- * which nothing is left to write. When the journal behind the last flush has grown to half of
- * tail_bytes_max it has the table flush; once that is on disk the journal is trimmed to the
- * `reached` that was written before the flush began. */
+ * Every few milliseconds it takes in the new groups and, when entries are older than age_ms_max,
+ * there are too many or somebody waits (behind_settle), writes the oldest in one batch, together
+ * with `reached`: the newest group of which nothing is left to write. When the journal behind the
+ * last flush has grown to half of tail_bytes_max it has the table flush; once that is on disk the
+ * journal is trimmed to the `reached` that was written before the flush began. */
 #include "store/disk.h"
 #include <assert.h>
 #include <stdio.h>
@@ -70,7 +70,16 @@ static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     pending_taken(d->pending, &d->taken);
     disk_take_in(d);
     pthread_mutex_unlock(&d->lock);
+    pthread_mutex_lock(&d->inbox_lock);
+    d->settled = reached;
+    if (d->settle_until) pthread_cond_broadcast(&d->durable_cond);
+    pthread_mutex_unlock(&d->inbox_lock);
     return true;
+}
+
+/* Somebody waits. Asks `settled`, not `reached`: a flush may move that one alone. */
+static bool settle_wanted(const struct disk *d) {
+    return atomic_get(d->settle_until) > d->settled;
 }
 
 static bool due(struct disk *d) {
@@ -80,6 +89,7 @@ static bool due(struct disk *d) {
     struct pending_size size = pending_size(d->pending);
     uint64_t oldest = pending_oldest(d->pending, &time_ms);
     pthread_mutex_unlock(&d->lock);
+    if (settle_wanted(d)) return true; /* `reached` must tell even of groups that left nothing */
     if (!oldest) return false;
     return size.entries > d->options.pending_max || size.bytes > d->options.debt_bytes_max / 2 ||
            disk_now_ms() - time_ms >= d->options.age_ms_max;
@@ -134,7 +144,7 @@ static bool rest(struct disk *d, bool idle) {
     pthread_mutex_lock(&d->inbox_lock);
     d->idle = idle;
     int error = 0;
-    while (!d->stop && !error && !(d->idle && d->inbox.count))
+    while (!d->stop && !error && !(d->idle && d->inbox.count) && !settle_wanted(d))
         error = pthread_cond_timedwait(&d->work_cond, &d->inbox_lock, &until);
     d->idle = false;
     bool go_on = !d->stop;
@@ -172,6 +182,7 @@ static void *behind(void *context) {
 bool behind_start(struct disk *d, char *why, size_t why_size) {
     d->writer = (struct materialise){.table = d->table, .batch = table_batch_new(),
                                      .pending = d->pending, .has_subs = d->writer.has_subs};
+    d->settled = d->reached;
     d->taken.tasks = calloc(BATCH_MAX, sizeof *d->taken.tasks);
     d->taken.plains = calloc(BATCH_MAX, sizeof *d->taken.plains);
     d->ids = calloc(BATCH_MAX, sizeof *d->ids);
@@ -180,6 +191,18 @@ bool behind_start(struct disk *d, char *why, size_t why_size) {
     if (ok) ok = pthread_create(&d->thread, NULL, behind, d) == 0;
     if (!ok) snprintf(why, why_size, "%s: no memory or no thread", d->folder);
     d->thread_runs = ok;
+    return ok;
+}
+
+bool behind_settle(struct disk *d) {
+    if (d->options.read_only) return true;
+    pthread_mutex_lock(&d->inbox_lock);
+    uint64_t until = d->durable;
+    if (until > d->settle_until) atomic_set(d->settle_until, until);
+    pthread_cond_signal(&d->work_cond);
+    while (d->settled < until && !d->down) pthread_cond_wait(&d->durable_cond, &d->inbox_lock);
+    bool ok = !d->down;
+    pthread_mutex_unlock(&d->inbox_lock);
     return ok;
 }
 

@@ -336,8 +336,11 @@ static void defaults(struct store_options *o) {
     if (!o->cache_bytes) o->cache_bytes = 64 * MIB;
 }
 
+static bool disk_settle(struct store *s) { return behind_settle(disk_of(s)); }
+
 static void disk_close(struct store **self) {
     struct disk *d = disk_of(*self);
+    if (d->thread_runs && !atomic_get(d->down)) behind_settle(d); /* else the journal has it all */
     behind_stop(d);
     for (size_t i = 0; i < d->inbox.count; i++) group_bytes_release(d->inbox.groups[i]);
     free(d->inbox.groups);
@@ -357,6 +360,7 @@ static void disk_close(struct store **self) {
 
 static const struct store_ops disk_ops = {
     disk_close, disk_append, disk_next_group, disk_debt, disk_disk_full, disk_view, disk_stats,
+    disk_settle,
 };
 
 static struct disk *disk_new(const struct store_options *options) {

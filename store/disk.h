@@ -27,9 +27,12 @@ struct disk {
     struct table *table; /* NULL only when read-only and there is none yet */
     struct pending *pending;
     pthread_mutex_t lock, inbox_lock;
-    pthread_cond_t durable_cond, work_cond; /* both under inbox_lock */
+    pthread_cond_t durable_cond, work_cond; /* both under inbox_lock; the first is also
+                                              for settled and down */
     struct inbox inbox, spare;              /* spare: under lock */
     uint64_t durable; /* newest group in the journal; under inbox_lock */
+    uint64_t settle_until; /* somebody waits for this group; atomic, written under inbox_lock */
+    uint64_t settled; /* up to here the table has all, pending nothing; written under inbox_lock */
     bool idle, stop;  /* under inbox_lock */
     bool down;        /* atomic */
     char down_why[WHY_BYTES];
@@ -75,4 +78,6 @@ void disk_down(struct disk *d, const char *why);
 
 bool behind_start(struct disk *d, char *why, size_t why_size);
 void behind_stop(struct disk *d);
+/* See store_settle. */
+bool behind_settle(struct disk *d);
 #endif

@@ -126,9 +126,12 @@ static void memory_stats(struct store *s, struct store_stats *stats) {
                                   .pending_records = size.entries, .pending_bytes = size.bytes};
 }
 
+/* It has no table: what is appended is where it will stay. */
+static bool memory_settle(struct store *s) { return !memory_of(s)->down; }
+
 static const struct store_ops memory_ops = {
     memory_close, memory_append, memory_next_group, memory_debt, memory_disk_full, memory_view,
-    memory_stats,
+    memory_stats, memory_settle,
 };
 
 struct store *store_open_memory(const struct memory_faults *faults) {

@@ -18,6 +18,8 @@ double store_debt(struct store *s) { return s->ops->debt(s); }
 
 bool store_disk_full(struct store *s) { return s->ops->disk_full(s); }
 
+bool store_settle(struct store *s) { return s->ops->settle(s); }
+
 void store_stats(struct store *s, struct store_stats *stats) { s->ops->stats(s, stats); }
 
 struct store_view *store_view_open(struct store *s, uint64_t group, char *why, size_t why_size) {

@@ -40,6 +40,7 @@ struct store_stats {
 };
 
 struct store *store_open(const struct store_options *options, char *why, size_t why_size);
+/* An orderly end: a store that is not down first settles, so that the next open replays nothing. */
 void store_close(struct store **self);
 
 /* Durable on return of STORE_OK. STORE_DOWN: nothing more can be acknowledged; close, open again
@@ -49,6 +50,10 @@ uint64_t store_next_group(const struct store *s);
 /* 0 = none; from 1 on admission must slow down. */
 double store_debt(struct store *s);
 bool store_disk_full(struct store *s);
+/* Blocks until every group appended before the call is in the table, and its records are no longer
+ * pending unless newer groups named them again. Any thread, while the store is open. False: the
+ * store is down. */
+bool store_settle(struct store *s);
 
 /* Reads what a need asks for, as of at least `group`. Calls `found` for each record in the order
  * core.h gives, slices borrowed for that call; then returns true. False when a read failed (the

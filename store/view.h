@@ -21,6 +21,7 @@ struct store_ops {
     bool (*view)(struct store *s, uint64_t group, const struct collect *collect,
                  struct store_view *v, char *why, size_t why_size);
     void (*stats)(struct store *s, struct store_stats *stats);
+    bool (*settle)(struct store *s);
 };
 /* First member of each implementation. */
 struct store {

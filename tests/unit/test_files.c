@@ -270,7 +270,7 @@ static void die_before_the_unlink(void) {
     struct files *f = open_files();
     bring(f, s, KEPT);
     bring(f, s, GONE);
-    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* the table has both records */
+    if (!store_settle(s)) _exit(1); /* the table has both records */
     commit(s, RECORD_FILE_GONE, GONE);
     kill(getpid(), SIGKILL);
 }
@@ -290,8 +290,7 @@ static void a_crash_before_the_unlink_leaves_no_file(void) {
     ok(WIFSIGNALED(status) && exists("41") && exists("42"), "a crash leaves both files");
     struct store *s = open_store();
     struct files *f = open_files();
-    /* By now the table thread has written what was replayed. */
-    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    ok(store_settle(s), "what was replayed goes to the table");
     store_files_gone(s, remove_it, f);
     ok(exists("41") && !exists("42"), "the other one stays");
     struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
