@@ -24,7 +24,7 @@ struct router {
     uint32_t links;
     _Atomic bool end, mute;     /* mute: SUBMIT and DONE are not answered */
     _Atomic uint32_t hellos, held, submits, dones, doubles, frames, stopped, logs, points, byes;
-    _Atomic int stop_reason;    /* != 0: the next START is answered by STOP */
+    _Atomic int stop_reason;    /* != 0: the next LOG is answered by STOP */
     uint64_t last_done;
 };
 
@@ -113,7 +113,7 @@ static void one(struct router *r, const struct peer *from, const struct message 
             .number = m->number};
         say(r, from, &ok);
     }
-    if (m->verb == VERB_START && r->stop_reason) {
+    if (m->verb == VERB_LOG && r->stop_reason) {
         struct message stop = {.verb = VERB_STOP};
         stop.stop = (struct stop){m->report.task, m->report.epoch, (uint8_t)r->stop_reason};
         r->stop_reason = 0;
@@ -375,7 +375,6 @@ static void stop_checkpoint_log_and_fd(void) {
     wait_linked(w);
     while (relais_next(w, 50, &task) != RELAIS_TIMEOUT) {}
     struct relais_client *c = client_open(&r, 0);
-    r.stop_reason = REASON_CANCELLED;
     relais_submit(c, &submitted, NULL);
     is_int(zmq_poll(&item, 1, 3000), 1, "the descriptor tells of a task");
     is_int(relais_next(w, 3000, &task), RELAIS_OK, "which then is there");
@@ -383,9 +382,10 @@ static void stop_checkpoint_log_and_fd(void) {
     is_int(relais_checkpoint(w, task, "n", "data", 4, 3000, &seq), RELAIS_OK,
            "a checkpoint is kept");
     is_int(seq, 1, "as the first");
+    r.stop_reason = REASON_CANCELLED; /* only now: a STOP would end the wait for the checkpoint */
     relais_log(w, task, 1, "a line");
     is_int(relais_progress(w, task, 101, NULL), RELAIS_ARGUMENT, "101 percent is no progress");
-    for (int i = 0; i < 300 && !relais_cancelled(w, task); i++) zmq_poll(&item, 1, 10);
+    for (int i = 0; i < 500 && !relais_cancelled(w, task); i++) usleep(10000);
     is_int(relais_cancelled(w, task), RELAIS_REASON_CANCELLED, "STOP is seen by the work");
     relais_done(w, task, "ignored", 7);
     for (int i = 0; i < 300 && !r.stopped; i++) usleep(10000);
