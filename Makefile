@@ -124,7 +124,7 @@ install-check: ## installs into build/installed and builds an example against th
 
 # ---- tests: a program is tests/FOLDER/test_NAME.c plus the folder's files of other names; it
 # prints TAP. tests/FOLDER/FOLDER.c is a program of its own: story runs tests/story/*.story, sim
-# is the simulator with every file beside it.
+# is the simulator with every file beside it; crash/load is one process of the crash tests' load.
 support = $(filter-out $(wildcard $(1)/test_*.c $(1)/fuzz_*.c) $(1)/$(notdir $(1)).c,$(wildcard $(1)/*.c))
 define test_folder
 TESTS_$(1) := $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/test_*.c))
@@ -133,6 +133,10 @@ endef
 $(foreach folder,unit story crash,$(eval $(call test_folder,$(folder))))
 STORY := $(patsubst %.c,$(B)/%,$(wildcard tests/story/story.c))
 SIM := $(patsubst %.c,$(B)/%,$(wildcard tests/sim/sim.c))
+LOAD := $(patsubst %.c,$(B)/%,$(wildcard tests/crash/load.c))
+ifneq ($(LOAD),)
+$(LOAD): $(call obj,$(call support,tests/crash))
+endif
 ifneq ($(STORY),)
 $(STORY): $(call obj,$(call support,tests/story))
 endif
@@ -144,7 +148,7 @@ $(B)/tests/%: $(B)/tests/%.o $(wildcard $(LIBS))
 	$(LINK)
 TAP_PROGRAMS := $(TESTS_unit) $(TESTS_story) $(TESTS_crash)
 .PHONY: test-programs
-test-programs: $(TAP_PROGRAMS) $(STORY) $(SIM)
+test-programs: $(TAP_PROGRAMS) $(STORY) $(SIM) $(LOAD)
 
 # what the suites see; the sanitizers' suppressions name uninstrumented libraries only
 REPORT := $(CURDIR)/$(B)/report
