@@ -115,9 +115,13 @@ static struct worker *hello_worker(struct core *c, const struct event *e, struct
     return w;
 }
 
+/* Verdicts are state and wait for their group; a WELCOME without any says nothing a crash could take
+ * back, and the sooner it is there the sooner the peer beats. */
 static void hello_welcome(struct core *c, const struct event *e, struct link *link,
                           struct slice verdicts) {
-    struct message *m = say(c, e->peer, VERB_WELCOME, e->message->number);
+    bool held = link->kind == LINK_WORKER && e->message->hello.held_count;
+    struct message *m = held ? say(c, e->peer, VERB_WELCOME, e->message->number)
+                             : say_now(c, e->peer, VERB_WELCOME, e->message->number);
     m->welcome = (struct welcome){
         .link = link->number, .beat_ms = c->limits.beat_ms, .suspect_ms = c->limits.suspect_ms,
         .doubt_ms = c->limits.doubt_ms, .lost_ms = c->limits.lost_ms,

@@ -248,8 +248,9 @@ void tell(const struct sim *s, const char *what, const struct packet *p) {
 void judge_said(struct sim *s, const struct say *say, const struct packet *p) {
     const struct ask *ask = p->number ? ask_of(s, p->number) : NULL;
     if (s->trace) tell(s, "<", p);
-    if (say->now && !s->bugs && p->verb != VERB_TASK && p->verb != VERB_BEAT &&
-        p->verb != VERB_RESYNC)
+    bool harmless = p->verb == VERB_TASK || p->verb == VERB_BEAT || p->verb == VERB_RESYNC ||
+                    (p->verb == VERB_WELCOME && p->held_count == 0);
+    if (say->now && !s->bugs && !harmless)
         violate(s, "P1 %s may leave before its group is durable", verb_name(p->verb));
     switch ((int)p->verb) {
     case VERB_TASK: judge_task(s, p); break;
@@ -305,7 +306,7 @@ static void left_task(struct sim *s, const struct packet *p) {
     bool ended = acked_before(s, t->rec_epoch, VERB_RELEASE) ||
                  acked_before(s, t->rec_epoch, VERB_FAIL);
     bool now_ended = s->ending.task == t->id && s->ending.epoch == t->rec_epoch; /* by this step */
-    if (t->rec && leased && t->rec_epoch < p->epoch && !now_ended && !ended)
+    if (t->rec && !t->gone && leased && t->rec_epoch < p->epoch && !now_ended && !ended)
         violate(s, "P3 task %llu is given again by epoch %llu, but the record says %llu holds it",
                 n(t->id), n(p->epoch), n(t->rec_epoch));
 }
@@ -343,7 +344,8 @@ void judge_left(struct sim *s, const struct packet *p) {
 static void judge_loss(struct sim *s, const struct attempt_record *r) {
     uint64_t owner = map64_get(&s->owners, r->epoch);
     const struct actor *a = &s->actors[(owner >> 16) & 0xff];
-    if (!owner || !map64_get(&s->heard, r->epoch) || a->kind != WORKER || a->boot % 65536 != (owner & 0xffff)) return;
+    if (!owner || !map64_get(&s->heard, r->epoch) || a->kind != WORKER) return;
+    if (a->boot % 65536 != (owner & 0xffff)) return; /* another process by now */
     if (s->now - a->blamed_at < BLAME_MS || s->now - s->process.unstable_at < BLAME_MS) return;
     violate(s, "P8 task %llu: %s loses its lease by %s and gave no cause", n(r->id), a->name,
             reason_name(r->reason));

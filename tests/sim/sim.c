@@ -314,8 +314,8 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--ci")) ci = true;
         else if (!strcmp(argv[i], "--bench")) bench = true;
         else {
-            fprintf(stderr, "usage: sim --seed N [--task N] | --seeds N [--from N] | --bug NAME | --bugs | "
-                    "--bench | --ci  [--ops N]\n");
+            fprintf(stderr, "usage: sim --seed N [--task N] | --seeds N [--from N] | --bug NAME | "
+                    "--bugs | --bench | --ci  [--ops N]\n");
             return 2;
         }
     }
