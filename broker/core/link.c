@@ -115,8 +115,8 @@ static struct worker *hello_worker(struct core *c, const struct event *e, struct
     return w;
 }
 
-/* Verdicts are state and wait for their group; a WELCOME without any says nothing a crash could take
- * back, and the sooner it is there the sooner the peer beats. */
+/* Verdicts are state and wait for their group; a WELCOME without any says nothing that a crash
+ * could take back, and the sooner it is there the sooner the peer beats. */
 static void hello_welcome(struct core *c, const struct event *e, struct link *link,
                           struct slice verdicts) {
     bool held = link->kind == LINK_WORKER && e->message->hello.held_count;
