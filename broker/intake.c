@@ -204,6 +204,7 @@ static void items_take(struct turn *t, struct peer *p, struct frame *f, const st
             item_refuse(t, p, t->message.number, code, 0);
         } else if (!item_take_here(t, p, &e.who)) {
             turn_step(t, &e);
+            if (f->verb == VERB_BYE && f->link == p->link) router_leave(t->setup.router, p);
         }
         if (p->gone) break;
     }
@@ -262,6 +263,7 @@ bool turn_take_frames(struct turn *t) {
         if (!p->known && t->life == LIFE_UP) peer_introduce(t, p);
         frame_take(t, p, &body);
         zmq_msg_close(&body);
+        if (p->gone) turn_bury_peers(t); /* the next frame may be of the same connection */
     }
     return true;
 }

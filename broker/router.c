@@ -343,6 +343,8 @@ void router_sweep(struct router *r, int64_t now_ms) {
     }
 }
 
+void router_leave(struct router *r, struct peer *p) { peer_drop(r, p, "it said BYE"); }
+
 struct peer *router_gone(struct router *r) {
     return r->gone.count == 0 ? NULL : &r->peers.peers[r->gone.at[r->gone.count - 1]];
 }

@@ -84,6 +84,8 @@ bool router_retry(struct router *r, int64_t now_ms);
 void router_drop_unsaid(struct router *r);
 /* Gives up the peers that were not heard since silent_ms_max. */
 void router_sweep(struct router *r, int64_t now_ms);
+/* Gives up a peer that has said BYE; another frame of the same connection makes a new one. */
+void router_leave(struct router *r, struct peer *p);
 /* A peer that is gone: tell the core, then router_forget. NULL = none. Its outbox holds what was
  * never handed to libzmq. */
 struct peer *router_gone(struct router *r);

@@ -4,7 +4,7 @@ import msgpack
 import zmq
 from commands import Shell, queue
 
-HELLO, BEAT, WELCOME = 1, 2, 64
+HELLO, BEAT, BYE, WELCOME = 1, 2, 3, 64
 
 
 def ask(socket, verb, number, link, item):
@@ -39,6 +39,36 @@ def test_each_of_several_beats_gets_its_own_number(relais):
             assert socket.poll(5000), heard
             heard.append(msgpack.unpackb(socket.recv())[1])
         assert heard == list(range(2, 12))
+    finally:
+        socket.close(0)
+
+
+def test_clients_that_say_bye_make_room_at_once(relais_with):
+    """More connections one after the other than may be open at once."""
+    server = relais_with("--links-max=16", role="broker")
+    for number in range(1, 200):
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.linger = 1000
+        try:
+            socket.connect(server.native)
+            hello = [{"version": 1, "kind": "client", "boot": number}]
+            answer = ask(socket, HELLO, 1, 0, hello)
+            assert answer[0] == WELCOME, (number, answer)
+            socket.send(msgpack.packb([BYE, 0, answer[3][0][0]["link"], [[]]]))
+        finally:
+            socket.close()
+
+
+def test_hello_after_bye_over_the_same_connection_makes_a_new_link(relais):
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    try:
+        socket.connect(relais.native)
+        links = []
+        for number in (1, 2):
+            hello = [{"version": 1, "kind": "client", "boot": 7}]
+            links.append(ask(socket, HELLO, number, 0, hello)[3][0][0]["link"])
+            socket.send(msgpack.packb([BYE, 0, links[-1], [[]]]))
+        assert links[0] != links[1]
     finally:
         socket.close(0)
 
