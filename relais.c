@@ -19,7 +19,7 @@ static const struct command {
     {"get", "ID", "shows a task", command_get},
     {"list", "[tasks|queues|workers|...]", "lists what the broker holds", command_list},
     {"cancel", "ID", "cancels a task", command_cancel},
-    {"retry", "ID", "queues an ended task again", command_retry},
+    {"retry", "ID", "queues a failed or cancelled task again", command_retry},
     {"explain", "ID", "says what keeps a task from running", command_explain},
     {"stats", "", "shows the broker's counters", command_stats},
     {"token", "--role R --user NAME --brand N", "prints a token for HTTP", command_token},

@@ -271,8 +271,8 @@ int relais_wait(struct relais_client *c, uint64_t id, unsigned want, uint32_t ti
  * Cancels; a running task is told to stop and ends when its worker says so. reason may be NULL. */
 int relais_cancel(struct relais_client *c, uint64_t id, const char *reason,
                   struct relais_view **ret_view);
-/* Opens the next run of an ended task; `changes` (NULL = none) may name priority, retries and
- * delay. */
+/* Opens the next run of a failed or cancelled task; `changes` (NULL = none) may name priority,
+ * retries and delay. */
 int relais_retry(struct relais_client *c, uint64_t id, const struct relais_submit *changes,
                  bool reset_progress, struct relais_view **ret_view);
 /* Changes priority, due time, extra, and while it waits the payload: what `changes` names. */

@@ -1,4 +1,4 @@
-/* retry - queues an ended task again, as its next run. */
+/* retry - queues a failed or cancelled task again, as its next run. */
 #include "command.h"
 #include "worker/command/call.h"
 #include "worker/command/show.h"
