@@ -106,6 +106,10 @@ static void client_open(struct server *s, struct MHD_Connection *connection, voi
 
 static void client_close(struct server *s, void **context) {
     struct client *c = *context;
+    if (c->request != NULL) { /* it failed between the target and the head: nobody was told */
+        exchange_cut(c->request);
+        request_free(c->request);
+    }
     assert(c->request == NULL);
     epoll_ctl(s->http->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     list_unlink(&c->in_server);
@@ -158,6 +162,10 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     struct client *c = client_of(connection);
     struct request *r = request_new(s, c, target != NULL ? target : "");
     if (r == NULL) abort();
+    /* libmicrohttpd would take memory of the connection for every argument, and when that runs out
+     * it neither answers nor says that the request is over. The copy is what is read. */
+    char *query = target != NULL ? strchr((char *)(uintptr_t)target, '?') : NULL;
+    if (query != NULL && query[1] != '\0') query[1] = '\0';
     c->deadline_ms = s->now_ms + s->config->header_ms;
     return r;
 }
