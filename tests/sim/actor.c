@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { HELLO_WAIT_MS = 1500, CONNECT_MS = 50 };
+enum { HELLO_WAIT_MS = 1500, CONNECT_MS = 50, AGAIN_MS = 60 };
 
 struct packet *request_new(struct sim *s, uint16_t a, enum verb verb, bool numbered) {
     struct packet *p = packet_new(s);
     p->verb = verb;
     p->actor = a;
-    p->percent = 0;
+    p->boot = s->actors[a].boot;
     if (!numbered) return p;
     p->number = ++s->number;
     s->asks[p->number % ASKS] = (struct ask){.number = p->number, .actor = a, .verb = verb,
@@ -61,7 +61,7 @@ static void actor_link(struct sim *s, uint16_t a) {
         x->heard_at = s->now;
         actor_hello(s, a);
     } else if (!x->linked && s->now - x->hello_at > HELLO_WAIT_MS) {
-        net_cut(s, x->conn, true);
+        actor_hello(s, a);
     } else if (x->linked && s->now >= x->beat_at) {
         x->beat_at = s->now + (int64_t)random_around(&s->random, s->limits.beat_ms, 10);
         net_to_broker(s, a, request_new(s, a, VERB_BEAT, true));
@@ -100,6 +100,10 @@ void actor_heard(struct sim *s, uint16_t a, struct packet *p) {
         x->linked = true;
         x->hello_out = false;
         x->beat_at = s->now;
+    }
+    if (p->verb == VERB_REFUSED && p->number == x->hello_number && !x->linked) {
+        x->hello_at = s->now - HELLO_WAIT_MS + AGAIN_MS; /* busy: again, soon */
+        return;
     }
     if (x->kind == CLIENT) client_heard(s, a, p);
     else if (x->kind == WORKER) work_heard(s, a, p);

@@ -38,7 +38,7 @@ static void submit(struct sim *s, uint16_t a) {
     struct op *op = op_at(s, x->op);
     p->op = x->op;
     p->flag = op->client == a && below(s, 8) == 0;
-    p->value = op->body % 16 == 0 ? 2000 : 0; /* a run timeout */
+    p->value = op->body % 8 == 0 ? 6000 : 0; /* a run timeout */
     s->asks[p->number % ASKS].op = x->op;
     x->op_at = s->now;
     net_to_broker(s, a, p);

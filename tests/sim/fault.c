@@ -20,6 +20,15 @@ void fault_rates(struct sim *s) {
         .checkpoint = draw(s, 400), .keyed = draw(s, 600), .conflict = draw(s, 100),
         .delay = draw(s, 150), .accepted = draw(s, 100), .give_back = draw(s, 20),
         .twice = draw(s, 200), .limit = draw(s, 60)};
+    uint32_t *const faults[] = {&r->duplicate, &r->reorder, &r->lose, &r->cut, &r->crash,
+                                &r->pause, &r->kill, &r->stall, &r->append_fail, &r->slow_sync,
+                                &r->slow_load, &r->fail_load, &r->jump, &r->disk_full};
+    enum { KINDS = sizeof faults / sizeof *faults };
+    if (below(s, 3)) return;
+    uint32_t only = (uint32_t)below(s, KINDS); /* one kind alone shows what others would excuse */
+    for (uint32_t i = 0; i < KINDS; i++)
+        if (i != only) *faults[i] = 0;
+    *faults[only] += 5;
 }
 
 static struct actor *any(struct sim *s, enum actor_kind kind, uint16_t *at) {
@@ -47,7 +56,7 @@ void fault_happens(struct sim *s) {
     if (chance(s, r->crash)) process_crash(s, 1 + (int64_t)below(s, 300));
     if (chance(s, r->clean) && process_idle(s)) process_crash(s, 1);
     if (chance(s, r->stall))
-        process_stall(s, (int64_t)below(s, below(s, 3) ? 300 : 3 * s->limits.lost_ms));
+        process_stall(s, (int64_t)below(s, below(s, 2) ? 300 : 6 * s->limits.lost_ms));
     if (chance(s, r->cut)) net_cut(s, (uint8_t)below(s, CONNS_MAX), below(s, 3) != 0);
     if (chance(s, r->pause)) pause_one(s);
     if (chance(s, r->kill) && (x = any(s, below(s, 4) ? WORKER : POLLER, &at)) && !x->dead)

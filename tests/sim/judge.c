@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { BLAME_MS = 6000 };
+enum { BLAME_MS = 7000 };
 
 void violate(struct sim *s, const char *format, ...) {
     if (s->failed) return;
@@ -344,7 +344,8 @@ void judge_left(struct sim *s, const struct packet *p) {
 static void judge_loss(struct sim *s, const struct attempt_record *r) {
     uint64_t owner = map64_get(&s->owners, r->epoch);
     const struct actor *a = &s->actors[(owner >> 16) & 0xff];
-    if (!owner || !map64_get(&s->heard, r->epoch) || a->kind != WORKER) return;
+    if (!owner || !map64_get(&s->heard, r->epoch)) return;
+    if (a->kind == POLLER && s->now - s->actors[a->gateway].blamed_at < BLAME_MS) return;
     if (a->boot % 65536 != (owner & 0xffff)) return; /* another process by now */
     if (s->now - a->blamed_at < BLAME_MS || s->now - s->process.unstable_at < BLAME_MS) return;
     violate(s, "P8 task %llu: %s loses its lease by %s and gave no cause", n(r->id), a->name,

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LOADS = 256, RETRY_LOAD_MS = 1000, TIMERS_MAX = 64 };
+enum { LOADS = 256, RETRY_LOAD_MS = 1000, TIMERS_MAX = 64, SLOW_MS = 300 };
 
 static void route(struct sim *s);
 
@@ -227,6 +227,7 @@ static void group_close(struct sim *s) {
     p->open = flight;
     int64_t wait = (int64_t)below(s, 4);
     if (chance(s, s->rates.slow_sync)) wait += (int64_t)below(s, 2000);
+    if (wait > SLOW_MS) p->unstable_at = s->now + wait; /* longer than a lease is nobody's fault */
     agenda_put(s, s->now + wait, SYNCED, p->life, NULL);
 }
 
@@ -457,6 +458,7 @@ void process_packet(struct sim *s, struct packet *packet) {
     struct message m;
     struct event e = {.kind = EVENT_MESSAGE, .peer = packet->conn, .link = packet->link,
                       .who = s->actors[packet->actor].who, .message = &m};
+    if (e.who.boot) e.who.boot = packet->boot;
     speech(s, packet, &m);
     judge_asked(s, packet);
     step(s, &e);

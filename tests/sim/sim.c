@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPS = 120, CALM_MS_MAX = 900000, CI_SEEDS = 20000, BUG_SEEDS = 4000, JOBS_MAX = 16 };
+enum { OPS = 120, CALM_MS_MAX = 900000, CI_SEEDS = 20000, BUG_SEEDS = 10000, JOBS_MAX = 16 };
 
 static const struct { const char *name; uint32_t bit; } bugs[] = {
 #define BUG(name) {#name, BUG_##name}
@@ -256,15 +256,11 @@ static int run_bug(int bug, uint64_t ops) {
         char why[WHY_MAX];
         if (!freopen("/dev/null", "w", stderr)) _exit(3);
         for (uint64_t seed = 1; seed <= BUG_SEEDS; seed++) {
-            printf("# %s, seed %llu", bugs[bug].name, (unsigned long long)seed);
-            if (!run_one(seed, ops, bugs[bug].bit, &total, why)) {
-                printf(": %s\n", why);
-                fflush(stdout);
-                _exit(0);
-            }
-            putchar('\r');
+            if (run_one(seed, ops, bugs[bug].bit, &total, why)) continue;
+            printf("# %s, seed %llu: %s\n", bugs[bug].name, (unsigned long long)seed, why);
+            fflush(stdout);
+            _exit(0);
         }
-        fflush(stdout);
         _exit(2);
     }
     int status;

@@ -36,6 +36,7 @@ struct packet {
     enum code code;
     uint64_t number, task, epoch, op;
     uint32_t serial;     /* of the connection */
+    uint32_t boot;       /* of who speaks */
     uint32_t link, seq, value, tag, wait_ms, run, version;
     uint16_t actor;      /* who speaks, or is meant */
     uint8_t conn, reason, percent, priority, status, held_count;
