@@ -13,8 +13,8 @@ enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
     X(10, result_len) X(11, backoff_ms) X(12, run) X(13, attempt) X(14, retry_count)             \
     X(15, max_retries) X(16, failures) X(17, reason) X(18, progress) X(19, crashes)              \
     X(20, flags) X(21, dialect) X(24, losses) X(25, log_lines) X(26, source_file)                \
-    X(27, result_file)
-enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 28) - 1 };
+    X(27, result_file) X(28, lease_ms)
+enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 29) - 1 };
 
 static uint8_t *head_put(uint8_t *p, const struct task_head *t) {
     assert(t->status < STATUS_COUNT && t->priority < PRIORITY_COUNT);

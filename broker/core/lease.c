@@ -61,6 +61,7 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
     assert(code == CODE_OK && (claim || w->link));
     t->head.epoch = core_bug(c, BUG_EPOCH_RESET) ? t->head.epoch + 1 : number_next(c);
     t->head.worker = w->record.worker;
+    t->head.lease_ms = 0;
     t->fetched = false;
     worker_record_once(c, w);
     struct lease *l = lease_new(c, w, t, t->head.epoch);
@@ -68,6 +69,7 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
         l->lease_ms = t->head.timeout_ms ? t->head.timeout_ms : c->limits.claim_lease_ms;
         if (claim->lease_ms && claim->lease_ms < l->lease_ms) l->lease_ms = claim->lease_ms;
         l->until = c->now + l->lease_ms;
+        t->head.lease_ms = l->lease_ms; /* a restart arms it again for as long */
     } else if (w->implied && w->started < w->slots) {
         lease_start(c, l);
     }

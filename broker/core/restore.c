@@ -32,7 +32,7 @@ static void restore_task(struct core *c, const struct task_head *h) {
     struct lease *l = lease_restore(c, w, t, h->epoch);
     w->restored++;
     if (w->record.http) {
-        l->lease_ms = h->timeout_ms ? h->timeout_ms : c->limits.claim_lease_ms;
+        l->lease_ms = h->lease_ms;
         l->until = c->now + l->lease_ms;
     } else {
         l->until = c->now + c->limits.quiet_ms;

@@ -252,6 +252,32 @@ w progress one epoch=0 answer
 w done one epoch=0
     [ 30000] g < SETTLED one
 
+== an HTTP lease is as long after a restart as it was before
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+c submit one
+    [     0] c < SUBMITTED one
+w claim queues=q lease=1000
+    [     0] g < TASK one e1 attempt 1 lease 1000 (at once)
+w start one epoch=0
+wait 900
+crash
+    [   900] the broker is back
+g hello
+    [   900] g < WELCOME
+http v
+wait 900
+v claim queues=q
+wait 200
+    [  1800] g < TASK none
+v claim queues=q
+    [  2000] g < TASK one e2 attempt 2 lease 3600000
+w done one epoch=e1
+    [  2000] g < SETTLED one e1 ATTEMPT_SUPERSEDED
+
 == a failed attempt over HTTP
 client c
     [     0] c < WELCOME

@@ -34,7 +34,8 @@ static void any_task(struct task_head *t) {
         .run = (uint16_t)number(), .attempt = (uint16_t)number(),
         .retry_count = (uint16_t)number(), .max_retries = (uint16_t)number(),
         .failures = (uint16_t)number(), .log_lines = (uint16_t)number(),
-        .losses = (uint8_t)number(), .source_file = number(), .result_file = number(),
+        .losses = (uint8_t)number(), .lease_ms = (uint32_t)number(),
+        .source_file = number(), .result_file = number(),
         .status = (uint8_t)(next() % STATUS_COUNT),
         .priority = (uint8_t)(next() % PRIORITY_COUNT), .reason = (uint8_t)(next() % REASON_COUNT),
         .progress = (uint8_t)number(), .crashes = (uint8_t)number(), .flags = (uint8_t)number(),
@@ -215,7 +216,7 @@ static void fields_come_back(void) {
 
 /* Changing any byte of a head that is no padding changes what is stored: no field is forgotten. */
 static void every_field_of_a_head_is_stored(void) {
-    enum { FIELDS = 5 * 8 + 8 + 3 * 8 + 10 * 4 + 2 * 8 + 6 * 2 + 8 /* bytes of all fields */ };
+    enum { FIELDS = 5 * 8 + 8 + 3 * 8 + 11 * 4 + 2 * 8 + 6 * 2 + 8 /* bytes of all fields */ };
     struct record base = {.kind = RECORD_TASK}, changed;
     struct buffer a = {0}, b = {0};
     int stored = 0;
