@@ -95,7 +95,7 @@ class Process:
             tasks = answer[1]["tasks"] if answer and answer[0] == 200 else []
             for task in tasks:
                 point = task.get("recovery_data")
-                seq = point.get("seq", 0) if isinstance(point, dict) else 0
+                seq = point.get("checkpoint", 0) if isinstance(point, dict) else 0
                 self.add("run", task["id"], task["lease_epoch"], task["attempt"], seq)
             if tasks and self.board.pace_ms:
                 time.sleep(random.random() * 2 * min(500, self.board.pace_ms) / 1000)
