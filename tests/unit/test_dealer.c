@@ -288,7 +288,7 @@ static void handlers_run_tasks_and_outcomes_come_back(void) {
     relais_worker_destroy(&w);
     ok(!w, "destroy clears the pointer");
     relais_client_close(&c);
-    for (int i = 0; i < 100 && r.byes < 2; i++) usleep(10000);
+    for (int i = 0; i < 500 && r.byes < 2; i++) usleep(10000);
     is_int(r.byes, 2, "both say BYE");
     router_free(&r);
 }
@@ -309,7 +309,7 @@ static void a_result_outlives_the_broker(void) {
     is_int(relais_next(w, 2000, &other), RELAIS_OK, "and another");
     r.mute = true;
     relais_done(w, task, "r", 1);
-    for (int i = 0; i < 200 && r.dones < 1; i++) usleep(10000);
+    for (int i = 0; i < 500 && r.dones < 1; i++) usleep(10000);
     router_close(&r);
     r.last_done = 0;
     r.mute = false;
@@ -352,7 +352,7 @@ static void a_submit_with_a_key_outlives_the_broker(void) {
     r.mute = true;
     relais_submit_async(c, &keyed, on_keyed, &codes);
     relais_submit_async(c, &plain, on_plain, &codes);
-    for (int i = 0; i < 300 && r.submits < 2; i++) usleep(10000);
+    for (int i = 0; i < 500 && r.submits < 2; i++) usleep(10000);
     router_close(&r);
     r.mute = false;
     router_open(&r);
@@ -388,7 +388,7 @@ static void stop_checkpoint_log_and_fd(void) {
     for (int i = 0; i < 500 && !relais_cancelled(w, task); i++) usleep(10000);
     is_int(relais_cancelled(w, task), RELAIS_REASON_CANCELLED, "STOP is seen by the work");
     relais_done(w, task, "ignored", 7);
-    for (int i = 0; i < 300 && !r.stopped; i++) usleep(10000);
+    for (int i = 0; i < 500 && !r.stopped; i++) usleep(10000);
     ok(r.stopped == 1 && r.dones == 0, "and its end is said as STOPPED");
     is_int(r.logs, 1, "the log line arrived");
     relais_drain(w);
