@@ -73,8 +73,8 @@ struct task_head {
     uint32_t resume;     /* checkpoint the next delivery carries; 0 = the newest */
     uint32_t payload_len, result_len;
     uint32_t backoff_ms; /* first retry delay; doubles */
-    uint32_t lease_ms;   /* of the newest grant, when it was a claim; 0 = kept by beats */
     uint64_t source_file, result_file; /* 0 = none; they go when the task goes */
+    uint32_t lease_ms;   /* of the newest grant, when it was a claim; 0 = kept by beats */
     uint16_t run;        /* 1.. : retry and resume open the next */
     uint16_t attempt;    /* attempts STARTED in this run */
     uint16_t retry_count, max_retries; /* manual retries; automatic retries allowed per run */
