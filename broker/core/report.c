@@ -231,6 +231,7 @@ void report_step(struct core *c, const struct event *e) {
     if (report_stopped(c, e)) return;
     enum found found = task_find(c, e, r->task, &t);
     if (found == ASKED) return;
+    if (found == HELD && !who_reads(&e->who, &t->head)) found = ABSENT; /* of another brand */
     struct lease *l = found == HELD ? t->lease : NULL;
     bool fenced = l && r->epoch && r->epoch != l->epoch && !core_bug(c, BUG_NO_FENCE);
     if (!l || fenced || (!is_holder(c, e, l) && !core_bug(c, BUG_NO_FENCE))) {

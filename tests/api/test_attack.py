@@ -133,3 +133,18 @@ def test_slow_writers_do_not_slow_others(relais, user):
     for connection in slow:
         connection.close()
     assert sorted(took)[50] < 0.1
+
+
+def test_a_worker_of_another_brand_cannot_tell_a_task_from_none(relais, user, worker, stranger):
+    made = user.post("/tasks/", SEO).json()["id"]
+    foreign = relais.caller("worker", "foreign", 99999)
+    bodies = {"heartbeat": {}, "progress": {"progress": 5}, "complete": {"result": {}},
+              "fail": {"error_message": "x"}}
+    for when in ("waiting", "claimed"):
+        for end, body in bodies.items():
+            told = [foreign.post(f"/tasks/{number}/{end}/", body) for number in (made, 2**53 - 1)]
+            assert told[0].status_code == told[1].status_code, (when, end, told[0].text)
+            assert told[0].text == told[1].text
+        if when == "waiting":
+            assert worker.post("/tasks/claim/", {"wait": 5}).json()["count"] == 1
+    assert worker.post(f"/tasks/{made}/complete/", {"result": {}}).status_code == 200
