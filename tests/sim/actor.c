@@ -119,7 +119,7 @@ static struct actor *actor_new(struct sim *s, enum actor_kind kind, uint32_t bra
     uint16_t at = (uint16_t)s->actor_count++;
     struct actor *x = &s->actors[at];
     *x = (struct actor){.kind = kind, .brand = brand, .conn = CONNS_MAX, .boot = 1,
-                        .slots = 1, .hello_at = -1000, .blamed_at = -100000};
+                        .slots = 1, .hello_at = -1000, .blamed_at = -LONG_AGO_MS};
     static const char letters[] = "cwgp";
     snprintf(x->name, sizeof x->name, "%c%u", letters[kind], at);
     x->who = (struct who){.brand = brand, .role = kind == CLIENT ? ROLE_CLIENT

@@ -28,7 +28,7 @@ void fault_rates(struct sim *s) {
     uint32_t only = (uint32_t)below(s, KINDS); /* one kind alone shows what others would excuse */
     for (uint32_t i = 0; i < KINDS; i++)
         if (i != only) *faults[i] = 0;
-    *faults[only] += 5;
+    *faults[only] += 20;
 }
 
 static struct actor *any(struct sim *s, enum actor_kind kind, uint16_t *at) {

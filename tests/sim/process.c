@@ -390,6 +390,8 @@ static void resume(struct sim *s) {
     struct process *p = &s->process;
     if (!p->stall_ms) return;
     struct event e = {.kind = EVENT_STALL, .stall_ms = p->stall_ms};
+    p->unstable_at += p->stall_ms; /* for nothing has come of it meanwhile */
+    for (uint32_t i = 0; i < s->actor_count; i++) s->actors[i].blamed_at += p->stall_ms;
     p->stall_ms = 0;
     step(s, &e);
 }
@@ -491,6 +493,7 @@ void process_happens(struct sim *s, const struct event_at *e) {
 
 void process_open(struct sim *s) {
     struct memory_faults faults = {.holds = true};
+    s->process.unstable_at = -LONG_AGO_MS;
     s->process.store = store_open_memory(&faults);
     assert(s->process.store != NULL);
     start(s);

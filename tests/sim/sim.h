@@ -20,7 +20,7 @@
 #include <stdio.h>
 
 enum { ACTORS_MAX = 24, WORKS_MAX = 24, CONNS_MAX = 64, LANES_MAX = 16, ASKS = 1 << 12,
-       WHY_MAX = 240, SIM_BRANDS = 2, SIM_QUEUES = 2, SIM_TYPES = 2 };
+       WHY_MAX = 240, LONG_AGO_MS = 1000000, SIM_BRANDS = 2, SIM_QUEUES = 2, SIM_TYPES = 2 };
 
 enum happening { /* kinds of events of the agenda */
     AT_BROKER = 1, AT_PEER, TICK_ACTOR, TICK_WORK, TURN, SYNCED, LOADED, WAKE, FAULT, START,
