@@ -184,7 +184,7 @@ void core_step(struct core *c, const struct event *e, struct effects *fx) {
     if (e->kind == EVENT_STALL && !core_bug(c, BUG_STALL_EXPIRES)) c->stalled += e->stall_ms;
     if (c->fresh) { /* nobody could reach us yet: leases and quiet period begin with the first */
         c->stalled = e->mono_ms - c->now;
-        c->fresh = e->kind == EVENT_LOADED;
+        c->fresh = e->kind == EVENT_LOADED || e->kind == EVENT_STALL;
     }
     if (e->mono_ms - c->stalled > c->now) c->now = e->mono_ms - c->stalled;
     c->wall = e->wall_ms;
