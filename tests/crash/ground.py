@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import msgpack
+import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "api"))
 from conftest import READY, RELAIS, SHORT, end, first_line  # noqa: E402
@@ -31,6 +32,29 @@ CHAOS = os.environ.get("RELAIS_CHAOS") == "1"
 RELEASE = os.environ.get("RELAIS_FLAVOUR", "release") == "release"
 READY_S_MAX = 1.0 if RELEASE else 10.0  # a sanitizer's build is held to what it is for
 BODY, RESULT = 1, 2
+
+
+@pytest.fixture
+def say(capsys):
+    """Prints what was measured, whatever pytest does with the output of tests that pass."""
+    def print_now(text):
+        with capsys.disabled():
+            print("\n" + text, flush=True)
+    return print_now
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def load(server):
+    load = Load(server)
+    yield load
+    load.stop()
 
 
 def free_ports():
@@ -158,6 +182,11 @@ def tasks_at_the_end(server, ids=()):
                     final[some[item[0] - number]] = task_read(item[2])
     peer.close()
     return final
+
+
+def ids_acknowledged(histories):
+    return {int(line.split()[4]) for _, lines in histories for line in lines
+            if " ok submit " in line and line.endswith("\n")}
 
 
 class Load:

@@ -7,9 +7,8 @@ second kill of the server comes with one of a worker. RELAIS_SEED repeats the ti
 """
 import time
 
-import pytest
-
-from ground import CHAOS, READY_S_MAX, Load, Server, tasks_at_the_end
+from ground import CHAOS, READY_S_MAX, ids_acknowledged, tasks_at_the_end
+from ground import load, say, server  # noqa: F401 - fixtures
 from history import check, report
 
 KILLS, LEVEL = (25, 100000) if CHAOS else (3, 3000)
@@ -18,21 +17,7 @@ BETWEEN_S = (0.2, 1.5) if CHAOS else (0.2, 0.8)
 WORKERS = ("native-a", "library", "native-b", "http")
 
 
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def load(server):
-    load = Load(server)
-    yield load
-    load.stop()
-
-
-def begin_all(load):
+def begin_all(load):  # noqa: F811
     load.board.set("level", LEVEL)
     load.board.set("pace_ms", PACE_MS)
     load.begin("producer", "native-producer")
@@ -41,7 +26,7 @@ def begin_all(load):
         load.begin({"library": "library", "http": "http-worker"}.get(name, "worker"), name)
 
 
-def kill_all(server, load):
+def kill_all(server, load):  # noqa: F811
     """The kills, and the least that was in flight at one."""
     least = LEVEL
     for number in range(KILLS):
@@ -54,7 +39,7 @@ def kill_all(server, load):
     return least
 
 
-def test_nothing_is_lost_when_server_and_workers_are_killed(server, load):
+def test_nothing_is_lost_when_server_and_workers_are_killed(server, load, say):  # noqa: F811
     begin_all(load)
     load.wait_for(lambda: load.board.in_flight() >= LEVEL * 0.98, 60, "tasks in flight")
     begun = time.monotonic()
@@ -67,15 +52,15 @@ def test_nothing_is_lost_when_server_and_workers_are_killed(server, load):
     drained = time.monotonic()
     assert server.unended() == 0
     histories = load.read()
-    known = {int(line.split()[4]) for _, lines in histories for line in lines
-             if " ok submit " in line and line.endswith("\n")}
-    final = tasks_at_the_end(server, known)
+    final = tasks_at_the_end(server, ids_acknowledged(histories))
     found, counts = check(histories, final)
-    print(f"\nseed {load.seed}: {KILLS} kills of the server in {killed - begun:.1f} s, at least"
-          f" {least} tasks in flight, drained in {drained - killed:.1f} s; ready again after"
-          f" {min(server.ready_s[1:]) * 1000:.0f} to {max(server.ready_s[1:]) * 1000:.0f} ms")
-    print(report(found, counts))
+    web = sum(key.startswith("http") for _, key, _, _ in final.values())
+    say(f"seed {load.seed}: {KILLS} kills of the server in {killed - begun:.1f} s, at least"
+        f" {least} tasks in flight, drained in {drained - killed:.1f} s; ready again after"
+        f" {min(server.ready_s[1:]) * 1000:.0f} to {max(server.ready_s[1:]) * 1000:.0f} ms;"
+        f" {web} tasks came over HTTP\n{report(found, counts)}")
     assert not any(found.values()), "\n" + report(found, counts)
-    assert counts["submit acknowledged"] >= LEVEL and counts["done accepted"] > LEVEL / 4
+    assert web > 0 and counts["submit acknowledged"] >= LEVEL and\
+        counts["done accepted"] > LEVEL / 4
     assert least >= LEVEL * 0.8, "the load was not what it should be"
     assert max(server.ready_s[1:]) < READY_S_MAX, server.ready_s
