@@ -144,7 +144,7 @@ struct rec { /* what a record says, kept until its group is durable */
 struct rates { /* permille of occasions, drawn per seed */
     uint32_t duplicate, reorder, lose, cut, crash, pause, kill, stall, append_fail, slow_sync,
         slow_load, fail_load, jump, disk_full, clean, fail, release, cancel, retry, update, get,
-        watch, remove, checkpoint, keyed, conflict, delay, accepted, give_back, twice, limit;
+        watch, remove, checkpoint, keyed, conflict, delay, accepted, give_back, twice, limit, drain;
 };
 
 struct held_bytes { struct packet **at; uint32_t count, cap; };

@@ -199,9 +199,30 @@ void work_heard(struct sim *s, uint16_t a, struct packet *p) {
     }
 }
 
+static uint32_t works_held(const struct actor *x) {
+    uint32_t held = 0;
+    for (int i = 0; i < WORKS_MAX; i++) held += x->works[i].phase != WORK_NONE;
+    return held;
+}
+
+/* Ends cleanly: no new work, what runs goes on, then BYE; and comes back. */
+static void drain(struct sim *s, uint16_t a) {
+    struct actor *x = &s->actors[a];
+    if (!x->linked) return;
+    if (!x->draining && chance(s, s->rates.drain)) {
+        x->draining = true;
+        net_to_broker(s, a, request_new(s, a, VERB_DRAIN, false));
+    } else if (x->draining && works_held(x) == 0) {
+        net_to_broker(s, a, request_new(s, a, VERB_BYE, false));
+        x->draining = x->linked = false;
+        x->hello_at = x->blamed_at = s->now; /* a TASK may be under way to it */
+    }
+}
+
 void work_look(struct sim *s, uint16_t a) {
     struct actor *x = &s->actors[a];
     if (x->kind == WORKER) {
+        drain(s, a);
         if (x->linked && chance(s, s->rates.give_back)) {
             struct packet *p = request_new(s, a, VERB_CREDIT, false);
             x->slots = 1 + (uint32_t)below(s, 4);
@@ -213,8 +234,7 @@ void work_look(struct sim *s, uint16_t a) {
         return;
     }
     if (!s->actors[x->gateway].linked) return;
-    uint32_t held = 0;
-    for (int i = 0; i < WORKS_MAX; i++) held += x->works[i].phase != WORK_NONE;
+    uint32_t held = works_held(x);
     bool waits = x->claim_number && s->now < (x->claim_at < 0 ? -x->claim_at : x->claim_at);
     if (held >= x->slots || waits || below(s, 2)) return;
     struct packet *p = request_new(s, a, VERB_CLAIM, true);
@@ -233,6 +253,7 @@ void work_kill(struct sim *s, uint16_t a) {
     struct actor *x = &s->actors[a];
     for (int i = 0; i < WORKS_MAX; i++) work_drop(&x->works[i]);
     x->boot++;
+    x->draining = false;
     if (x->kind == POLLER) x->who.boot = x->boot;
     x->claim_number = 0;
     x->blamed_at = s->now;
