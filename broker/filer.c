@@ -369,6 +369,8 @@ enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size) {
     return code_of(files_name(f->files, file, clock_mono_ms(), ret_size));
 }
 
+bool filer_placed(struct filer *f, uint64_t file) { return files_placed(f->files, file); }
+
 static void job_put(struct filer *f, uint64_t file, enum job_kind kind) {
     struct job *job = malloc(sizeof *job);
     if (job == NULL) {

@@ -44,6 +44,8 @@ bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_s
 /* Any thread: a task is about to name this file. 0 with its size when it is sealed or in its
  * place, else NOT_FOUND; the upload is then kept until filer_place. */
 enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size);
+/* True when a task has it already. */
+bool filer_placed(struct filer *f, uint64_t file);
 /* Any thread, after the group is durable. */
 void filer_place(struct filer *f, uint64_t file);
 void filer_remove(struct filer *f, uint64_t file);

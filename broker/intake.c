@@ -144,9 +144,13 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
 /* A file that the item names must be sealed; its size is what is on disk. */
 static enum code file_check(struct turn *t) {
     struct message *m = &t->message;
-    if (m->verb == VERB_SUBMIT && m->submit.options.source_file != 0)
-        return filer_name(t->setup.filer, m->submit.options.source_file,
-                          &m->submit.options.source_size);
+    if (m->verb == VERB_SUBMIT && m->submit.options.source_file != 0) {
+        struct options *o = &m->submit.options;
+        const enum code code = filer_name(t->setup.filer, o->source_file, &o->source_size);
+        if (code != CODE_OK || o->key.len > 0) return code; /* with a key it may be said again */
+        /* a file goes with its task: two would lose it with the first */
+        return filer_placed(t->setup.filer, o->source_file) ? CODE_CONFLICT : CODE_OK;
+    }
     if (m->verb == VERB_DONE && m->report.file != 0)
         return filer_name(t->setup.filer, m->report.file, &m->report.file_size);
     return CODE_OK;

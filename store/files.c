@@ -346,6 +346,12 @@ enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64
     return FILE_OK;
 }
 
+bool files_placed(struct files *f, uint64_t id) {
+    char name[NAME_BYTES];
+    struct stat st;
+    return fstatat(f->placed_fd, name_of(id, name), &st, 0) == 0;
+}
+
 void files_unname(struct files *f, uint64_t id, int64_t now_ms) {
     struct upload *u = touch(f, id, now_ms);
     pthread_mutex_lock(&f->lock);

@@ -70,6 +70,8 @@ uint32_t files_expire(struct files *f, int64_t now_ms, files_found *dropped, voi
 /* A task is about to name the file: FILE_OK with its size when it is sealed or placed. A sealed
  * upload is then named until files_place or files_unname: nobody drops it. */
 enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size);
+/* True when it has its place: the record of some task names it. */
+bool files_placed(struct files *f, uint64_t id);
 /* The task did not come to be. */
 void files_unname(struct files *f, uint64_t id, int64_t now_ms);
 /* The named uploads. `found` calls nothing of this module. */

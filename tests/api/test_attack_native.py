@@ -310,3 +310,23 @@ def test_a_key_stands_for_its_brand_and_queues(relais_with):
         assert owner.hello(kind, queues=["echo"])[1][1] == FORBIDDEN
     for peer in (owner, *rest):
         peer.close()
+
+
+def test_a_file_belongs_to_one_task(connect, relais, queue):
+    """Else it would be gone for the second when the first goes."""
+    client, files = connect("client"), Peer(files_endpoint(relais))
+    file = uploaded(files, b"hello")
+    holder = connect("worker", queues=[queue], slots=1)
+    client.submit(queue, source=file)
+    holder.task()
+    code = None
+    for _ in range(100):  # it gets its place a moment after the answer
+        code = client.code(SUBMIT, [f"{queue}-b", "t", b"", {"source": file}])
+        if code != OK:
+            break
+    assert code == CONFLICT
+    again = uploaded(files, b"hello")
+    said = [f"{queue}-c", "t", b"", {"source": again, "key": queue, "keep": 3600000}]
+    first, *others = [client.ask(SUBMIT, said)[1][1:3] for _ in range(3)]
+    assert first[0] == OK and all(other == first for other in others)
+    files.close()
