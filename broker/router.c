@@ -110,13 +110,17 @@ static void peer_drop(struct router *r, struct peer *p, const char *cause) {
 }
 
 /* Says LIMIT_REACHED to someone who gets no entry. */
-static void newcomer_refuse(struct router *r, uint32_t socket, const void *id, size_t id_len) {
+static void newcomer_refuse(struct router *r, uint32_t socket, const void *id, size_t id_len,
+                            zmq_msg_t *body) {
     struct buffer b = {0};
     struct frame_writer w;
-    frame_begin(&w, &b, VERB_REFUSED, 0, 0, NULL);
+    struct frame asked = {0}; /* what it asked is answered, so that it need not wait */
+    if (frame_read(&asked, zmq_msg_data(body), zmq_msg_size(body), UINT32_MAX) == CODE_OK)
+        frame_free(&asked);
+    frame_begin(&w, &b, VERB_REFUSED, asked.request, 0, NULL);
     frame_put(&w, &(struct message){
         .verb = VERB_REFUSED,
-        .refused = {.code = CODE_LIMIT_REACHED, .retry_ms = 1000,
+        .refused = {.number = asked.request, .code = CODE_LIMIT_REACHED, .retry_ms = 1000,
                     .text = slice_text("too many connections")}});
     frame_end(&w);
     void *zmq = r->sockets[socket].zmq;
@@ -148,7 +152,7 @@ static struct peer *peer_of(struct router *r, uint32_t socket, zmq_msg_t *id, zm
     if (p == NULL) {
         p = peer_add(&r->peers, (uint8_t)socket, r->sockets[socket].kind, zmq_msg_data(id), len,
                      body);
-        if (p == NULL) newcomer_refuse(r, socket, zmq_msg_data(id), len);
+        if (p == NULL) newcomer_refuse(r, socket, zmq_msg_data(id), len, body);
     } else if (!peer_same(p, body)) {
         peer_drop(r, p, "its routing id came with another key");
         p = NULL;

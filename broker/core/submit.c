@@ -33,28 +33,34 @@ static uint64_t submit_hash(const struct submit *m) {
     return hash_bytes(h, given, sizeof given);
 }
 
-static enum code submit_sizes(const struct core *c, const struct submit *m) {
+/* What is too large or not well formed; *what names it. */
+static enum code submit_sizes(const struct core *c, const struct submit *m, const char **what) {
     const struct options *o = &m->options;
-    if (m->payload.len > c->limits.payload_max || o->extra.len > c->limits.extra_max ||
-        o->key.len > c->limits.key_max)
-        return CODE_PAYLOAD_TOO_LARGE;
-    if (!name_good(c, m->queue) || !name_fits(c, m->type) || !labels_good(c, o->labels) ||
-        !name_fits(c, o->source_name) || !name_fits(c, o->source_mime))
-        return CODE_VALIDATION_ERROR;
-    if ((o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT) ||
-        (o->set & SET_KEEP && !keep_good(o->keep_ms)) || !due_good(o) ||
-        (o->set & SET_RETRIES && o->retries > c->limits.retries_max) ||
-        (o->accepted && (o->key.len || o->source_file)))
-        return CODE_VALIDATION_ERROR;
-    return CODE_OK;
+    *what = m->payload.len > c->limits.payload_max ? "the payload is too large"
+            : o->extra.len > c->limits.extra_max ? "extra is too large"
+            : o->key.len > c->limits.key_max ? "the key is too long" : NULL;
+    if (*what) return CODE_PAYLOAD_TOO_LARGE;
+    bool source = name_fits(c, o->source_name) && name_fits(c, o->source_mime);
+    *what = !name_good(c, m->queue) ? "bad queue name"
+            : !name_fits(c, m->type) ? "bad type"
+            : !labels_good(c, o->labels) ? "labels are k=v,k=v with rising keys"
+            : !source ? "bad source name or type"
+            : o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT ? "priority is 0 to 3"
+            : o->set & SET_KEEP && !keep_good(o->keep_ms) ? "bad keep"
+            : !due_good(o) ? "bad time"
+            : o->set & SET_RETRIES && o->retries > c->limits.retries_max ? "too many retries"
+            : o->accepted && (o->key.len || o->source_file)
+                ? "an accepted task has neither key nor source" : NULL;
+    return *what ? CODE_VALIDATION_ERROR : CODE_OK;
 }
 
-static enum code submit_check(const struct core *c, const struct event *e, uint32_t *brand) {
+static enum code submit_check(const struct core *c, const struct event *e, uint32_t *brand,
+                              const char **what) {
     const struct submit *m = &e->message->submit;
     if (!who_writes(&e->who)) return CODE_FORBIDDEN;
     *brand = who_brand(&e->who, m->options.set & SET_BRAND ? m->options.brand : 0);
     if (!*brand) return CODE_FORBIDDEN;
-    enum code code = submit_sizes(c, m);
+    enum code code = submit_sizes(c, m, what);
     if (code != CODE_OK) return code;
     if (c->disk_full && !m->options.accepted) return CODE_STORAGE_FULL;
     if (m->options.accepted && c->accepted_bytes > c->limits.accepted_bytes_max) return CODE_BUSY;
@@ -151,9 +157,10 @@ static void submit_make(struct core *c, const struct event *e, struct lane *lane
 void submit_step(struct core *c, const struct event *e) {
     const struct submit *m = &e->message->submit;
     uint32_t brand = 0;
-    enum code code = submit_check(c, e, &brand);
+    const char *what = NULL;
+    enum code code = submit_check(c, e, &brand, &what);
     if (code != CODE_OK) {
-        say_code(c, e, code, (struct slice){0});
+        say_code(c, e, code, what ? slice_text(what) : (struct slice){0});
         return;
     }
     if (m->options.key.len && !core_bug(c, BUG_NO_DEDUP)) {

@@ -102,13 +102,13 @@ c submit two
 client c
     [     0] c < WELCOME
 c submit one retries=5000
-    [     0] c < SUBMITTED VALIDATION_ERROR
+    [     0] c < SUBMITTED VALIDATION_ERROR "too many retries"
 c submit one labels=b=1,a=2
-    [     0] c < SUBMITTED VALIDATION_ERROR
+    [     0] c < SUBMITTED VALIDATION_ERROR "labels are k=v,k=v with rising keys"
 c submit one labels=nonsense
-    [     0] c < SUBMITTED VALIDATION_ERROR
+    [     0] c < SUBMITTED VALIDATION_ERROR "labels are k=v,k=v with rising keys"
 c submit one accepted key=k
-    [     0] c < SUBMITTED VALIDATION_ERROR
+    [     0] c < SUBMITTED VALIDATION_ERROR "an accepted task has neither key nor source"
 c submit one brand=2
     [     0] c < SUBMITTED FORBIDDEN
 

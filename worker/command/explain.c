@@ -50,7 +50,8 @@ static void print_page(struct slice body) {
     struct gate g;
     bool kept = false;
     while (gate_next(&body, &g)) {
-        bool here = shut(&g) && !kept;
+        bool ended = slice_equal(g.name, slice_text("state")); /* then it waits for nothing */
+        bool here = shut(&g) && !kept && !ended;
         printf("%s %-10.*s %-6.*s %.*s%s\n", shut(&g) ? "x" : " ", (int)g.name.len,
                (const char *)g.name.data, (int)g.state.len, (const char *)g.state.data,
                (int)g.detail.len, (const char *)g.detail.data, here ? "   <- waits here" : "");
