@@ -73,7 +73,7 @@ def free_ports():
 class Server:
     """`relais serve` with ports and a folder that outlive it."""
 
-    def __init__(self, *flags, data=None, short=not CHAOS):
+    def __init__(self, *flags, data=None, short=not CHAOS, preload=None):
         self.folder = tempfile.mkdtemp(prefix="relais-crash-")
         self.data = data or self.folder + "/data"
         native, web = free_ports()
@@ -83,6 +83,7 @@ class Server:
                         "--log-level=warn", *flags]
         self.command += [flag for flag in SHORT if not flag.startswith("--failures")] \
             if short else []
+        self.environment = {**os.environ, **({"LD_PRELOAD": preload} if preload else {})}
         self.ready_s = []
         self.process = None
         self.start()
@@ -90,7 +91,8 @@ class Server:
     def start(self):
         begin = time.monotonic()
         with open(self.folder + "/serve.log", "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log,
+                                            env=self.environment)
         line = first_line(self.process, 30)
         self.ready_s.append(time.monotonic() - begin)
         assert READY.match(line), f"not ready: {line!r}\n{self.log()}"
