@@ -139,7 +139,8 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
         .id = t->head.id, .epoch = l->epoch, .seq = seq, .time_ms = c->wall,
         .name = note_keep(c, r->name), .data = note_keep(c, r->data)};
     note(c, RECORD_CHECKPOINT)->checkpoint = made;
-    if (!core_bug(c, BUG_STALE_CARRY)) task_set_carry(t, &made); /* it cannot be read before the group is written */
+    /* it cannot be read before the group is written */
+    if (!core_bug(c, BUG_STALE_CARRY)) task_set_carry(t, &made);
     checkpoints_trim(c, t, seq);
     t->head.checkpoint = l->checkpoint = seq;
     t->head.resume = 0;
