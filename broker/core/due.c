@@ -16,16 +16,48 @@ static void due_hold(struct core *c, struct task *t) {
     t->where = WHERE_DUE;
 }
 
+/* How many of those held are due before (ms, id) or at it. */
+static uint32_t due_until(const struct core *c, int64_t ms, uint64_t id) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->due.count; i++) {
+        const struct task *t = owner_of(c->due.timers[i], struct task, due);
+        count += t->head.due_ms < ms || (t->head.due_ms == ms && t->head.id <= id);
+    }
+    return count;
+}
+
+/* Too many are held: the horizon comes closer, to where half of them are due, and the others go
+ * back to where the store has them. */
+static void due_shrink(struct core *c) {
+    const uint32_t half = c->due.count / 2;
+    int64_t from = c->wall - DUE_AHEAD_MS, to = c->horizon_ms;
+    while (from < to) {
+        int64_t mid = from + (to - from) / 2;
+        if (due_until(c, mid, UINT64_MAX) < half) from = mid + 1;
+        else to = mid;
+    }
+    uint64_t low = 0, high = c->next;
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        if (due_until(c, from, mid) < half) low = mid + 1;
+        else high = mid;
+    }
+    c->horizon_ms = from;
+    c->horizon_id = low;
+    for (uint32_t i = c->due.count; i > 0; i--) { /* one that is missed stays: no harm */
+        if (i > c->due.count) continue;
+        struct task *t = owner_of(c->due.timers[i - 1], struct task, due);
+        if (due_near(c, t)) continue;
+        heap_clear(&c->due, &t->due);
+        t->where = WHERE_FAR;
+        task_rest(c, t);
+    }
+}
+
 void due_put(struct core *c, struct task *t) {
-    if (due_near(c, t) && (c->due.count < DUE_HELD_MAX || task_accepted(t))) {
-        due_hold(c, t);
-        return;
-    }
-    t->where = WHERE_FAR;
-    if (due_near(c, t)) { /* too many: the horizon comes closer */
-        c->horizon_ms = t->head.due_ms;
-        c->horizon_id = t->head.id - 1;
-    }
+    if (c->due.count >= DUE_HELD_MAX && due_near(c, t) && !task_accepted(t)) due_shrink(c);
+    if (due_near(c, t)) due_hold(c, t);
+    else t->where = WHERE_FAR;
 }
 
 void due_written(struct core *c, struct task *t) {

@@ -27,7 +27,7 @@ const char *task_name(struct story *s, uint64_t id) {
 void task_call(struct story *s, uint64_t id, const char *name) {
     for (uint32_t i = 0; i < s->task_count; i++)
         if (s->tasks[i].id == id) return;
-    assert(s->task_count < NAMES_MAX);
+    if (s->task_count == NAMES_MAX) s->task_count--; /* of a crowd only the last has a name */
     s->tasks[s->task_count].id = id;
     snprintf(s->tasks[s->task_count++].name, NAME_BYTES, "%s", name);
 }
@@ -76,6 +76,15 @@ static int64_t number(struct story *s, const char *key, int64_t absent) {
 static struct slice text(struct story *s, const char *key) {
     const char *v = word(s, key);
     return v ? slice_text(v) : (struct slice){0};
+}
+
+/* The text of `key`, or as many letters as size= says. */
+static struct slice bytes(struct story *s, const char *key) {
+    int64_t size = number(s, "size", 0);
+    if (size <= 0) return text(s, key);
+    buffer_clear(&s->bytes);
+    while ((int64_t)s->bytes.len < size) buffer_byte(&s->bytes, 'x');
+    return buffer_slice(&s->bytes);
 }
 
 /* "a,b" as a packed list. */
@@ -232,7 +241,8 @@ static void submit(struct story *s, struct actor *a, const char *task) {
     struct message m = {.verb = VERB_SUBMIT, .number = ++s->number};
     m.submit.queue = word(s, "queue") ? text(s, "queue") : slice_text("q");
     m.submit.type = text(s, "type");
-    m.submit.payload = word(s, "payload") ? text(s, "payload") : slice_text(task);
+    m.submit.payload = word(s, "payload") || word(s, "size") ? bytes(s, "payload")
+                                                              : slice_text(task);
     options(s, &m.submit.options);
     struct asked *asked = &s->asked[s->asked_count++ % ASKED_MAX];
     if (s->asked_count >= ASKED_MAX) s->asked_count = 0;
@@ -249,7 +259,8 @@ static bool client(struct story *s, struct actor *a, const char *verb, const cha
         if (strcmp(verbs[i].name, verb)) continue;
         struct message m = {.verb = verbs[i].verb, .number = ++s->number};
         m.ref.id = task_called(s, task);
-        m.ref.text = text(s, "why");
+        m.ref.text = bytes(s, "why");
+        a->asked = m.number;
         m.ref.version = (uint32_t)number(s, "version", s->version);
         m.ref.wait_ms = (uint32_t)number(s, "wait", 0);
         m.ref.want = (flag(s, "body") ? WANT_BODY : 0u) | (flag(s, "result") ? WANT_RESULT : 0u) |
@@ -282,7 +293,7 @@ static bool report(struct story *s, struct actor *a, const char *verb, const cha
         r->retryable = !flag(s, "final");
         r->text = text(s, "text");
         r->name = text(s, "name");
-        r->data = text(s, "data");
+        r->data = bytes(s, "data");
         speak(s, a, &m);
         return true;
     }
@@ -290,11 +301,13 @@ static bool report(struct story *s, struct actor *a, const char *verb, const cha
 }
 
 static void claim(struct story *s, struct actor *a) {
+    if (word(s, "boot")) a->boot = a->who.boot = (uint64_t)number(s, "boot", 1);
     struct message m = {.verb = VERB_CLAIM, .number = ++s->number};
     m.claim = (struct claim){
         .worker = slice_text(a->name), .boot = a->boot, .limit = (uint32_t)number(s, "limit", 0),
         .wait_ms = (uint32_t)number(s, "wait", 0), .lease_ms = (uint32_t)number(s, "lease", 0),
         .held_max = (uint32_t)number(s, "max", 0), .again = flag(s, "again")};
+    a->asked = m.number;
     serves(s, a, &m.claim.serves);
     speak(s, a, &m);
 }
@@ -330,7 +343,11 @@ static bool linkage(struct story *s, struct actor *a, const char *verb) {
     if (strcmp(verb, "hello") == 0) hello(s, a);
     else if (strcmp(verb, "silent") == 0) a->silent = true;
     else if (strcmp(verb, "awake") == 0) a->silent = false, a->beat_at = s->world.mono_ms;
-    else if (strcmp(verb, "gone") == 0) {
+    else if (strcmp(verb, "unwatch") == 0) {
+        m.verb = VERB_UNWATCH;
+        m.unwatch.number = a->asked;
+        speak(s, a, &m);
+    } else if (strcmp(verb, "gone") == 0) {
         struct event e = {.kind = EVENT_LINK_GONE, .peer = a->peer};
         a->open = false;
         a->peer = UINT32_MAX;
@@ -529,6 +546,7 @@ void story_free(struct story **self) {
     for (uint32_t i = 0; i < s->actor_count; i++)
         for (int k = 0; k < 4; k++) buffer_free(&s->actors[i].lists[k]);
     buffer_free(&s->out);
+    buffer_free(&s->bytes);
     world_close(&s->world);
     free(s);
     *self = NULL;

@@ -15,6 +15,7 @@ struct actor { /* one who speaks: a client, a native worker, a gateway, an HTTP 
     uint8_t kind;       /* enum link_kind; 0 for an HTTP worker */
     struct actor *via;  /* HTTP worker: its gateway */
     bool open, silent;
+    uint64_t asked;     /* number of its newest request that may wait */
     int64_t beat_at;
     struct message hello; /* as last said; its packed lists lie in `lists` */
     struct buffer lists[4];
@@ -38,6 +39,7 @@ struct story {
     uint32_t version;   /* of the task that was seen last */
     uint32_t peer_next;
     bool quiet;         /* narrates nothing */
+    struct buffer bytes; /* of size= */
     struct buffer out;  /* the narration */
     char *line;         /* the command under way, as words */
     char *words[WORDS_MAX_LINE];

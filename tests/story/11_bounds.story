@@ -1,0 +1,169 @@
+# Bounds: what is too large, too many, or not asked for any more.
+
+== a result that is too large is refused; the lease stays and a smaller one is taken
+client c
+    [     0] c < WELCOME
+worker a queues=q
+    [     0] a < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+    [     0] a < TASK one e1 attempt 1
+a done one size=65537
+    [     0] a < SETTLED one e1 PAYLOAD_TOO_LARGE
+a fail one text=no
+    [     0] a < SETTLED one e1
+c get one
+    [     0] c < VIEW one scheduled attempt 1 reason failed due in 772 by "a"
+
+== a payload, a reason or a note that is too large
+client c
+    [     0] c < WELCOME
+worker a queues=q
+    [     0] a < WELCOME
+c submit one size=65537
+    [     0] c < SUBMITTED PAYLOAD_TOO_LARGE "the payload is too large"
+c submit two
+    [     0] c < SUBMITTED two
+    [     0] a < TASK two e1 attempt 1
+a progress two answer text=fine
+    [     0] a < ANSWER
+a checkpoint two size=1048577
+    [     0] a < CHECKPOINT_OK two e1 PAYLOAD_TOO_LARGE seq 1
+a checkpoint two name=fine data=x
+    [     0] a < CHECKPOINT_OK two e1 seq 1
+
+== a watch and a claim may be taken back
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+c submit one delay=60000
+    [     0] c < SUBMITTED one
+c get one
+    [     0] c < VIEW one scheduled due in 60000
+c watch one wait=60000
+c unwatch
+c update one delay=50000
+    [     0] c < VIEW one scheduled due in 50000
+w claim queues=q wait=60000
+w unwatch
+c update one delay=0
+    [     0] c < VIEW one scheduled due in 0
+
+== an old incarnation's parked claims end with it
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+w claim queues=q wait=60000
+w claim queues=q wait=60000 boot=2
+c submit one
+    [     0] g < TASK one e1 attempt 1 lease 3600000 (at once)
+    [     0] c < SUBMITTED one
+c submit two
+    [     0] c < SUBMITTED two
+
+== a claim's leases end with its incarnation
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+c submit one
+    [     0] c < SUBMITTED one
+w claim queues=q
+    [     0] g < TASK one e1 attempt 1 lease 3600000 (at once)
+w start one epoch=0
+w claim queues=q boot=2
+    [     0] g < TASK one e2 attempt 2 lease 3600000
+w done one epoch=e1
+    [     0] g < SETTLED one e1 ATTEMPT_SUPERSEDED
+w done one epoch=0
+    [     0] g < SETTLED one
+c get one
+    [     0] c < VIEW UNKNOWN_TASK
+
+== a claim waits a moment for what is being read
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+many 2 t c submit %
+    [     0] c < SUBMITTED t1
+    [     0] c < SUBMITTED t2
+crash
+    [     0] the broker is back
+g hello
+    [     0] g < WELCOME
+deaf
+w claim queues=q
+wait 100
+go
+    [   100] g < TASK t1 e1 attempt 1 lease 3600000 (at once)
+
+== and no longer than that
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+many 2 t c submit %
+    [     0] c < SUBMITTED t1
+    [     0] c < SUBMITTED t2
+crash
+    [     0] the broker is back
+g hello
+    [     0] g < WELCOME
+deaf
+w claim queues=q
+wait 200
+    [   200] g < TASK none
+go
+
+== too many waits, and room for the next
+limits parked=4
+client c
+    [     0] c < WELCOME
+client d
+    [     0] d < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+c get one
+    [     0] c < VIEW one queued place 1
+c watch one wait=1000
+c watch one wait=1000
+    [     0] c < VIEW BUSY
+d watch one wait=1000
+d watch one wait=1000
+    [     0] d < VIEW BUSY
+wait 1000
+    [  1000] c < VIEW one queued place 1
+    [  1000] d < VIEW one queued place 1
+c watch one wait=1000
+
+== a watch that wakes reads what memory lacks
+client c
+    [     0] c < WELCOME
+client d
+    [     0] d < WELCOME
+worker a queues=q
+    [     0] a < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+    [     0] a < TASK one e1 attempt 1
+a start one
+a log one text=hello
+c get one
+    [     0] c < VIEW one running attempt 1 by "a"
+c watch one wait=60000 body result log
+a done one data=r
+    [     0] a < SETTLED one e1
+    [     0] c < VIEW UNKNOWN_TASK
+c submit two keep=86400000
+    [     0] a < TASK two e2 attempt 1 (at once)
+    [     0] c < SUBMITTED two
+c get two
+    [
