@@ -17,7 +17,6 @@ import tempfile
 import time
 
 import msgpack
-import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "api"))
 from conftest import READY, RELAIS, SHORT, end, first_line  # noqa: E402
@@ -32,29 +31,6 @@ CHAOS = os.environ.get("RELAIS_CHAOS") == "1"
 RELEASE = os.environ.get("RELAIS_FLAVOUR", "release") == "release"
 READY_S_MAX = 1.0 if RELEASE else 10.0  # a sanitizer's build is held to what it is for
 BODY, RESULT = 1, 2
-
-
-@pytest.fixture
-def say(capsys):
-    """Prints what was measured, whatever pytest does with the output of tests that pass."""
-    def print_now(text):
-        with capsys.disabled():
-            print("\n" + text, flush=True)
-    return print_now
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def load(server):
-    load = Load(server)
-    yield load
-    load.stop()
 
 
 def free_ports():

@@ -8,8 +8,9 @@ second kill of the server comes with one of a worker. RELAIS_SEED repeats the ti
 import time
 
 from ground import CHAOS, READY_S_MAX, ids_acknowledged, tasks_at_the_end
-from ground import load, say, server  # noqa: F401 - fixtures
 from history import check, report
+
+pytest_plugins = ["stage"]  # server, load, say
 
 KILLS, LEVEL = (25, 100000) if CHAOS else (3, 3000)
 PACE_MS = 200 if CHAOS else 100
@@ -17,7 +18,7 @@ BETWEEN_S = (0.2, 1.5) if CHAOS else (0.2, 0.8)
 WORKERS = ("native-a", "library", "native-b", "http")
 
 
-def begin_all(load):  # noqa: F811
+def begin_all(load):
     load.board.set("level", LEVEL)
     load.board.set("pace_ms", PACE_MS)
     load.begin("producer", "native-producer")
@@ -26,7 +27,7 @@ def begin_all(load):  # noqa: F811
         load.begin({"library": "library", "http": "http-worker"}.get(name, "worker"), name)
 
 
-def kill_all(server, load):  # noqa: F811
+def kill_all(server, load):
     """The kills, and the least that was in flight at one."""
     least = LEVEL
     for number in range(KILLS):
@@ -39,7 +40,7 @@ def kill_all(server, load):  # noqa: F811
     return least
 
 
-def test_nothing_is_lost_when_server_and_workers_are_killed(server, load, say):  # noqa: F811
+def test_nothing_is_lost_when_server_and_workers_are_killed(server, load, say):
     begin_all(load)
     load.wait_for(lambda: load.board.in_flight() >= LEVEL * 0.98, 60, "tasks in flight")
     begun = time.monotonic()
@@ -60,7 +61,7 @@ def test_nothing_is_lost_when_server_and_workers_are_killed(server, load, say): 
         f" {min(server.ready_s[1:]) * 1000:.0f} to {max(server.ready_s[1:]) * 1000:.0f} ms;"
         f" {web} tasks came over HTTP\n{report(found, counts)}")
     assert not any(found.values()), "\n" + report(found, counts)
-    assert web > 0 and counts["submit acknowledged"] >= LEVEL and\
+    assert web > 0 and counts["submit acknowledged"] >= LEVEL and \
         counts["done accepted"] > LEVEL / 4
     assert least >= LEVEL * 0.8, "the load was not what it should be"
     assert max(server.ready_s[1:]) < READY_S_MAX, server.ready_s

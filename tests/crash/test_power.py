@@ -21,8 +21,9 @@ import time
 import pytest
 
 from ground import CHAOS, RELEASE, Load, Server, ids_acknowledged, tasks_at_the_end
-from ground import say  # noqa: F401 - a fixture
 from history import check, report
+
+pytest_plugins = ["stage"]  # server, load, say
 
 CUTS = 6 if CHAOS else 1
 IMAGE_BYTES = 192 << 20
@@ -77,7 +78,7 @@ class Disk:
 
 
 @pytest.fixture
-def disk(say):  # noqa: F811
+def disk(say):
     why = None
     if os.geteuid() != 0:
         why = "not root"
@@ -155,7 +156,7 @@ def one_cut(disk, name, cut, blind=None):
     return found, counts
 
 
-def test_what_was_acknowledged_survives_power_cuts(disk, say):  # noqa: F811
+def test_what_was_acknowledged_survives_power_cuts(disk, say):
     kinds = (("snapshot", cut_by_snapshot), ("shutdown", cut_by_shutdown))
     for number in range(CUTS):
         kind, cut = kinds[number % len(kinds)]
@@ -168,7 +169,7 @@ def test_what_was_acknowledged_survives_power_cuts(disk, say):  # noqa: F811
 
 
 @pytest.mark.skipif(not CHAOS or not RELEASE, reason="at full length, without a sanitizer")
-def test_without_fsync_a_power_cut_loses_something(disk, say):  # noqa: F811
+def test_without_fsync_a_power_cut_loses_something(disk, say):
     source, library = disk.folder / "blind.c", disk.folder / "blind.so"
     source.write_text(BLIND)
     made = run(os.environ.get("CC", "gcc"), "-shared", "-fPIC", "-o", str(library), str(source))

@@ -12,18 +12,19 @@ import time
 import pytest
 
 from ground import CHAOS, HERE, tasks_at_the_end
-from ground import load, say, server  # noqa: F401 - fixtures
 from conftest import RELAIS, Caller, end, first_line
 from peer import CHECKPOINT, DONE, GET, OK, START, SUPERSEDED
 from recordings import BASE, created, good, result
 
-STOP_S = 60 if CHAOS else 5
+pytest_plugins = ["stage"]  # server, load, say
+
+STOP_S = 60 if CHAOS else 4
 LEASES_S = 18 if CHAOS else 2  # longer than lost_ms
 RESULT, ATTEMPTS, LOG = 2, 4, 8
 
 
 @pytest.fixture
-def stopped(server):  # noqa: F811
+def stopped(server):
     """Starts stopped.py; gives the process and what it said first."""
     started = []
 
@@ -39,7 +40,7 @@ def stopped(server):  # noqa: F811
         end(process, signal.SIGKILL)
 
 
-def state(server, task):  # noqa: F811
+def state(server, task):
     """All of it that a late report could change, read over a link of its own."""
     peer = server.peer()
     try:
@@ -48,7 +49,7 @@ def state(server, task):  # noqa: F811
         peer.close()
 
 
-def files_port(server):  # noqa: F811
+def files_port(server):
     head, port = server.native.rsplit(":", 1)
     return f"{head}:{int(port) + 1}"
 
@@ -64,7 +65,7 @@ def taken(peer, within_s):
     raise AssertionError("no other worker got the task")
 
 
-def test_a_stopped_native_worker_is_superseded(server, stopped, say):  # noqa: F811
+def test_a_stopped_native_worker_is_superseded(server, stopped, say):
     client = server.peer()
     task = client.submit("stop", retries=3)
     process, first = stopped("native", server.native, files_port(server), "stop")
@@ -94,13 +95,13 @@ def test_a_stopped_native_worker_is_superseded(server, stopped, say):  # noqa: F
     say(f"native: another worker had the task {moved_s:.1f} s after SIGSTOP; then {answers}")
 
 
-def test_a_stopped_http_worker_is_superseded(server, stopped, say):  # noqa: F811
+def test_a_stopped_http_worker_is_superseded(server, stopped, say):
     user = Caller(server.http, server.token("user", "u"))
     rival = Caller(server.http, server.token("worker", "rival"))
     job = created(user)
     process, first = stopped("http", server.http, server.token("worker", "stopped"))
     assert first["start"] == 200
-    time.sleep(2.5)
+    time.sleep(1.6)
     assert good(rival.post(BASE + "/claim", {}))["task"] is None, "its progress keeps the lease"
     os.kill(process.pid, signal.SIGSTOP)
     begun = time.monotonic()
@@ -122,7 +123,7 @@ def test_a_stopped_http_worker_is_superseded(server, stopped, say):  # noqa: F81
     say(f"HTTP: another worker had the task {moved_s:.1f} s after SIGSTOP; then {answers}")
 
 
-def test_a_stopped_relais_work_changes_nothing(server):  # noqa: F811
+def test_a_stopped_relais_work_changes_nothing(server):
     """The program that librelais is in, stopped while its command ends."""
     client = server.peer()
     task = client.submit("exec", retries=3)
@@ -151,7 +152,7 @@ def test_a_stopped_relais_work_changes_nothing(server):  # noqa: F811
 class HttpWorker(threading.Thread):
     """Claims one task with a lease far shorter than the stop, and completes it after."""
 
-    def __init__(self, server):  # noqa: F811
+    def __init__(self, server):
         super().__init__()
         self.caller = Caller(server.http, server.token("worker", "web"))
         self.task = self.caller.post("/tasks/claim/", {"queues": ["web"], "wait": 5,
@@ -167,7 +168,7 @@ class HttpWorker(threading.Thread):
             "result_data": {"by": "web"}, "lease_epoch": self.task["lease_epoch"]})
 
 
-def exec_workers(server, lines, count):  # noqa: F811
+def exec_workers(server, lines, count):
     """Their commands write one line at each start, and outlast the stop or not."""
     command = f"echo started >> {lines}; sleep {STOP_S * 0.8}; echo done"
     with open(server.folder + "/work.log", "ab") as log:
@@ -176,7 +177,7 @@ def exec_workers(server, lines, count):  # noqa: F811
                                   command], stdout=log, stderr=log) for _ in range(count)]
 
 
-def test_a_stopped_server_takes_nothing_from_anybody(server, load, say):  # noqa: F811
+def test_a_stopped_server_takes_nothing_from_anybody(server, load, say):
     client = server.peer()
     user = Caller(server.http, server.token("user", "u"))
     web = user.post("/tasks/", {"task_type": "t", "queue_name": "web", "context_data": {}}).json()
