@@ -157,7 +157,7 @@ static void pointed(struct labour *w, const struct checkpoint_ok *c, int64_t now
     if (c->code == CODE_OK) job->checkpoint = c->seq;
     if (job->step != JOB_POINTING) return;
     job->step = JOB_RUNNING;
-    job->due_ms = run_until(w, now);
+    job->due_ms = now + (int64_t)random_below(&w->random, w->l->board->pace_ms / 4 + 1);
 }
 
 static void welcomed(struct labour *w, const struct welcome *m, int64_t now) {

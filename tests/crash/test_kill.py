@@ -3,7 +3,7 @@ of it: nothing acknowledged is lost, nothing ends twice, no fence breaks, and th
 again within a second each time.
 
 Short: 3 kills of the server over 3,000 tasks in flight. At full length 25, over 100,000. Every
-second kill of the server comes with one of a worker. RELAIS_SEED repeats the times between kills.
+second kill of the server comes with one of a worker, some with one of a producer. RELAIS_SEED repeats the times between kills.
 """
 import time
 
@@ -16,13 +16,14 @@ KILLS, LEVEL = (25, 100000) if CHAOS else (3, 3000)
 PACE_MS = 200 if CHAOS else 100
 BETWEEN_S = (0.2, 1.5) if CHAOS else (0.2, 0.8)
 WORKERS = ("native-a", "library", "native-b", "http")
+PRODUCERS = ("native-producer", "http-producer")
 
 
 def begin_all(load):
     load.board.set("level", LEVEL)
     load.board.set("pace_ms", PACE_MS)
-    load.begin("producer", "native-producer")
-    load.begin("http-producer", "http-producer")
+    for role, name in zip(("producer", "http-producer"), PRODUCERS):
+        load.begin(role, name)
     for name in WORKERS:
         load.begin({"library": "library", "http": "http-worker"}.get(name, "worker"), name)
 
@@ -36,6 +37,8 @@ def kill_all(server, load):
         server.kill()
         if number % 2:
             load.kill(WORKERS[number // 2 % len(WORKERS)])
+        elif number % 8 == 2:
+            load.kill(PRODUCERS[number // 8 % len(PRODUCERS)])
         server.start()
     return least
 

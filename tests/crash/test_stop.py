@@ -13,7 +13,7 @@ import pytest
 
 from ground import CHAOS, HERE, tasks_at_the_end
 from conftest import RELAIS, Caller, end, first_line
-from peer import CHECKPOINT, DONE, GET, OK, START, SUPERSEDED
+from peer import BEAT, CHECKPOINT, DONE, GET, OK, START, SUPERSEDED
 from recordings import BASE, created, good, result
 
 pytest_plugins = ["stage"]  # server, load, say
@@ -58,10 +58,10 @@ def taken(peer, within_s):
     """The task that another worker gets; it beats while it waits, as workers do."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
+        peer.say(BEAT, [])
         task = peer.task(0.1)
         if task:
             return task
-        peer.beat()
     raise AssertionError("no other worker got the task")
 
 
@@ -182,7 +182,7 @@ def test_a_stopped_server_takes_nothing_from_anybody(server, load, say):
     user = Caller(server.http, server.token("user", "u"))
     web = user.post("/tasks/", {"task_type": "t", "queue_name": "web", "context_data": {}}).json()
     lines = server.folder + "/starts"
-    load.board.set("pace_ms", int(STOP_S * 700))
+    load.board.set("pace_ms", int(STOP_S * 600))
     load.begin("worker", "native-a", 16)
     load.begin("worker", "native-b", 16)
     mine = [client.submit("load", str(n).encode(), retries=3) for n in range(32)]
