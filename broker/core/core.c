@@ -124,7 +124,6 @@ static void timer_run(struct core *c, struct timer *t) {
     case TIMER_CLAIM: claim_timer(c, owner_of(t, struct claim_wait, timer)); return;
     case TIMER_QUEUE: queue_update(c, owner_of(t, struct queue, timer)); return;
     case TIMER_SWEEP: sweep_timer(c); return;
-    case TIMER_DUE: return;
     }
 }
 

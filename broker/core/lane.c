@@ -195,8 +195,10 @@ void lane_take(struct core *c, struct task *t) {
     lane_update(c, t->lane);
 }
 
-/* The oldest of the shelf, unless what is older is on disk only: that must be read first. */
+/* The oldest of the shelf, unless what is older is on disk only: that must be read first. And
+ * while many bodies are being read no further one is asked for. */
 static struct task *shelf_first(const struct shelf *s) {
+    if (s->fetching >= FETCH_MAX) return NULL;
     struct node *n = list_first(&s->window);
     struct task *t = n ? owner_of(n, struct task, place) : NULL;
     return t && s->disk && t->head.order > s->from ? NULL : t;

@@ -20,7 +20,7 @@ static struct task *task_make(struct core *c, struct lane *lane, uint64_t id) {
     list_init(&t->place);
     list_init(&t->dirty);
     list_init(&t->touch);
-    t->due.kind = TIMER_DUE;
+    t->due.kind = (uint32_t)id; /* of what is due at once the older goes first */
     t->lane = lane;
     t->head.id = id;
     t->watched = c->watches.count > 0;

@@ -12,8 +12,12 @@ static void heap_seat(struct heap *h, uint32_t i, struct timer *t) {
     t->place = i + 1;
 }
 
+static bool is_earlier(const struct timer *a, const struct timer *b) {
+    return a->at != b->at ? a->at < b->at : a->kind < b->kind;
+}
+
 static void heap_rise(struct heap *h, uint32_t i, struct timer *t) {
-    while (i > 0 && h->timers[(i - 1) / 2]->at > t->at) {
+    while (i > 0 && is_earlier(t, h->timers[(i - 1) / 2])) {
         heap_seat(h, i, h->timers[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -22,8 +26,8 @@ static void heap_rise(struct heap *h, uint32_t i, struct timer *t) {
 
 static void heap_sink(struct heap *h, uint32_t i, struct timer *t) {
     for (uint32_t child; (child = 2 * i + 1) < h->count; i = child) {
-        if (child + 1 < h->count && h->timers[child + 1]->at < h->timers[child]->at) child++;
-        if (h->timers[child]->at >= t->at) break;
+        if (child + 1 < h->count && is_earlier(h->timers[child + 1], h->timers[child])) child++;
+        if (!is_earlier(h->timers[child], t)) break;
         heap_seat(h, i, h->timers[child]);
     }
     heap_seat(h, i, t);
@@ -56,6 +60,6 @@ void heap_clear(struct heap *h, struct timer *t) {
     t->place = 0;
     struct timer *last = h->timers[--h->count];
     if (last == t) return;
-    if (i > 0 && h->timers[(i - 1) / 2]->at > last->at) heap_rise(h, i, last);
+    if (i > 0 && is_earlier(last, h->timers[(i - 1) / 2])) heap_rise(h, i, last);
     else heap_sink(h, i, last);
 }

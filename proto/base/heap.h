@@ -1,7 +1,8 @@
 /* heap.h - an intrusive binary heap: the earliest timer first.
  *
  * A timer lies inside its owner and knows its place, so that it can be moved or taken out. Equal
- * times keep no order. Grows by doubling; heap_set returns false when memory is out. Pure. */
+ * times go by `kind`, the lower one first. Grows by doubling; heap_set returns false when memory
+ * is out. Pure. */
 #ifndef RELAIS_PROTO_BASE_HEAP_H
 #define RELAIS_PROTO_BASE_HEAP_H
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 struct timer {
     int64_t at;     /* milliseconds on the clock of its heap */
     uint32_t place; /* 1.. in a heap; 0 = in none */
-    uint32_t kind;  /* the owner's own */
+    uint32_t kind;  /* the owner's own; decides between equal times */
 };
 struct heap { struct timer **timers; uint32_t count, cap; }; /* timers: owned array of borrowed */
 
