@@ -28,10 +28,10 @@ enum change { CHANGE_HEAD = 1, CHANGE_BODY = 2, CHANGE_RESULT = 4, CHANGE_RESULT
 enum timer_kind { TIMER_LEASE, TIMER_LINK, TIMER_WORKER, TIMER_WATCH, TIMER_CLAIM, TIMER_QUEUE,
                   TIMER_SWEEP };
 enum { SHELF_WINDOW_MIN = 16, SHELF_LOW = 64, FETCH_MAX = 16, LOAD_COUNT = 256,
-       DUE_HELD_MAX = 65536, DUE_AHEAD_MS = 60000, SWEEP_COUNT = 1000, SWEEP_STEP_MS = 100, SWEEP_REST_MS = 60000,
+       DUE_HELD_MAX = 65536, DUE_AHEAD_MS = 60000, DUE_LOAD_COUNT = 4096,
+       SWEEP_COUNT = 1000, SWEEP_STEP_MS = 100, SWEEP_REST_MS = 60000,
        NUMBER_BLOCK = 1 << 20, SETTLED_SLOTS = 1 << 15, CREWS_MAX = 1024, LOSSES_MAX = 32,
-       PLACE_STEPS = 4096, DUE_LOAD_COUNT = 4096,
-       FREEZE_WORKERS_MIN = 10, FREEZE_PERCENT = 30 };
+       PLACE_STEPS = 4096, FREEZE_WORKERS_MIN = 10, FREEZE_PERCENT = 30 };
 
 struct body { size_t size; struct task_body body; uint8_t bytes[]; };       /* one block */
 struct result { size_t size; struct task_result result; uint8_t bytes[]; }; /* one block */
