@@ -99,7 +99,8 @@ static enum store_state disk_append(struct store *s, uint64_t group, struct slic
     uint64_t start = now_us();
     bool ok = g && journal_append(d->journal, group, records, why, sizeof why);
     if (!g) snprintf(why, sizeof why, "memory is out");
-    d->sync_us[d->sync_count++ % SYNC_SAMPLES] = (uint32_t)(now_us() - start);
+    atomic_set(d->sync_us[d->sync_count % SYNC_SAMPLES], (uint32_t)(now_us() - start));
+    atomic_add(d->sync_count, 1);
     if (ok) {
         pthread_mutex_lock(&d->inbox_lock);
         ok = inbox_room(&d->inbox);
@@ -178,7 +179,8 @@ static void disk_stats(struct store *s, struct store_stats *stats) {
     struct disk *d = disk_of(s);
     struct journal_stats journal;
     uint32_t sorted[SYNC_SAMPLES];
-    size_t count = d->sync_count < SYNC_SAMPLES ? (size_t)d->sync_count : SYNC_SAMPLES;
+    uint64_t synced = atomic_get(d->sync_count);
+    size_t count = synced < SYNC_SAMPLES ? (size_t)synced : SYNC_SAMPLES;
     for (size_t i = 0; i < count; i++) sorted[i] = atomic_get(d->sync_us[i]);
     qsort(sorted, count, sizeof *sorted, by_number);
     journal_stats(d->journal, &journal);
