@@ -18,7 +18,7 @@ static void claim_close(struct core *c, uint32_t peer, uint64_t number) {
 void claim_drop(struct core *c, struct claim_wait *claim) {
     struct worker *w = claim->worker;
     crew_busy(&claim->taker);
-    crew_leave(c, claim->taker.crew);
+    crew_leave(claim->taker.crew);
     heap_clear(&c->clock, &claim->timer);
     list_unlink(&claim->in_link);
     list_unlink(&claim->given);

@@ -145,21 +145,6 @@ static struct crew *crew_new(struct core *c, uint32_t brand, const struct serves
     return crew;
 }
 
-struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *s) {
-    struct crew *crew = NULL;
-    for (struct map_node *n = map_first(&c->crew_keys, crew_hash(brand, s)); n; n = map_next(n)) {
-        struct crew *other = owner_of(n, struct crew, by_key);
-        if (other->brand == brand && slice_equal(other->serves.queues, s->queues) &&
-            slice_equal(other->serves.types, s->types) &&
-            slice_equal(other->serves.labels, s->labels))
-            crew = other;
-    }
-    if (!crew && c->crew_keys.count >= CREWS_MAX) return NULL;
-    if (!crew) crew = crew_new(c, brand, s);
-    crew->users++;
-    return crew;
-}
-
 static void crew_drop(struct core *c, struct crew *crew) {
     for (struct node *n; (n = list_first(&crew->lanes));) {
         struct crew_lane *cl = owner_of(n, struct crew_lane, in_crew);
@@ -181,9 +166,36 @@ static void crew_drop(struct core *c, struct crew *crew) {
     free(crew);
 }
 
-void crew_leave(struct core *c, struct crew *crew) {
+/* One that nobody uses makes room. */
+static void crew_evict(struct core *c) {
+    for (size_t i = 0; i <= c->crew_keys.mask; i++)
+        for (struct map_node *n = c->crew_keys.buckets[i]; n; n = n->next) {
+            struct crew *crew = owner_of(n, struct crew, by_key);
+            if (crew->users) continue;
+            crew_drop(c, crew);
+            return;
+        }
+}
+
+struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *s) {
+    struct crew *crew = NULL;
+    for (struct map_node *n = map_first(&c->crew_keys, crew_hash(brand, s)); n; n = map_next(n)) {
+        struct crew *other = owner_of(n, struct crew, by_key);
+        if (other->brand == brand && slice_equal(other->serves.queues, s->queues) &&
+            slice_equal(other->serves.types, s->types) &&
+            slice_equal(other->serves.labels, s->labels))
+            crew = other;
+    }
+    if (!crew && c->crew_keys.count >= CREWS_MAX) crew_evict(c);
+    if (!crew && c->crew_keys.count >= CREWS_MAX) return NULL;
+    if (!crew) crew = crew_new(c, brand, s);
+    crew->users++;
+    return crew;
+}
+
+void crew_leave(struct crew *crew) {
     assert(crew->users > 0);
-    if (--crew->users == 0) crew_drop(c, crew);
+    crew->users--;
 }
 
 void crew_ready(struct core *c, struct lane *l) {
@@ -254,7 +266,7 @@ void crew_dispatch(struct core *c, struct crew *crew) {
         if (!l) break;
         crew_give(c, crew, l);
     }
-    crew_leave(c, crew);
+    crew_leave(crew);
 }
 
 void crew_dispatch_pending(struct core *c) {
@@ -275,7 +287,7 @@ void crew_dispatch_lane(struct core *c, struct lane *l) {
             crew->users++;
             crew_give(c, crew, l);
             ring_turn(&l->crews, n);
-            crew_leave(c, crew);
+            crew_leave(crew);
             break;
         }
     }

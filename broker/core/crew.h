@@ -9,8 +9,9 @@
 
 /* The crew of this brand (0 = all) and service, made when new; one more user. NULL at CREWS_MAX. */
 struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *serves);
-/* One user less; the last one frees it. */
-void crew_leave(struct core *c, struct crew *crew);
+/* One user less. A crew stays when nobody uses it, for the next claim is like the last one; at
+ * CREWS_MAX it makes room. */
+void crew_leave(struct crew *crew);
 /* A new lane finds the crews that serve it. */
 void crew_meet(struct core *c, struct lane *lane);
 /* lane->ready has changed; idle crews are served at the end of the step at the latest. */

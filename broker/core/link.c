@@ -103,7 +103,7 @@ static struct worker *hello_worker(struct core *c, const struct event *e, struct
         return NULL;
     }
     crew_busy(&w->taker);
-    if (w->taker.crew) crew_leave(c, w->taker.crew);
+    if (w->taker.crew) crew_leave(w->taker.crew);
     w->taker.crew = crew;
     w->slots = h->slots;
     w->prefetch = h->prefetch;

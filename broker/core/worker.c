@@ -124,7 +124,7 @@ static void worker_drop(struct core *c, struct worker *w) {
     }
     if (w->taker.crew) {
         crew_busy(&w->taker);
-        crew_leave(c, w->taker.crew);
+        crew_leave(w->taker.crew);
     }
     heap_clear(&c->clock, &w->timer);
     map_remove(&c->worker_names, &w->by_name);

@@ -318,3 +318,20 @@ wait 10000
     [ 40000] a < TASK d1 e2 attempt 1 (at once)
 counts
     [ 40000] scheduled 0 queued 65999 delivered 1 running 0 completed 0 failed 0 cancelled 0; workers 1
+
+== more kinds of service than are kept: those that nobody uses make room
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+quiet
+many 1100 q w claim queues=%
+wait 0
+c submit one queue=q1100
+c submit two queue=q7
+loud
+w claim queues=q1100
+    [     0] g < TASK one e1 attempt 1 lease 3600000 (at once)
+w claim queues=q7
+    [     0] g < TASK two e2 attempt 1 lease 3600000 (at once)
