@@ -3,7 +3,8 @@ of it: nothing acknowledged is lost, nothing ends twice, no fence breaks, and th
 again within a second each time.
 
 Short: 3 kills of the server over 3,000 tasks in flight. At full length 25, over 100,000. Every
-second kill of the server comes with one of a worker, some with one of a producer. RELAIS_SEED repeats the times between kills.
+second kill of the server comes with one of a worker, some with one of a producer. RELAIS_SEED
+repeats the times between kills.
 """
 import time
 
