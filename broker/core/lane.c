@@ -275,9 +275,16 @@ static void lane_admit(struct core *c, struct lane *l, struct shelf *s, const st
     window_put(c, t);
 }
 
+/* The body of the last head of the part before this one. */
+static void body_late(struct core *c, const struct task_body *body) {
+    struct task *t = task_held(c, body->id);
+    if (t && !t->body && t->where == WHERE_WINDOW) task_set_body(c, t, body);
+}
+
 void lane_loaded(struct core *c, const struct event *e) {
     struct lane *l = c->lanes[e->need.lane];
     struct shelf *s = &l->shelves[e->need.priority];
+    if (e->record_count && e->records[0].kind == RECORD_BODY) body_late(c, &e->records[0].body);
     for (uint32_t i = 0; i < e->record_count; i++) {
         const struct record *r = &e->records[i];
         if (r->kind != RECORD_TASK) continue;

@@ -304,7 +304,8 @@ static void loaded(struct sim *s, uint32_t who) {
     uint32_t life = p->life;
     while (cut && from + 2 < count && below(s, 3)) {
         uint32_t to = from + 1 + (uint32_t)below(s, count - from - 1);
-        while (to < count && p->loaded[to].kind == RECORD_BODY) to++;
+        bool parted = s->rates.slow_load % 2; /* in half of the worlds a head may lose its body */
+        while (to < count && p->loaded[to].kind == RECORD_BODY && !parted) to++;
         if (to >= count) break;
         struct event e = {.kind = EVENT_LOADED, .need = need, .records = p->loaded + from,
                           .record_count = to - from, .more = true};
