@@ -190,7 +190,7 @@ def test_a_stopped_server_takes_nothing_from_anybody(server, load, say):
     others = exec_workers(server, lines, 2)
     worker = HttpWorker(server)
     try:
-        load.wait_for(lambda: server.stats()["tasks_running"] >= 30, 20, "all of them run")
+        load.wait_for(lambda: all_begun(server, lines, len(execs)), 20, "all of them run")
         before = server.stats()
         server.signal(signal.SIGSTOP)
         time.sleep(STOP_S)
@@ -217,6 +217,12 @@ def test_a_stopped_server_takes_nothing_from_anybody(server, load, say):
         view = state(server, task)
         assert (view[1], view[13]) == (6, 1), f"task {task}: status, attempt {view[:14]}"
     one_run_each(load.read(), tasks_at_the_end(server, mine), mine)
+
+
+def all_begun(server, lines, execs):
+    stats = server.stats()
+    return stats["tasks_queued"] + stats["tasks_delivered"] == 0 and os.path.exists(lines) and \
+        len(open(lines, encoding="utf-8").read().split()) == execs
 
 
 def one_run_each(histories, final, mine):
