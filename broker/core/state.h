@@ -247,7 +247,7 @@ struct core {
     struct link *links;    /* by peer */
     uint32_t links_used;   /* peers seen so far */
     uint64_t ticket;
-    uint32_t parked_count, multi_parked, leased;
+    uint32_t parked_count, leased;
     uint32_t waits;               /* the watches and claims among the parked */
     struct parked *resuming;      /* the parked form of the event being handled, when it has one */
     const struct event *handling; /* that event */
