@@ -186,7 +186,12 @@ void link_drain(struct core *c, const struct event *e) {
     if (!w) return;
     w->draining = true;
     worker_room(c, w);
-    worker_take_back(c, w);
+    for (struct node *n = w->leases.next; n != &w->leases; n = n->next) {
+        const struct lease *l = owner_of(n, struct lease, in_worker);
+        if (!l->task || l->started) continue;
+        struct message *m = say(c, e->peer, VERB_RECALL, 0);
+        m->stop = (struct stop){.task = l->id, .epoch = l->epoch};
+    }
 }
 
 void link_timer(struct core *c, struct link *link) {

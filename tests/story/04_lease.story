@@ -351,6 +351,9 @@ many 2 t c submit %
     [     0] a < TASK t2 e2 attempt 1
 a start t1
 a drain
+    [     0] a < RECALL
+a release t2
+    [     0] a < SETTLED t2 e2
 worker b queues=q
     [     0] b < WELCOME
     [     0] b < TASK t2 e3 attempt 1

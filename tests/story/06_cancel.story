@@ -132,11 +132,12 @@ c queue q paused=1
              rate_per_min 0
              weight 1
              queued 0
-a drain
+a release one
+    [     0] a < SETTLED one e2
 a hello
     [     0] a < WELCOME
 c remove one
-    [     0] c < VIEW one queued reason lease_lost place 1
+    [     0] c < VIEW one queued reason released place 1
 c get one
     [     0] c < VIEW UNKNOWN_TASK
 counts
