@@ -192,12 +192,12 @@ static void start_up_places_what_has_a_record(void) {
         files_seal(f, id, 0, &size, hash);
     }
     files_close(&f); /* as a crash leaves it */
-    snprintf(path, sizeof path, "%s/files/incoming/07 strange", folder);
-    close(open(path, O_CREAT | O_WRONLY, 0600));
     f = open_files();
     is_int(files_recover(f, unreadable, NULL, why, sizeof why) < 0, true,
            "records that cannot be read are an error");
     ok(exists("incoming/10") && exists("incoming/11"), "and nobody loses bytes for it");
+    snprintf(path, sizeof path, "%s/files/incoming/07 strange", folder);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
     is_int(files_recover(f, even, NULL, why, sizeof why), 5, "start-up looks at incoming/");
     ok(exists("10") && exists("12"), "what has a record is placed");
     ok(!exists("11") && !exists("incoming/11") && !exists("incoming/13"), "the rest is unlinked");
