@@ -173,7 +173,6 @@ const char *exchange_origin(struct exchange *x) {
 /* ---- the broker ---- */
 
 enum code exchange_code(const struct message *answer) { return answer_code(answer); }
-struct slice exchange_text(const struct message *answer) { return answer_text(answer); }
 
 static uint64_t file_of(const struct message *m) {
     if (m->verb == VERB_SUBMIT) return m->submit.options.source_file;
@@ -271,42 +270,9 @@ void exchange_proceed(struct exchange *x) {
     http_wake(r);
 }
 
-struct later {
-    struct timer timer; /* in server.later */
-    struct node of_request;
-    struct request *request;
-    exchange_then *then;
-};
-
-void exchange_later(struct exchange *x, uint32_t delay_ms, exchange_then *then) {
-    struct request *r = request_of(x);
-    struct later *later = exchange_alloc(x, sizeof *later);
-    later->request = r;
-    later->then = then;
-    list_push(&r->laters, &later->of_request);
-    if (!heap_set(&r->server->later, &later->timer, r->server->now_ms + delay_ms)) abort();
-    r->waiting = true;
-}
-
-void exchange_tick(struct server *s) {
-    struct timer *timer;
-    while ((timer = heap_first(&s->later)) != NULL && timer->at <= s->now_ms) {
-        struct later *later = owner_of(timer, struct later, timer);
-        heap_clear(&s->later, timer);
-        list_unlink(&later->of_request);
-        later->then(&later->request->x, NULL);
-        request_check(later->request);
-    }
-}
-
 void exchange_cut(struct request *r) {
     while (!list_empty(&r->calls)) {
         call_drop(owner_of(list_first(&r->calls), struct call, of_owner));
-    }
-    while (!list_empty(&r->laters)) {
-        struct later *later = owner_of(list_first(&r->laters), struct later, of_request);
-        heap_clear(&r->server->later, &later->timer);
-        list_unlink(&later->of_request);
     }
     if (r->intake != NULL) intake_drop(r);
 }

@@ -125,11 +125,8 @@ void exchange_send(struct exchange *x, const struct message *m, exchange_then *t
 void exchange_try(struct exchange *x, const struct message *m, exchange_then *then);
 /* The code of any answer: of REFUSED, SUBMITTED, VIEW …; 0 for those that carry none. */
 enum code exchange_code(const struct message *answer);
-struct slice exchange_text(const struct message *answer); /* its sentence, may be empty */
 /* After `begin`: go on with the body. */
 void exchange_proceed(struct exchange *x);
-/* Calls `then` with answer NULL after that time, unless the exchange has ended. */
-void exchange_later(struct exchange *x, uint32_t delay_ms, exchange_then *then);
 
 /* ---- the answer ---- */
 

@@ -141,10 +141,6 @@ static bool default_brand(struct exchange *x) {
     return refuse(x, CAUSE_BRAND_FORBIDDEN, CODE_FORBIDDEN, "the token names no brand");
 }
 
-bool guard_token_brand(struct exchange *x) {
-    return x->who.role == ROLE_NONE || default_brand(x);
-}
-
 bool guard_brand(struct exchange *x) {
     struct request *r = request_of(x);
     const char *text = NULL;

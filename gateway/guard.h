@@ -11,7 +11,6 @@
  *                 clients that send neither as the service of brand 1
  *   guard_brand   tenant by X-Brand-ID: at most once, absent = the token's first (an admin's that
  *                 names none: 1), must be in the token's list, `all` for admins only
- *   guard_token_brand  tenant by the token alone: its first brand
  *   guard_role    the route's guard against the principal's role
  *   guard_rate    rate_per_min of the principal; GUARD_SLOW routes: failures_per_min of the address
  *
@@ -28,7 +27,6 @@ bool guard_cors(struct exchange *x);
 bool guard_who(struct exchange *x);
 bool guard_key(struct exchange *x);
 bool guard_brand(struct exchange *x);
-bool guard_token_brand(struct exchange *x);
 bool guard_role(struct exchange *x);
 bool guard_rate(struct exchange *x);
 #endif

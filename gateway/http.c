@@ -145,7 +145,7 @@ static void client_left(struct client *c) {
         enum verb verb = owner_of(n, struct call, of_owner)->verb;
         parked = parked || verb == VERB_WATCH || verb == VERB_CLAIM;
     }
-    if (parked || !list_empty(&r->laters)) request_left(r);
+    if (parked) request_left(r);
 }
 
 /* ---- requests ---- */
@@ -490,8 +490,6 @@ static int loop_timeout(struct server *s) {
     MHD_UNSIGNED_LONG_LONG ms;
     if (s->http->woken > 0) return 0;
     int64_t wait = s->tick_ms - s->now_ms;
-    struct timer *first = heap_first(&s->later);
-    if (first != NULL && first->at - s->now_ms < wait) wait = first->at - s->now_ms;
     if (MHD_get_timeout(s->http->daemon, &ms) == MHD_YES && (int64_t)ms < wait) wait = (int64_t)ms;
     return wait < 0 ? 0 : (int)wait;
 }
@@ -508,7 +506,6 @@ static bool poll_once(struct server *s) {
         else if (about != &about_mhd && about != &about_link) client_left(events[i].data.ptr);
     }
     turn(s);
-    if (s->later.count > 0) exchange_tick(s);
     if (s->now_ms >= s->tick_ms) server_tick(s);
     return stop;
 }

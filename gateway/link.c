@@ -521,7 +521,6 @@ bool link_moved(struct link *l) {
 }
 
 bool link_up(const struct link *l) { return l->welcomed; }
-uint32_t link_calls(const struct link *l) { return l->call_count; }
 
 /* Those that are over stand in a list of their own first: `done` may change the other anywhere. */
 static void expire(struct link *l, int64_t now_ms) {

@@ -76,5 +76,4 @@ void link_flush(struct link *l);
 bool link_receive(struct link *l, int64_t now_ms);
 /* Beats, silence, deadlines: about every 100 ms. */
 void link_tick(struct link *l, int64_t now_ms);
-uint32_t link_calls(const struct link *l);
 #endif

@@ -59,7 +59,6 @@ static void server_close(struct server *s) {
         buffer_free(&r->body);
         free(r);
     }
-    heap_free(&s->later);
     link_destroy(&s->link);
     keyring_free(&s->ring);
     jwt_cache_destroy(&s->tokens);

@@ -26,7 +26,6 @@ struct request *request_new(struct server *s, struct client *c, const char *targ
     r->stage = STAGE_HEAD;
     r->start_us = clock_mono_us();
     list_init(&r->calls);
-    list_init(&r->laters);
     r->target_at = target;
     r->target = (const char *)exchange_copy(&r->x, slice_text(target)).data;
     r->x.wall_ms = s->wall_ms;
@@ -330,7 +329,7 @@ size_t request_body(struct request *r, const uint8_t *data, size_t len) {
 
 void request_check(struct request *r) {
     bool waits = r->stage == STAGE_BEGIN || r->stage == STAGE_WORK;
-    if (!waits || !list_empty(&r->calls) || !list_empty(&r->laters)) return;
+    if (!waits || !list_empty(&r->calls)) return;
     log_error("a route ended without an answer", field_text("path", r->x.path));
     exchange_refuse(&r->x, CODE_INTERNAL_ERROR, NULL);
 }

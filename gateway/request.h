@@ -16,7 +16,6 @@
 #include "gateway/lint.h"
 #include "gateway/link.h"
 #include "gateway/route.h"
-#include "proto/base/heap.h"
 #include "proto/base/list.h"
 #include "proto/host/config.h"
 #include "proto/keyring.h"
@@ -62,7 +61,6 @@ struct server {
     bool ring_known;
     uint64_t ring_version;         /* raised by each */
     struct jwt_cache *tokens;
-    struct heap later;             /* exchange_later */
     struct request *free;          /* requests kept for reuse */
     uint32_t free_count;
     struct node clients;
@@ -117,7 +115,6 @@ struct request {
     struct buffer body;
     struct form *form; /* in the arena */
     struct node calls; /* call.of_owner */
-    struct node laters;
     struct claimed *claimed; /* tasks given to this client by CLAIM; in the arena */
     uint32_t claimed_count;
     struct intake *intake;   /* stream.c: uploads under way */
@@ -135,7 +132,6 @@ void *arena_alloc(struct arena *a, size_t size);
 void exchange_cut(struct request *r);
 /* RELEASEs the tasks that were claimed for it. */
 void exchange_unclaim(struct request *r);
-void exchange_tick(struct server *s); /* exchange_later */
 
 /* ---- request.c ---- */
 

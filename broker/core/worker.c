@@ -29,11 +29,6 @@ static struct worker *worker_named(const struct core *c, uint32_t brand, struct 
     return NULL;
 }
 
-struct worker *worker_find(const struct core *c, uint32_t brand, const struct who *who,
-                           struct slice name) {
-    return worker_named(c, brand, principal_of(who), name);
-}
-
 static struct worker *worker_new(struct core *c, const struct worker_record *r) {
     struct worker *w = calloc(1, sizeof *w + r->name.len + r->principal.len);
     assert(w != NULL);

@@ -9,10 +9,8 @@
 #define RELAIS_CORE_WORKER_H
 #include "broker/core/state.h"
 
-/* The worker of this principal and name, or NULL. */
-struct worker *worker_find(const struct core *c, uint32_t brand, const struct who *who,
-                           struct slice name);
-/* The same, made when new; NULL at workers_max. An other boot than known ends the old one. */
+/* The worker of this principal and name, made when new; NULL at workers_max. Another boot than
+ * known ends the old one. */
 struct worker *worker_get(struct core *c, uint32_t brand, const struct who *who,
                           struct slice name, uint64_t boot, bool http);
 void worker_restore(struct core *c, const struct worker_record *record);
