@@ -28,6 +28,10 @@ SHORT = ["--beat-ms=200", "--suspect-ms=600", "--doubt-ms=1000", "--lost-ms=1500
 READY = re.compile(r"relais: ready(?: http=(\S+))?(?: native=(\S+))?")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "row(route, error): the contract row that a test covers")
+
+
 def end(process, how=signal.SIGTERM, within_s=15):
     """Ends a process that was started here, by its own id."""
     if process.poll() is None:
