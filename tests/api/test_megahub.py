@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from conftest import TIME, Caller, alike, example
+from rows import row
 from tasks import SEO, at, claimed, created, one, refused
 
 FRENCH = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
@@ -15,6 +16,7 @@ ENGLISH = {"Accept-Language": "en-US,en;q=0.9,fr;q=0.2"}
 
 # ---- create ----
 
+@row("POST /tasks")
 def test_a_created_task_is_answered_whole(user, brand):
     answer = user.post("/tasks/", SEO)
     assert answer.status_code == 201
@@ -36,6 +38,7 @@ def test_a_created_task_is_answered_whole(user, brand):
     assert {key: task[key] for key in constants} == constants
 
 
+@row("GET /tasks/{id}")
 def test_reading_gives_what_creating_answered(user):
     task = created(user)
     for name in (task["id"], task["task_id"]):
@@ -99,6 +102,7 @@ def test_a_schedule_in_the_past_is_refused(user):
     assert list(body["field_errors"]) == ["scheduled_for"]
 
 
+@row("POST /tasks", error=400)
 def test_a_missing_type_is_named_in_the_callers_language(user):
     bare = {"description": "x"}
     for headers, text in (({}, "Ce champ est requis"), (FRENCH, "Ce champ est requis"),
@@ -164,6 +168,7 @@ def test_a_repeated_key_gives_the_same_answer(user):
     assert first.headers["Location"] == second.headers["Location"]
 
 
+@row("POST /tasks", error=409)
 def test_a_key_is_no_use_for_another_body(user):
     key = {"Idempotency-Key": "again-2"}
     created_once = user.post("/tasks/", SEO, headers=key)
@@ -215,6 +220,7 @@ def test_another_brands_task_looks_like_none(user, stranger):
                 "Task not found or access denied")
 
 
+@row("GET /tasks/{id}", error=404)
 @pytest.mark.parametrize("name", ["999999999999", "task_aaaaaaaaaaaa", "nothing", "0", "-1",
                                   "99999999999999999999999", "1e3"])
 def test_an_unknown_task_is_not_found(user, name):
@@ -233,6 +239,8 @@ def test_the_brand_header_chooses_among_the_tokens_brands(relais, brand):
     refused(both.post("/tasks/", SEO, headers={"X-Brand-ID": "nine"}), 400, "BRAND_REQUIRED")
 
 
+@row("POST /tasks", error=403)
+@row("POST /tasks/claim", error=403)
 def test_a_worker_may_not_create_and_a_user_may_not_claim(user, worker):
     refused(worker.post("/tasks/", SEO), 403, "PERMISSION_DENIED")
     refused(user.post("/tasks/claim/", {}), 403, "PERMISSION_DENIED")

@@ -6,9 +6,12 @@ import threading
 import pytest
 
 from conftest import TIME, alike, example
+from rows import row
 from tasks import SEO, claimed, created, ended, one, refused
 
 
+@row("POST /tasks/claim")
+@row("POST /tasks/{id}/complete")
 def test_a_task_goes_from_claim_to_completed(user, worker):
     sample = example("002_task_complete.json")
     task = created(user)
@@ -52,6 +55,8 @@ def test_the_result_is_kept_byte_for_byte(user, worker):
     assert result in user.get(f"/tasks/{task['id']}/").text
 
 
+@row("POST /tasks/{id}/progress")
+@row("POST /tasks/{id}/heartbeat")
 def test_progress_and_heartbeat_are_seen(user, worker):
     task = created(user)
     mine = one(worker, lease_seconds=30)
@@ -70,6 +75,7 @@ def test_progress_and_heartbeat_are_seen(user, worker):
     assert beat.json()["lease_expires_at"] >= body["lease_expires_at"]
 
 
+@row("POST /tasks/{id}/progress", error=400)
 @pytest.mark.parametrize("value", [-1, 101, "half", None])
 def test_progress_out_of_range_is_refused(user, worker, value):
     task = created(user)
@@ -79,6 +85,7 @@ def test_progress_out_of_range_is_refused(user, worker, value):
     assert list(answer.json()["field_errors"]) == ["progress_percentage"]
 
 
+@row("POST /tasks/{id}/fail")
 def test_a_failure_ends_the_task_unless_it_may_be_retried(user, worker):
     task = created(user)
     one(worker)
@@ -102,6 +109,7 @@ def test_a_retryable_failure_comes_back_until_its_retries_are_spent(user, worker
     assert (read["status"], read["retry_count"]) == ("failed", 0)
 
 
+@row("POST /tasks/{id}/fail", error=400)
 def test_fail_needs_its_message(user, worker):
     task = created(user)
     one(worker)
@@ -109,6 +117,7 @@ def test_fail_needs_its_message(user, worker):
             error_message=["Ce champ est requis"])
 
 
+@row("POST /tasks/{id}/complete", error=400)
 def test_result_data_must_be_an_object(user, worker):
     task = created(user)
     one(worker)
@@ -177,6 +186,7 @@ def test_a_worker_of_another_brand_gets_nothing(user, relais, brand):
     assert claimed(alien, wait=0)["count"] == 0
 
 
+@row("POST /tasks/claim", error=400)
 @pytest.mark.parametrize("field, value", [("queues", "normal"), ("queues", [1]), ("limit", 0),
                                           ("limit", 10 ** 6), ("wait", -1), ("wait", "long"),
                                           ("task_types", [""]),
@@ -232,6 +242,10 @@ def test_the_winners_own_report_may_be_repeated(user, worker):
     assert first.json() == second.json()
 
 
+@row("POST /tasks/{id}/heartbeat", error=404)
+@row("POST /tasks/{id}/progress", error=404)
+@row("POST /tasks/{id}/complete", error=404)
+@row("POST /tasks/{id}/fail", error=404)
 def test_reports_on_an_unknown_task_find_none(worker):
     for path, body in (("progress", {"progress_percentage": 1}), ("complete", {}),
                        ("fail", {"error_message": "x"}), ("heartbeat", {})):
