@@ -97,7 +97,7 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
     case RECORD_ATTEMPT:
         out[n++] = &r->attempt.worker, out[n++] = &r->attempt.message;
         break;
-    case RECORD_LOG: out[n++] = &r->log.text; break;
+    case RECORD_LOG: case RECORD_PART: out[n++] = &r->log.text; break;
     case RECORD_CHECKPOINT:
         out[n++] = &r->checkpoint.name, out[n++] = &r->checkpoint.data;
         break;

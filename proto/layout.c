@@ -37,6 +37,7 @@ static const struct field option_fields[] = {
     O("source_name", source_name, TEXT),
     O("source_mime", source_mime, TEXT),
     O("source_hash", source_hash, BIN),
+    O("stream", stream, BOOL),
 };
 static const struct layout options_layout = {
     .fields = option_fields, .count = COUNT(option_fields),
@@ -91,6 +92,33 @@ static const struct field queue_keys[] = {
 static const struct layout queue_map = {
     .fields = queue_keys, .count = COUNT(queue_keys),
     .set_at = offsetof(struct message, queue.set), .set_bytes = 1};
+
+static const struct field object_keys[] = {
+    M("version", object.options.version, U32),
+    M("owner", object.options.owner, TEXT),
+    M("keys", object.options.keys, TEXTS, LIST(object.options, key_count, OBJECT_KEYS_MAX)),
+    M("until", object.options.until_ms, I64),
+    M("clear", object.options.clear, U8),
+    M("id", object.options.id, U64),
+    M("event", object.options.event, TEXT),
+    M("data", object.options.data, BIN),
+    M("file", object.options.file, U64),
+    M("file_size", object.options.file_size, U64),
+    M("file_name", object.options.file_name, TEXT),
+    M("file_mime", object.options.file_mime, TEXT),
+    M("file_hash", object.options.file_hash, BIN),
+};
+static const struct layout object_map = PART(object_keys, 0);
+
+static const struct field feed_keys[] = {
+    M("brand", feed.brand, U32),
+    M("after", feed.after, U64),
+    M("wait_ms", feed.wait_ms, U32),
+    M("limit", feed.limit, U32),
+    M("topics", feed.topics, TEXTS, LIST(feed, topic_count, TOPICS_MAX)),
+    M("key", feed.key, TEXT),
+};
+static const struct layout feed_map = PART(feed_keys, 0);
 
 static const struct field done_keys[] = {
     M("file", report.file, U64),
@@ -153,6 +181,8 @@ static const struct field task_keys[] = {
     M("source_name", task.source_name, TEXT),
     M("source_mime", task.source_mime, TEXT),
     M("ticket", task.ticket, U64),
+    M("stream", task.stream, BOOL),
+    M("parts", task.parts, U32),
     INNER("checkpoint", GROUP, checkpoint_group),
 };
 static const struct layout task_map = PART(task_keys, 0);
@@ -227,6 +257,8 @@ static const struct field view_part[] = {
     INNER("result", GROUP, result_group),
     M("attempts", view.attempts, ATTEMPTS, LIST(view, attempt_count, 1024)),
     M("logs", view.logs, LOGS, LIST(view, log_count, 10000)),
+    M("part_count", view.head.parts, U32),
+    M("parts", view.parts, LOGS, LIST(view, part_count, 10000)),
 };
 const struct layout view_layout = PART(view_part, 3);
 
@@ -246,9 +278,10 @@ ITEM(hello, hello, 1, INNER("hello", MAP, hello_map));
 ITEM(credit, credit, 1, M("slots", credit.slots, U32), M("prefetch", credit.prefetch, U32));
 ITEM(submit, submit, 3, M("queue", submit.queue, TEXT), M("type", submit.type, TEXT),
      M("payload", submit.payload, BIN), M("options", submit.options, MAP, .sub = &options_layout));
-ITEM(get, ref, 1, M("id", ref.id, U64), M("want", ref.want, U32));
+ITEM(get, ref, 1, M("id", ref.id, U64), M("want", ref.want, U32), M("after", ref.after, U32));
 ITEM(watch, ref, 1, M("id", ref.id, U64), M("want", ref.want, U32),
-     M("version", ref.version, U32), M("wait_ms", ref.wait_ms, U32));
+     M("version", ref.version, U32), M("wait_ms", ref.wait_ms, U32),
+     M("after", ref.after, U32));
 ITEM(cancel, ref, 1, M("id", ref.id, U64), M("reason", ref.text, TEXT));
 ITEM(retry, ref, 1, M("id", ref.id, U64), M("options", ref.options, MAP, .sub = &options_layout));
 ITEM(one, ref, 1, M("id", ref.id, U64));
@@ -256,9 +289,11 @@ ITEM(ask, question, 1, M("kind", question.kind, TEXT),
      INNER("options", MAP, question_map));
 ITEM(queue, queue, 1, M("queue", queue.queue, TEXT), INNER("settings", MAP, queue_map));
 ITEM(put, object, 3, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
-     M("body", object.body, BIN), M("mode", object.mode, U8), M("brand", object.brand, U32));
+     M("body", object.body, BIN), M("mode", object.mode, U8), M("brand", object.brand, U32),
+     INNER("options", MAP, object_map));
 ITEM(fetch, object, 2, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
-     M("brand", object.brand, U32));
+     M("brand", object.brand, U32), INNER("options", MAP, object_map));
+ITEM(feed, feed, 1, INNER("feed", MAP, feed_map));
 ITEM(start, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64));
 ITEM(progress, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64),
      M("percent", report.percent, SMALL), M("text", report.text, TEXT));
@@ -270,15 +305,19 @@ ITEM_FULL(fail, report, 4, M("task", report.task, U64), M("epoch", report.epoch,
      M("reason", report.reason, U8), M("text", report.text, TEXT),
      M("retryable", report.retryable, BOOL));
 ITEM(log, report, 4, M("task", report.task, U64), M("epoch", report.epoch, U64),
-     M("level", report.level, U8), M("text", report.text, TEXT));
+     M("level", report.level, U8), M("text", report.text, TEXT), M("number", report.seq, U32));
 ITEM(claim, claim, 1, INNER("claim", MAP, claim_map));
 ITEM(unwatch, unwatch, 1, M("number", unwatch.number, U64));
-ITEM(file_create, file, 1, M("name", file.name, TEXT), M("size", file.size, U64));
+ITEM(file_create, file, 1, M("name", file.name, TEXT), M("size", file.size, U64),
+     M("stream", file.stream, BOOL));
+ITEM_FULL(file_append, file, 2, M("id", file.id, U64), M("bytes", file.bytes, BIN),
+     M("seq", file.seq, I64));
+ITEM(file_link, file, 2, M("id", file.id, U64), M("ticket", file.ticket, U64));
 ITEM(file_write, file, 3, M("id", file.id, U64), M("offset", file.offset, U64),
      M("bytes", file.bytes, BIN));
 ITEM(file_one, file, 1, M("id", file.id, U64));
 ITEM(file_read, file, 3, M("id", file.id, U64), M("offset", file.offset, U64),
-     M("length", file.size, U64), M("ticket", file.ticket, U64));
+     M("length", file.size, U64), M("ticket", file.ticket, U64), M("wait_ms", file.wait_ms, U32));
 ITEM(welcome, welcome, 1, INNER("welcome", MAP, welcome_map));
 ITEM(submitted, submitted, 3, M("number", submitted.number, U64), M("code", submitted.code, U32),
      M("id", submitted.id, U64), M("text", submitted.text, TEXT));
@@ -317,14 +356,16 @@ static const struct layout *const layouts[VERB_MAX] = {
     [VERB_GET] = &get_item, [VERB_WATCH] = &watch_item, [VERB_CANCEL] = &cancel_item,
     [VERB_RETRY] = &retry_item, [VERB_UPDATE] = &retry_item, [VERB_REMOVE] = &one_item,
     [VERB_EXPLAIN] = &one_item, [VERB_ASK] = &ask_item, [VERB_QUEUE] = &queue_item,
-    [VERB_PUT] = &put_item, [VERB_FETCH] = &fetch_item, [VERB_DROP] = &fetch_item,
+    [VERB_FEED] = &feed_item, [VERB_FILE_LINK] = &file_link_item, [VERB_PUT] = &put_item, [VERB_FETCH] = &fetch_item, [VERB_DROP] = &fetch_item,
     [VERB_START] = &start_item, [VERB_PROGRESS] = &progress_item,
     [VERB_CHECKPOINT] = &checkpoint_item, [VERB_DONE] = &done_item, [VERB_FAIL] = &fail_item,
     [VERB_RELEASE] = &start_item, [VERB_LOG] = &log_item, [VERB_CLAIM] = &claim_item,
     [VERB_STOPPED] = &start_item, [VERB_STATS] = &empty_item, [VERB_UNWATCH] = &unwatch_item,
     [VERB_FILE_CREATE] = &file_create_item, [VERB_FILE_WRITE] = &file_write_item,
     [VERB_FILE_SEAL] = &file_one_item, [VERB_FILE_READ] = &file_read_item,
-    [VERB_FILE_DROP] = &file_one_item, [VERB_WELCOME] = &welcome_item,
+    [VERB_FILE_DROP] = &file_one_item, [VERB_FILE_APPEND] = &file_append_item,
+    [VERB_FILE_END] = &file_one_item, [VERB_FILE_STAT] = &file_one_item,
+    [VERB_WELCOME] = &welcome_item,
     [VERB_RESYNC] = &empty_item, [VERB_SUBMITTED] = &submitted_item, [VERB_TASK] = &task_item,
     [VERB_SETTLED] = &settled_item, [VERB_CHECKPOINT_OK] = &checkpoint_ok_item,
     [VERB_STOP] = &stop_item, [VERB_RECALL] = &stop_item, [VERB_VIEW] = &view_item,
@@ -339,6 +380,7 @@ void item_default(struct message *m) {
     if (m->verb == VERB_FAIL) m->report.retryable = true;
     if (m->verb == VERB_PROGRESS) m->report.percent = -1;
     if (m->verb == VERB_ROWS) m->rows.total = -1;
+    if (m->verb == VERB_FILE_APPEND) m->file.seq = -1;
     if (m->verb == VERB_ASK) {
         m->question.priority = -1;
         m->question.dialect = -1;

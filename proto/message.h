@@ -16,7 +16,8 @@
 #include "proto/record.h"
 #include "proto/who.h"
 
-enum { PROTOCOL_VERSION = 1, HELD_MAX = 4096, QUEUES_MAX = 64, LABELS_MAX = 16 };
+enum { PROTOCOL_VERSION = 1, HELD_MAX = 4096, QUEUES_MAX = 64, LABELS_MAX = 16,
+       TOPICS_MAX = 16 };
 
 enum verb {
 #define VERB(name, number, direction, answer, sentence) VERB_##name = number,
@@ -33,8 +34,9 @@ enum code {
 
 enum link_kind { LINK_CLIENT = 1, LINK_WORKER = 2, LINK_GATEWAY = 3 };
 
-/* What a worker serves; part of HELLO and CLAIM. queues empty = none; types empty = all types.
- * A label "k=v" says the worker serves lanes whose k is v; naming no label of a key serves all. */
+/* What a worker serves; part of HELLO and CLAIM. queues empty = none, "*" = every queue; types
+ * empty = all types, and a task without a type fits any. A label "k=v" says the worker serves
+ * lanes whose k is v, "+k=v" that it serves no others; naming no label of a key serves all. */
 struct serves {
     struct slice queues, types, labels; /* packed: read with text_next(), write with text_put() */
     uint16_t queue_count, type_count, label_count;
@@ -88,17 +90,20 @@ struct options {
     uint64_t source_size;  /* "source_size" */
     struct slice source_name, source_mime; /* "source_name" "source_mime" */
     struct slice source_hash; /* "source_hash", 32 bytes */
+    bool stream;           /* "stream": the source is a file that may still grow */
 };
 
 /* [queue, type, payload, [options]] */
 struct submit { struct slice queue, type, payload; struct options options; };
 
-enum want { WANT_BODY = 1, WANT_RESULT = 2, WANT_ATTEMPTS = 4, WANT_LOG = 8 };
-/* GET [id, [want]]; WATCH [id, [want], version, wait_ms]; CANCEL [id, [reason text]];
+enum want { WANT_BODY = 1, WANT_RESULT = 2, WANT_ATTEMPTS = 4, WANT_LOG = 8, WANT_PARTS = 16 };
+/* GET [id, [want, after]]; WATCH [id, [want], version, wait_ms, [after]]: with WANT_PARTS the view
+ * holds parts after number `after`, as many as fit, and WATCH answers when there are any;
+ * CANCEL [id, [reason text]];
  * RETRY [id, [options]]; UPDATE [id, options]; REMOVE [id]; EXPLAIN [id] */
 struct task_ref {
     uint64_t id;
-    uint32_t want, version, wait_ms;
+    uint32_t want, version, wait_ms, after;
     struct slice text;
     struct options options;
 };
@@ -127,8 +132,44 @@ struct queue_set {
 };
 
 enum put_mode { PUT_CREATE = 0, PUT_REPLACE = 1, PUT_EITHER = 2 };
-/* PUT [kind, name, body, [mode, brand]]; FETCH and DROP [kind, name, [brand]] */
-struct object_ref { struct slice kind, name, body; uint8_t mode; uint32_t brand; };
+enum object_clear { CLEAR_OWNER = 1, CLEAR_KEYS = 2, CLEAR_UNTIL = 4, CLEAR_FILE = 8 };
+enum { OBJECT_KEYS_MAX = 4, OBJECT_HASH_BYTES = 32 };
+
+/* Options of PUT, FETCH and DROP. A PUT keeps what it does not give; `clear` takes it away. */
+struct object_options {
+    uint64_t id;           /* "id": which object, when its name is "" */
+    uint32_t version;      /* "version": the stored one, else CONFLICT; 0 = any */
+    uint8_t clear;         /* "clear": enum object_clear */
+    uint16_t key_count;
+    struct slice keys;     /* "keys": further names, packed: text_put(); they replace the old ones */
+    struct slice owner;    /* "owner" */
+    int64_t until_ms;      /* "until": unix ms; from then on it is not there */
+    uint64_t file;         /* "file": a sealed upload that the object takes; with it go: */
+    uint64_t file_size;    /* "file_size": what is on disk counts */
+    struct slice file_name, file_mime; /* "file_name" "file_mime" */
+    struct slice file_hash; /* "file_hash", 32 bytes */
+    struct slice event, data; /* "event" "data": PUT, DROP: said on the feed when durable */
+};
+/* PUT [kind, name, body, [mode, brand, options]]; FETCH and DROP [kind, name, [brand, options]].
+ * FETCH and DROP also take one of its keys as the name. Answered by ANSWER, whose body is the
+ * object's row (proto/object.h): as it is now, for DROP as it was. */
+struct object_ref {
+    struct slice kind, name, body;
+    uint8_t mode;
+    uint32_t brand;
+    struct object_options options;
+};
+
+/* FEED [map]: brand, after (a number from an earlier `next`; 0 = from now), wait_ms, limit, topics
+ * [text: prefixes, none = all], key (only events with this key). Answered by ROWS: rows of
+ * proto/object.h, `next` read with feed_next_read; `incomplete` = events between `after` and the
+ * first row are lost (too old, or of before a restart). */
+struct feed_ask {
+    uint64_t after;
+    uint32_t brand, wait_ms, limit;
+    struct slice topics, key; /* topics packed */
+    uint16_t topic_count;
+};
 
 /* Worker reports. epoch 0 = "my lease" (gateways only; resolved by the principal's name and boot).
  * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
@@ -137,7 +178,10 @@ struct object_ref { struct slice kind, name, body; uint8_t mode; uint32_t brand;
  *       message]]
  * FAIL [task, epoch, reason, text, [retryable = true]]: reason is an enum reason (FAILED,
  *       PERMANENT, CRASHED, TIMEOUT)
- * RELEASE [task, epoch]          STOPPED [task, epoch]        LOG [task, epoch, level, text] */
+ * RELEASE [task, epoch]          STOPPED [task, epoch]
+ * LOG [task, epoch, level, text, [number]]: with level LOG_PART a part of the result, durable when
+ *       it is answered; number counts the task's parts from 1 over all attempts: one that is there
+ *       already is OK again, one that leaves a gap CONFLICT; 0 = the next */
 struct report {
     uint64_t task, epoch;
     uint32_t seq;
@@ -179,11 +223,13 @@ struct submitted { uint64_t number, id; enum code code; struct slice text; };
 
 /* [task, epoch, queue, type, attempt, payload, map, [number]]; map: brand, labels, extra, timeout,
  * lease (ms, HTTP), source (file id), source_size, source_name, source_mime, ticket,
- * checkpoint [seq, name, data], run, created. A CLAIM that got nothing, and one with limit > 1
+ * checkpoint [seq, name, data], run, created, stream (the source may still grow: FILE_READ with
+ * wait_ms until `end`), parts (how many the task has already). A CLAIM that got nothing, and one with limit > 1
  * after what it got, is closed by [0, 0, "", "", 0, "", {}, number] */
 struct delivery {
     uint64_t task, epoch, number, source_file, source_size, ticket;
-    uint32_t brand, timeout_ms, lease_ms, attempt, run;
+    uint32_t brand, timeout_ms, lease_ms, attempt, run, parts;
+    bool stream;
     int64_t created_ms;
     struct slice queue, type, payload, labels, extra, source_name, source_mime;
     uint32_t checkpoint;
@@ -213,13 +259,20 @@ struct view {
     uint32_t attempt_count;
     struct slice logs;
     uint32_t log_count;
+    struct slice parts;        /* WANT_PARTS: rows as logs, without a gap; head.parts = all */
+    uint32_t part_count;
     /* what FILE_READ asks for, when the task has files; filled beside the core */
     uint64_t source_ticket, source_size, result_ticket, result_size;
     struct slice source_name, source_mime, result_name, result_mime;
 };
 
 /* [number, code, body]; with a code the body is its text */
-struct answer { uint64_t number; enum code code; struct slice body; };
+struct answer {
+    uint64_t number;
+    enum code code;
+    struct slice body;
+    uint64_t file; /* not on the wire: the body is the row of an object with this file */
+};
 
 /* [number, code, rows (bin: concatenated msgpack), count of rows, next cursor, incomplete,
  *  total or -1, total_exact, [text]] */
@@ -243,11 +296,22 @@ struct busy { uint64_t number; uint32_t retry_ms; enum code code; struct slice t
 
 /* ---- file endpoint ---- */
 
-/* FILE_CREATE [name, size or 0]; FILE_WRITE [id, offset, bytes]; FILE_SEAL [id];
- * FILE_READ [id, offset, length, ticket]; FILE_DROP [id]. FILE_CREATE's ANSWER has the body
- * msgpack [id], FILE_SEAL's [size, sha256 (32 bytes)]. */
+/* FILE_CREATE [name, size or 0, [stream]]; FILE_WRITE [id, offset, bytes]; FILE_SEAL [id];
+ * FILE_READ [id, offset, length, ticket, [wait_ms]]; FILE_DROP [id]. FILE_CREATE's ANSWER has the
+ * body msgpack [id], FILE_SEAL's [size, sha256 (32 bytes)].
+ * A file created with `stream` = true grows: FILE_APPEND [id, bytes, [seq]] adds a chunk and is
+ * answered when it is on disk; seq counts the chunks, the first being 0 or 1, -1 = the next; one
+ * that is there already is OK again, one that leaves a gap CONFLICT, after the end GONE.
+ * FILE_END [id] ends it for good, FILE_STAT [id] asks. All three are answered by the body
+ * [size, next seq, ended]. It is read while it grows: a FILE_READ at its end waits up to wait_ms for
+ * more; no bytes without `end` = nothing came.
+ * FILE_LINK [id, ticket] gives the same bytes a second id, sealed, for another owner to take; its
+ * ANSWER has the body [new id, size, sha256]. */
 struct file_ref {
     uint64_t id, offset, size /* of the file, or bytes to read */, ticket;
+    int64_t seq;
+    uint32_t wait_ms;
+    bool stream;
     struct slice name, bytes;
 };
 /* [number, code, offset, bytes or text, [end]] */
@@ -264,6 +328,7 @@ struct message {
         struct question question; /* ASK */
         struct queue_set queue;
         struct object_ref object; /* PUT FETCH DROP */
+        struct feed_ask feed;
         struct report report;     /* START PROGRESS CHECKPOINT DONE FAIL RELEASE STOPPED LOG */
         struct claim claim;
         struct unwatch unwatch;
@@ -278,7 +343,7 @@ struct message {
         struct rows rows;
         struct outcome outcome;
         struct busy refused;
-        struct file_ref file; /* FILE_CREATE FILE_WRITE FILE_SEAL FILE_READ FILE_DROP */
+        struct file_ref file; /* FILE_ verbs but FILE_BYTES */
         struct file_bytes file_bytes;
     };
 };

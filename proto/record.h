@@ -54,7 +54,8 @@ enum task_flag {
     TASK_CANCELLING = 2,  /* STOP was sent, not yet acknowledged; survives a restart */
     TASK_WATCHED = 4,     /* the submitting link wants OUTCOME (memory only) */
     TASK_FILE_RESULT = 8, /* the result is result_file */
-    TASK_PAUSING = 16
+    TASK_PAUSING = 16,
+    TASK_STREAM = 32      /* the source is a recording that may still grow */
 };
 
 struct task_head {
@@ -80,6 +81,7 @@ struct task_head {
     uint16_t retry_count, max_retries; /* manual retries; automatic retries allowed per run */
     uint16_t failures;   /* attempts of this run that a worker reported failed or that timed out */
     uint16_t log_lines;
+    uint32_t parts;      /* results that came while it ran: RECORD_PART 1..parts */
     uint8_t losses;      /* leases of this run that were lost to silence or a restart */
     uint8_t status, priority, reason, progress, crashes, flags, dialect;
 };
@@ -113,10 +115,12 @@ struct attempt_record { /* the ledger: one per attempt that did not complete the
     struct slice worker, message;
 };
 
-struct log_record { /* at most log_lines_max a task */
+enum { LOG_LEVEL_MAX = 9, LOG_PART = 10 /* not a line of the log: a part of the result */ };
+
+struct log_record { /* at most log_lines_max a task; parts, which count apart, at most parts_max */
     uint64_t id;
     uint32_t line; /* 1.. */
-    uint8_t level;
+    uint8_t level; /* LOG_PART in a RECORD_PART */
     int64_t time_ms;
     struct slice text;
 };
@@ -167,12 +171,19 @@ struct object_record { /* everything that has no behaviour in time; object.def l
     uint32_t brand; /* 0 = of the installation */
     uint64_t id;
     int64_t created_ms, updated_ms;
-    struct slice name; /* unique per (kind, brand) */
+    int64_t until_ms;  /* from then on it is not there; 0 = for ever */
+    uint32_t version;  /* 1.., raised by each PUT */
+    struct slice name; /* unique per (kind, brand), among names and keys */
+    struct slice keys; /* further names of it, packed: text_next(); may be empty */
+    struct slice owner; /* may be empty */
     struct slice body; /* opaque */
+    uint64_t file;     /* a file that goes with it; 0 = none; with it: */
+    uint64_t file_size;
+    struct slice file_name, file_mime, file_hash; /* hash: 32 bytes or none */
 };
 
-struct file_record { /* a file named by a task; bytes at DATA/files/ID */
-    uint64_t file, task, size;
+struct file_record { /* a file that a task or an object owns; bytes at DATA/files/ID */
+    uint64_t file, task /* or the object's id */, size;
     uint32_t brand;
     int64_t created_ms;
     uint8_t hash[32];
@@ -182,6 +193,7 @@ struct file_record { /* a file named by a task; bytes at DATA/files/ID */
 struct meta_record {
     uint64_t sequence;    /* every number below is used up: reserved in blocks of 2^20 */
     uint64_t incarnation; /* of the broker process that wrote it */
+    uint64_t objects;     /* how many there are */
 };
 
 enum record_kind {
@@ -206,7 +218,8 @@ enum record_kind {
     RECORD_FILE_GONE = 18,
     RECORD_RESULT_GONE = 19, /* a retried task forgets its last result */
     RECORD_CHECKPOINT_GONE = 20,
-    RECORD_COUNT = 21
+    RECORD_PART = 21,      /* as a log record; read by range */
+    RECORD_COUNT = 22
 };
 
 struct was { /* what the newest earlier RECORD_TASK of the id said: locates its index entries */
@@ -225,7 +238,7 @@ struct record {
         struct task_body body;
         struct task_result result; /* RECORD_RESULT_GONE: id is set */
         struct attempt_record attempt;
-        struct log_record log;
+        struct log_record log; /* RECORD_LOG, RECORD_PART */
         struct checkpoint_record checkpoint;
         struct lane_record lane;
         struct queue_record queue;

@@ -13,8 +13,8 @@ enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
     X(10, result_len) X(11, backoff_ms) X(12, run) X(13, attempt) X(14, retry_count)             \
     X(15, max_retries) X(16, failures) X(17, reason) X(18, progress) X(19, crashes)              \
     X(20, flags) X(21, dialect) X(24, losses) X(25, log_lines) X(26, source_file)                \
-    X(27, result_file) X(28, lease_ms)
-enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 29) - 1 };
+    X(27, result_file) X(28, lease_ms) X(29, parts)
+enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 30) - 1 };
 
 static uint8_t *head_put(uint8_t *p, const struct task_head *t) {
     assert(t->status < STATUS_COUNT && t->priority < PRIORITY_COUNT);
@@ -364,7 +364,7 @@ static size_t slices_len(const struct record *r) {
         return (size_t)r->result.result.len + r->result.message.len + r->result.metrics.len +
                r->result.worker.len;
     case RECORD_ATTEMPT: return (size_t)r->attempt.worker.len + r->attempt.message.len;
-    case RECORD_LOG: return r->log.text.len;
+    case RECORD_LOG: case RECORD_PART: return r->log.text.len;
     case RECORD_CHECKPOINT: return (size_t)r->checkpoint.name.len + r->checkpoint.data.len;
     case RECORD_LANE: return (size_t)r->lane.queue.len + r->lane.type.len + r->lane.labels.len;
     case RECORD_QUEUE: return r->queue.name.len;
@@ -392,7 +392,7 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     case RECORD_RESULT: return result_put(p, &r->result);
     case RECORD_RESULT_GONE: return put_u64(p, r->result.id);
     case RECORD_ATTEMPT: return attempt_put_value(p, &r->attempt);
-    case RECORD_LOG: return log_put_value(p, &r->log);
+    case RECORD_LOG: case RECORD_PART: return log_put_value(p, &r->log);
     case RECORD_CHECKPOINT: return checkpoint_put(p, &r->checkpoint);
     case RECORD_CHECKPOINT_GONE: return put_varint(put_u64(p, r->checkpoint.id), r->checkpoint.seq);
     case RECORD_LANE: return lane_put(p, &r->lane);
@@ -438,7 +438,7 @@ void record_encode(struct buffer *b, const struct record *r) {
 
 bool record_of_task(enum record_kind kind) {
     return (kind >= RECORD_TASK && kind <= RECORD_CHECKPOINT) || kind == RECORD_RESULT_GONE ||
-           kind == RECORD_CHECKPOINT_GONE;
+           kind == RECORD_CHECKPOINT_GONE || kind == RECORD_PART;
 }
 
 bool record_outline(struct slice *in, struct record_outline *o) {
@@ -478,7 +478,7 @@ static void value_get(struct reader *r, struct record *out) {
     case RECORD_RESULT: result_get(r, &out->result); return;
     case RECORD_RESULT_GONE: out->result.id = get_u64(r); return;
     case RECORD_ATTEMPT: attempt_get(r, &out->attempt); return;
-    case RECORD_LOG: log_get(r, &out->log); return;
+    case RECORD_LOG: case RECORD_PART: log_get(r, &out->log); return;
     case RECORD_CHECKPOINT: checkpoint_get(r, &out->checkpoint); return;
     case RECORD_CHECKPOINT_GONE:
         out->checkpoint.id = get_u64(r);

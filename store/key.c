@@ -105,7 +105,7 @@ bool key_of_record(struct key *k, const struct record *r) {
     case RECORD_BODY: key_id(k, KEY_BODY, r->body.id); return true;
     case RECORD_RESULT: case RECORD_RESULT_GONE: key_id(k, KEY_RESULT, r->result.id); return true;
     case RECORD_ATTEMPT: key_attempt(k, &r->attempt); return true;
-    case RECORD_LOG: key_sub(k, r->log.id, RECORD_LOG, r->log.line); return true;
+    case RECORD_LOG: case RECORD_PART: key_sub(k, r->log.id, r->kind, r->log.line); return true;
     case RECORD_CHECKPOINT: case RECORD_CHECKPOINT_GONE:
         key_sub(k, r->checkpoint.id, RECORD_CHECKPOINT, r->checkpoint.seq);
         return true;

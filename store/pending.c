@@ -366,6 +366,7 @@ static bool apply_task(struct pending *p, struct group_bytes *g, const struct re
         part_set(p, &e->state.result, g, (struct slice){0}, PART_GONE);
         return true;
     case RECORD_ATTEMPT: case RECORD_LOG: case RECORD_CHECKPOINT: case RECORD_CHECKPOINT_GONE:
+    case RECORD_PART:
         return apply_sub(p, e, g, o);
     case RECORD_NONE: case RECORD_META: case RECORD_LANE: case RECORD_QUEUE: case RECORD_WORKER:
     case RECORD_WORKER_GONE: case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT:

@@ -105,7 +105,8 @@ void step_message(struct core *c, const struct event *e) {
     case VERB_CLAIM: claim_step(c, e); return;
     case VERB_UNWATCH: client_unwatch(c, e); return;
     case VERB_ASK: case VERB_STATS: case VERB_FILE_CREATE: case VERB_FILE_WRITE:
-    case VERB_FILE_SEAL: case VERB_FILE_READ: case VERB_FILE_DROP: case VERB_WELCOME:
+    case VERB_FILE_SEAL: case VERB_FILE_READ: case VERB_FILE_DROP: case VERB_FILE_APPEND:
+    case VERB_FILE_END: case VERB_FILE_STAT: case VERB_WELCOME:
     case VERB_RESYNC: case VERB_SUBMITTED: case VERB_TASK: case VERB_SETTLED:
     case VERB_CHECKPOINT_OK: case VERB_STOP: case VERB_RECALL: case VERB_VIEW: case VERB_ANSWER:
     case VERB_ROWS: case VERB_OUTCOME: case VERB_REFUSED: case VERB_FILE_BYTES:

@@ -86,7 +86,7 @@ static void any_task_part(struct record *r) {
             .run = (uint16_t)number(), .attempt = (uint16_t)number(),
             .reason = (uint8_t)(next() % REASON_COUNT), .worker = bytes(60), .message = bytes(99)};
         return;
-    case RECORD_LOG:
+    case RECORD_LOG: case RECORD_PART:
         r->log = (struct log_record){.id = id, .line = (uint32_t)number(),
             .level = (uint8_t)number(), .time_ms = (int64_t)number(), .text = bytes(999)};
         return;
@@ -149,7 +149,7 @@ static void any_record(struct record *r, enum record_kind kind) {
         r->task = (struct task_head){.id = number(), .brand = (uint32_t)number(),
                                      .checkpoint = (uint32_t)number()};
     else if ((kind >= RECORD_BODY && kind <= RECORD_CHECKPOINT) || kind == RECORD_RESULT_GONE ||
-             kind == RECORD_CHECKPOINT_GONE)
+             kind == RECORD_CHECKPOINT_GONE || kind == RECORD_PART)
         any_task_part(r);
     else any_plain(r);
     if (kind == RECORD_TASK || kind == RECORD_TASK_GONE) any_was(&r->was, r->task.id);
