@@ -79,7 +79,7 @@ void loader_give_back(struct loader *l, struct chunk *c) {
 
 /* ---- copying what was found ---- */
 
-enum { SLICES_MAX = 6 };
+enum { SLICES_MAX = 7 };
 
 /* The slices of a record; returns how many. */
 static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
@@ -110,9 +110,25 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
         break;
     case RECORD_DEDUP: case RECORD_DEDUP_GONE: out[n++] = &r->dedup.key; break;
     case RECORD_OBJECT: case RECORD_OBJECT_GONE:
-        out[n++] = &r->object.name, out[n++] = &r->object.body;
+        out[n++] = &r->object.name, out[n++] = &r->object.keys, out[n++] = &r->object.owner;
+        out[n++] = &r->object.body, out[n++] = &r->object.file_name;
+        out[n++] = &r->object.file_mime, out[n++] = &r->object.file_hash;
         break;
     case RECORD_FILE: out[n++] = &r->file.name, out[n++] = &r->file.mime; break;
+    case RECORD_STATION: case RECORD_STATION_GONE:
+        out[n++] = &r->station.name, out[n++] = &r->station.endpoint;
+        out[n++] = &r->station.description, out[n++] = &r->station.version;
+        break;
+    case RECORD_SESSION: case RECORD_SESSION_GONE:
+        out[n++] = &r->session.name, out[n++] = &r->session.owner;
+        out[n++] = &r->session.title, out[n++] = &r->session.station;
+        out[n++] = &r->session.phone, out[n++] = &r->session.display;
+        out[n++] = &r->session.reason;
+        break;
+    case RECORD_COMMAND: case RECORD_COMMAND_GONE:
+        out[n++] = &r->command.station, out[n++] = &r->command.session;
+        out[n++] = &r->command.payload, out[n++] = &r->command.key;
+        break;
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
     case RECORD_FILE_GONE: case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE:
     case RECORD_COUNT:

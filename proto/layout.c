@@ -120,6 +120,64 @@ static const struct field feed_keys[] = {
 };
 static const struct layout feed_map = PART(feed_keys, 0);
 
+static const struct field station_keys[] = {
+    M("brand", station.brand, U32),
+    M("mode", station.mode, U8),
+    M("status", station.status, U8, .set = SET_STATION_STATUS),
+    M("sessions_max", station.sessions_max, U32, .set = SET_STATION_MAX),
+    M("draining", station.draining, BOOL, .set = SET_STATION_DRAINING),
+    M("endpoint", station.endpoint, TEXT, .set = SET_STATION_ENDPOINT),
+    M("description", station.description, TEXT, .set = SET_STATION_DESCRIPTION),
+    M("version", station.version, TEXT, .set = SET_STATION_VERSION),
+    M("environment", station.environment, U8, .set = SET_STATION_ENVIRONMENT),
+    M("beat", station.beat, BIN),
+    M("sessions", station.sessions, BIN, .set = SET_STATION_SESSIONS),
+    M("whole", station.whole, BOOL),
+    M("time_ms", station.time_ms, I64),
+    M("commands", station.commands, U32),
+    M("remove", station.remove, BOOL),
+};
+static const struct layout station_map = {
+    .fields = station_keys, .count = COUNT(station_keys),
+    .set_at = offsetof(struct message, station.set), .set_bytes = 1};
+
+static const struct field stations_keys[] = {
+    M("brand", stations.brand, U32),
+    M("status", stations.status_mask, STATUSES),
+    M("environment", stations.environment, U8),
+    M("search", stations.search, TEXT),
+    M("room", stations.room, BOOL),
+    M("limit", stations.limit, U32),
+    M("offset", stations.offset, U32),
+};
+static const struct layout stations_map = PART(stations_keys, 0);
+
+static const struct field session_keys[] = {
+    M("brand", session.brand, U32),
+    M("owner", session.owner, TEXT),
+    M("title", session.title, TEXT),
+    M("act", session.act, U8),
+    M("payload", session.payload, BIN),
+    M("key", session.key, TEXT),
+    M("station", session.station, TEXT),
+    M("status", session.status, U8),
+    M("phone", session.phone, TEXT),
+    M("display", session.display, TEXT),
+    M("reason", session.reason, TEXT),
+    M("time_ms", session.time_ms, I64),
+    M("gone", session.gone, BOOL),
+};
+static const struct layout session_map = PART(session_keys, 0);
+
+static const struct field commands_keys[] = {
+    M("brand", commands.brand, U32),
+    M("ack", commands.ack, U64),
+    M("key", commands.key, TEXT),
+    M("limit", commands.limit, U32),
+    M("wait_ms", commands.wait_ms, U32),
+};
+static const struct layout commands_map = PART(commands_keys, 0);
+
 static const struct field done_keys[] = {
     M("file", report.file, U64),
     M("file_size", report.file_size, U64),
@@ -294,6 +352,12 @@ ITEM(put, object, 3, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
 ITEM(fetch, object, 2, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
      M("brand", object.brand, U32), INNER("options", MAP, object_map));
 ITEM(feed, feed, 1, INNER("feed", MAP, feed_map));
+ITEM(station, station, 1, M("name", station.name, TEXT), INNER("options", MAP, station_map));
+ITEM(stations, stations, 1, INNER("filters", MAP, stations_map));
+ITEM(session, session, 1, M("name", session.name, TEXT), INNER("options", MAP, session_map));
+ITEM(commands, commands, 1, M("station", commands.station, TEXT),
+     INNER("options", MAP, commands_map));
+ITEM(fleet, fleet, 0, M("brand", fleet.brand, U32));
 ITEM(start, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64));
 ITEM(progress, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64),
      M("percent", report.percent, SMALL), M("text", report.text, TEXT));
@@ -361,7 +425,12 @@ static const struct layout *const layouts[VERB_MAX] = {
     [VERB_CHECKPOINT] = &checkpoint_item, [VERB_DONE] = &done_item, [VERB_FAIL] = &fail_item,
     [VERB_RELEASE] = &start_item, [VERB_LOG] = &log_item, [VERB_CLAIM] = &claim_item,
     [VERB_STOPPED] = &start_item, [VERB_STATS] = &empty_item, [VERB_UNWATCH] = &unwatch_item,
-    [VERB_FILE_CREATE] = &file_create_item, [VERB_FILE_WRITE] = &file_write_item,
+    [VERB_STATION_PUT] = &station_item, [VERB_STATION_BEAT] = &station_item,
+    [VERB_STATION_LEAVE] = &station_item, [VERB_STATION_GET] = &station_item,
+    [VERB_STATION_LIST] = &stations_item, [VERB_SESSION_PUT] = &session_item,
+    [VERB_SESSION_REPORT] = &session_item, [VERB_SESSION_DO] = &session_item,
+    [VERB_SESSION_GET] = &session_item, [VERB_COMMANDS] = &commands_item,
+    [VERB_FLEET_STATS] = &fleet_item, [VERB_FILE_CREATE] = &file_create_item, [VERB_FILE_WRITE] = &file_write_item,
     [VERB_FILE_SEAL] = &file_one_item, [VERB_FILE_READ] = &file_read_item,
     [VERB_FILE_DROP] = &file_one_item, [VERB_FILE_APPEND] = &file_append_item,
     [VERB_FILE_END] = &file_one_item, [VERB_FILE_STAT] = &file_one_item,

@@ -171,6 +171,56 @@ struct feed_ask {
     uint16_t topic_count;
 };
 
+enum station_mode { STATION_REGISTER = 0, STATION_CREATE = 1, STATION_UPDATE = 2 };
+enum station_set { SET_STATION_STATUS = 1, SET_STATION_MAX = 2, SET_STATION_DRAINING = 4,
+                   SET_STATION_SESSIONS = 8, SET_STATION_ENDPOINT = 16,
+                   SET_STATION_DESCRIPTION = 32, SET_STATION_VERSION = 64,
+                   SET_STATION_ENVIRONMENT = 128 };
+/* STATION_PUT, STATION_BEAT, STATION_LEAVE, STATION_GET [name, map]; map: brand, mode (0 register,
+ * 1 create, 2 change), endpoint, description, version, environment, status, sessions_max, draining,
+ * beat (bin), sessions (bin: rows of fleet.h), whole (bool: they are all it has), time_ms (its own
+ * clock), commands (at most so many in the answer), remove (bool, LEAVE: an administrator's). */
+struct station_ref {
+    struct slice name, endpoint, description, version, beat, sessions;
+    uint32_t brand, sessions_max, commands;
+    int64_t time_ms;
+    uint8_t set; /* enum station_set */
+    uint8_t mode, environment, status;
+    bool draining, whole, remove;
+};
+
+/* STATION_LIST [map]: brand, status [numbers], environment, search (in name, endpoint or
+ * description), room (bool: only those that would take a session), limit, offset */
+struct station_question {
+    struct slice search;
+    uint32_t brand, status_mask, limit, offset;
+    uint8_t environment;
+    bool room;
+};
+
+enum session_act { SESSION_CONNECT = 1, SESSION_RESTART = 2, SESSION_DISCONNECT = 3,
+                   SESSION_LOGOUT = 4, SESSION_DELETE = 5, SESSION_SEND = 6, SESSION_MANAGE = 7 };
+/* SESSION_PUT, SESSION_REPORT, SESSION_DO, SESSION_GET [name, map]; map: brand, owner (DO and GET:
+ * another's session is not found; PUT: whose it is), title, act (DO), payload, key (SEND and
+ * MANAGE), station, status, phone, display, reason, time_ms, gone (REPORT: it was deleted) */
+struct session_ref {
+    struct slice name, owner, title, station, phone, display, reason, payload, key;
+    uint32_t brand;
+    int64_t time_ms;
+    uint8_t act, status;
+    bool gone;
+};
+
+/* [station or "" for all of the brand, map]: brand, ack (a command's id), key (acknowledges the
+ * commands with that key), limit, wait_ms. With ack or key nothing is fetched. */
+struct commands_ask {
+    struct slice station, key;
+    uint64_t ack;
+    uint32_t brand, limit, wait_ms;
+};
+
+struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]] */
+
 /* Worker reports. epoch 0 = "my lease" (gateways only; resolved by the principal's name and boot).
  * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
  * CHECKPOINT [task, epoch, seq or 0 = next, name, data]
@@ -329,6 +379,11 @@ struct message {
         struct queue_set queue;
         struct object_ref object; /* PUT FETCH DROP */
         struct feed_ask feed;
+        struct station_ref station; /* STATION_PUT STATION_BEAT STATION_LEAVE STATION_GET */
+        struct station_question stations;
+        struct session_ref session; /* SESSION_ verbs */
+        struct commands_ask commands;
+        struct fleet_ask fleet;
         struct report report;     /* START PROGRESS CHECKPOINT DONE FAIL RELEASE STOPPED LOG */
         struct claim claim;
         struct unwatch unwatch;

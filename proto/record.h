@@ -190,6 +190,58 @@ struct file_record { /* a file that a task or an object owns; bytes at DATA/file
     struct slice name, mime;
 };
 
+enum station_status { STATION_ONLINE = 1, STATION_OFFLINE = 2, STATION_MAINTENANCE = 3,
+                      STATION_STATUS_COUNT = 4 };
+enum environment { ENVIRONMENT_DEVELOPMENT = 1, ENVIRONMENT_STAGING = 2, ENVIRONMENT_TESTING = 3,
+                   ENVIRONMENT_PRODUCTION = 4, ENVIRONMENT_COUNT = 5 };
+enum session_status { SESSION_INIT = 1, SESSION_QR_REQUIRED = 2, SESSION_CONNECTED = 3,
+                      SESSION_DISCONNECTED = 4, SESSION_RECONNECTING = 5, SESSION_ERROR = 6,
+                      SESSION_STATUS_COUNT = 7 };
+enum command_type { COMMAND_CREATE = 1, COMMAND_RESTART = 2, COMMAND_DISCONNECT = 3,
+                    COMMAND_LOGOUT = 4, COMMAND_DELETE = 5, COMMAND_SEND = 6, COMMAND_MANAGE = 7,
+                    COMMAND_DRAIN = 8, COMMAND_REGISTER = 9, COMMAND_TYPE_COUNT = 10 };
+
+enum station_flag {
+    STATION_DRAINING = 1, /* takes no further sessions */
+    STATION_SHADOW = 2,   /* it has never registered: only its heartbeats are known */
+    STATION_LEFT = 4,     /* it unregistered */
+    STATION_REMOVED = 8,  /* by an administrator; remembered so that a repetition is answered */
+    STATION_HELD = 16     /* an administrator's MAINTENANCE, which heartbeats do not end */
+};
+
+struct station_record { /* a worker of dialect 003; its sessions are counted, not stored */
+    uint64_t id;
+    uint32_t brand, sessions_max;
+    struct slice name, endpoint, description, version;
+    int64_t created_ms, updated_ms;
+    int64_t heard_ms; /* newest heartbeat; coarse, a heartbeat alone is not written */
+    uint8_t status, environment, flags;
+};
+
+enum session_flag {
+    SESSION_WANTED = 1,     /* somebody wants it connected */
+    SESSION_RECOVERING = 2, /* it lost its station while it was wanted: it goes to another */
+    SESSION_DELETING = 4    /* deleted, but its station has not said so yet */
+};
+
+struct session_record { /* an account that a station keeps connected */
+    uint64_t id;
+    uint32_t brand, version;
+    struct slice name, owner, title, station, phone, display, reason;
+    int64_t created_ms, updated_ms, seen_ms, reported_ms;
+    uint8_t status, flags;
+    uint8_t before; /* status that it had when its station fell silent; 0 = none */
+};
+
+struct command_record { /* what a station is told, until it is acknowledged, fulfilled or stale */
+    uint64_t id, order; /* order: place in its station's queue; changes when it moves */
+    uint32_t brand;
+    uint8_t type;
+    struct slice station, session; /* names; station empty: its session waits for one */
+    struct slice payload, key;
+    int64_t created_ms;
+};
+
 struct meta_record {
     uint64_t sequence;    /* every number below is used up: reserved in blocks of 2^20 */
     uint64_t incarnation; /* of the broker process that wrote it */
@@ -219,7 +271,13 @@ enum record_kind {
     RECORD_RESULT_GONE = 19, /* a retried task forgets its last result */
     RECORD_CHECKPOINT_GONE = 20,
     RECORD_PART = 21,      /* as a log record; read by range */
-    RECORD_COUNT = 22
+    RECORD_STATION = 24,
+    RECORD_STATION_GONE = 25,
+    RECORD_SESSION = 26,
+    RECORD_SESSION_GONE = 27,
+    RECORD_COMMAND = 28,
+    RECORD_COMMAND_GONE = 29,
+    RECORD_COUNT = 30
 };
 
 struct was { /* what the newest earlier RECORD_TASK of the id said: locates its index entries */
@@ -246,6 +304,9 @@ struct record {
         struct dedup_record dedup;
         struct object_record object;
         struct file_record file;
+        struct station_record station; /* RECORD_STATION_GONE: brand and name are set */
+        struct session_record session; /* RECORD_SESSION_GONE: brand and name are set */
+        struct command_record command; /* RECORD_COMMAND_GONE: id is set */
     };
 };
 #endif

@@ -3,6 +3,7 @@
  * Each index row must be the one its task's head calls for; as a task has at most one row in an
  * index, equal numbers of rows and of tasks that call for one then prove that none is missing. */
 #include "store/view.h"
+#include <endian.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ struct audit {
     size_t lane_count, lane_cap;
     struct buffer types;
     uint64_t tasks, queued, scheduled, others;
+    uint64_t objects, names, owned, ending; /* names: keys too */
+    uint64_t objects_meta;
     struct buffer value;
 };
 
@@ -175,6 +178,77 @@ static void look_plain(struct audit *a, const struct scan_row *row) {
         finding(a, "keys '%c': a record lies under another key than its own", row->key.data[0]);
 }
 
+/* ---- objects ---- */
+
+static void look_meta(struct audit *a, const struct scan_row *row) {
+    struct record r;
+    if (record_decode_value(RECORD_META, row->value, &r)) a->objects_meta = r.meta.objects;
+}
+
+static void look_file(struct audit *a, const struct object_record *o) {
+    struct record r;
+    struct key key;
+    key_id(&key, KEY_FILE, o->file);
+    buffer_clear(&a->value);
+    if (view_get(a->view, &key, &a->value) <= 0 ||
+        !record_decode_value(RECORD_FILE, buffer_slice(&a->value), &r))
+        finding(a, "object %" PRIu64 ": its file has no record", o->id);
+    else if (r.file.task != o->id)
+        finding(a, "object %" PRIu64 ": its file is another's", o->id);
+}
+
+static void look_object(struct audit *a, const struct scan_row *row) {
+    struct record r;
+    struct key key;
+    struct object_keys cursor = {0};
+    if (!record_decode_value(RECORD_OBJECT, row->value, &r)) return; /* look_plain says it */
+    a->objects++;
+    while (key_of_object(&key, &r.object, &cursor)) {
+        a->names += key.bytes[0] == KEY_NAME;
+        a->owned += key.bytes[0] == KEY_OWNED;
+        a->ending += key.bytes[0] == KEY_EXPIRY;
+    }
+    if (r.object.file) look_file(a, &r.object);
+}
+
+/* The row must be one of the keys that the object which it leads to calls for. */
+static void look_object_key(struct audit *a, const struct scan_row *row) {
+    enum key_kind kind = row->key.data[0];
+    struct record r;
+    struct key key, wanted;
+    struct object_keys cursor = {0};
+    uint32_t at = kind == KEY_EXPIRY ? 9 : 1; /* of kind and brand */
+    uint64_t id = kind == KEY_NAME ? 0 : key_tail_id(row->key);
+    if (kind == KEY_NAME && row->value.len == 8) memcpy(&id, row->value.data, 8), id = le64toh(id);
+    key_begin(&key, KEY_OBJECT);
+    for (uint32_t i = 0; i < 5 && at + i < row->key.len; i++) key_u8(&key, row->key.data[at + i]);
+    key_u64(&key, id);
+    buffer_clear(&a->value);
+    if (view_get(a->view, &key, &a->value) <= 0 ||
+        !record_decode_value(RECORD_OBJECT, buffer_slice(&a->value), &r)) {
+        finding(a, "index '%c': object %" PRIu64 " is not there", kind, id);
+        return;
+    }
+    while (key_of_object(&wanted, &r.object, &cursor))
+        if (slice_equal(key_slice(&wanted), row->key)) return;
+    finding(a, "index '%c': object %" PRIu64 " does not name that place", kind, id);
+}
+
+static void audit_objects(struct audit *a) {
+    each(a, KEY_META, look_meta);
+    each(a, KEY_OBJECT, look_object);
+    const struct { enum key_kind kind; uint64_t rows; } indexes[] = {
+        {KEY_NAME, a->names}, {KEY_OWNED, a->owned}, {KEY_EXPIRY, a->ending}};
+    for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
+        uint64_t rows = each(a, indexes[i].kind, look_object_key);
+        if (rows != indexes[i].rows)
+            finding(a, "index '%c': %" PRIu64 " rows, objects call for %" PRIu64,
+                    indexes[i].kind, rows, indexes[i].rows);
+    }
+    if (a->objects != a->objects_meta)
+        finding(a, "objects: counter %" PRIu64 ", objects %" PRIu64, a->objects_meta, a->objects);
+}
+
 static void compare_counts(struct audit *a) {
     for (size_t i = 0; i < a->lane_count; i++) {
         const struct lane_tally *l = &a->lanes[i];
@@ -210,8 +284,10 @@ uint64_t store_audit(struct store *s, store_report *report, void *context) {
     look_parts(&a, KEY_RESULT);
     look_parts(&a, KEY_SUB);
     compare_counts(&a);
+    audit_objects(&a);
     static const enum key_kind plains[] = {KEY_META, KEY_LANE, KEY_QUEUE, KEY_WORKER,
-                                           KEY_DEDUP, KEY_OBJECT, KEY_FILE};
+                                           KEY_DEDUP, KEY_OBJECT, KEY_FILE, KEY_STATION,
+                                           KEY_SESSION, KEY_COMMAND};
     for (size_t i = 0; i < sizeof plains / sizeof *plains; i++) each(&a, plains[i], look_plain);
     store_view_close(&a.view);
     buffer_free(&a.value);

@@ -308,23 +308,65 @@ static void dedup_get(struct reader *r, struct dedup_record *d) {
     d->time_ms = (int64_t)get_varint(r);
 }
 
-static uint8_t *object_put(uint8_t *p, const struct object_record *o) {
+enum { OBJECT_KEYS = 1, OBJECT_OWNER = 2, OBJECT_UNTIL = 4, OBJECT_FILE = 8, OBJECT_MASK = 15 };
+
+/* What the keys of an object are made of; all there is of one that is gone. It begins with the id
+ * in 8 bytes: the value of each of its names. */
+static uint8_t *object_place_put(uint8_t *p, const struct object_record *o) {
+    p = put_u64(p, o->id);
     *p++ = o->kind;
+    uint8_t *mask = p++;
+    *mask = 0;
     p = put_varint(p, o->brand);
     p = put_slice(p, o->name);
-    p = put_varint(p, o->id);
+    if (o->keys.len) { *mask |= OBJECT_KEYS; p = put_slice(p, o->keys); }
+    if (o->owner.len) { *mask |= OBJECT_OWNER; p = put_slice(p, o->owner); }
+    if (o->until_ms) { *mask |= OBJECT_UNTIL; p = put_varint(p, (uint64_t)o->until_ms); }
+    if (o->file) *mask |= OBJECT_FILE;
+    return p;
+}
+
+static uint8_t object_place_get(struct reader *r, struct object_record *o) {
+    *o = (struct object_record){.id = get_u64(r)};
+    o->kind = get_u8(r);
+    uint8_t mask = get_u8(r);
+    if (mask & ~OBJECT_MASK) r->bad = true;
+    o->brand = (uint32_t)get_max(r, UINT32_MAX);
+    o->name = get_name(r);
+    if (mask & OBJECT_KEYS) o->keys = get_keys(r);
+    if (mask & OBJECT_OWNER) o->owner = get_name(r);
+    if (mask & OBJECT_UNTIL) o->until_ms = (int64_t)get_max(r, INT64_MAX);
+    return mask;
+}
+
+static uint8_t *object_put(uint8_t *p, const struct object_record *o) {
+    p = object_place_put(p, o);
+    p = put_varint(p, o->version);
     p = put_varint(p, (uint64_t)o->created_ms);
-    p = put_varint(p, (uint64_t)o->updated_ms);
+    p = put_near(p, (uint64_t)o->updated_ms, (uint64_t)o->created_ms);
+    if (o->file) {
+        p = put_varint(p, o->file);
+        p = put_varint(p, o->file_size);
+        p = put_slice(p, o->file_name);
+        p = put_slice(p, o->file_mime);
+        p = put_slice(p, o->file_hash);
+    }
     return put_slice(p, o->body);
 }
 
 static void object_get(struct reader *r, struct object_record *o) {
-    *o = (struct object_record){.kind = get_u8(r)};
-    o->brand = (uint32_t)get_max(r, UINT32_MAX);
-    o->name = get_name(r);
-    o->id = get_varint(r);
+    uint8_t mask = object_place_get(r, o);
+    o->version = (uint32_t)get_max(r, UINT32_MAX);
     o->created_ms = (int64_t)get_varint(r);
-    o->updated_ms = (int64_t)get_varint(r);
+    o->updated_ms = (int64_t)get_near(r, (uint64_t)o->created_ms);
+    if (mask & OBJECT_FILE) {
+        o->file = get_varint(r);
+        o->file_size = get_varint(r);
+        o->file_name = get_slice(r);
+        o->file_mime = get_slice(r);
+        o->file_hash = get_slice(r);
+        if (!o->file || (o->file_hash.len && o->file_hash.len != 32)) r->bad = true;
+    }
     o->body = get_slice(r);
 }
 
@@ -355,6 +397,111 @@ static void file_get(struct reader *r, struct file_record *f) {
 }
 
 /* Bytes that the record's slices take. */
+static uint8_t *station_put(uint8_t *p, const struct station_record *s) {
+    p = put_varint(p, s->brand);
+    p = put_slice(p, s->name);
+    p = put_varint(p, s->id);
+    *p++ = s->status;
+    *p++ = s->environment;
+    *p++ = s->flags;
+    p = put_varint(p, s->sessions_max);
+    p = put_slice(p, s->endpoint);
+    p = put_slice(p, s->description);
+    p = put_slice(p, s->version);
+    p = put_varint(p, (uint64_t)s->created_ms);
+    p = put_varint(p, (uint64_t)s->updated_ms);
+    return put_varint(p, (uint64_t)s->heard_ms);
+}
+
+static void station_get(struct reader *r, struct station_record *s) {
+    *s = (struct station_record){.brand = (uint32_t)get_max(r, UINT32_MAX)};
+    s->name = get_name(r);
+    s->id = get_varint(r);
+    s->status = get_u8(r);
+    s->environment = get_u8(r);
+    s->flags = get_u8(r);
+    if (s->status >= STATION_STATUS_COUNT || s->environment >= ENVIRONMENT_COUNT) r->bad = true;
+    s->sessions_max = (uint32_t)get_max(r, UINT32_MAX);
+    s->endpoint = get_slice(r);
+    s->description = get_slice(r);
+    s->version = get_slice(r);
+    s->created_ms = (int64_t)get_varint(r);
+    s->updated_ms = (int64_t)get_varint(r);
+    s->heard_ms = (int64_t)get_varint(r);
+}
+
+static uint8_t *session_put(uint8_t *p, const struct session_record *s) {
+    p = put_varint(p, s->brand);
+    p = put_slice(p, s->name);
+    p = put_varint(p, s->id);
+    *p++ = s->status;
+    *p++ = s->flags;
+    *p++ = s->before;
+    p = put_varint(p, s->version);
+    p = put_slice(p, s->owner);
+    p = put_slice(p, s->title);
+    p = put_slice(p, s->station);
+    p = put_slice(p, s->phone);
+    p = put_slice(p, s->display);
+    p = put_slice(p, s->reason);
+    p = put_varint(p, (uint64_t)s->created_ms);
+    p = put_varint(p, (uint64_t)s->updated_ms);
+    p = put_varint(p, (uint64_t)s->seen_ms);
+    return put_varint(p, (uint64_t)s->reported_ms);
+}
+
+static void session_get(struct reader *r, struct session_record *s) {
+    *s = (struct session_record){.brand = (uint32_t)get_max(r, UINT32_MAX)};
+    s->name = get_name(r);
+    s->id = get_varint(r);
+    s->status = get_u8(r);
+    s->flags = get_u8(r);
+    s->before = get_u8(r);
+    if (s->status >= SESSION_STATUS_COUNT || s->before >= SESSION_STATUS_COUNT) r->bad = true;
+    s->version = (uint32_t)get_max(r, UINT32_MAX);
+    s->owner = get_slice(r);
+    s->title = get_slice(r);
+    s->station = get_name(r);
+    s->phone = get_slice(r);
+    s->display = get_slice(r);
+    s->reason = get_slice(r);
+    s->created_ms = (int64_t)get_varint(r);
+    s->updated_ms = (int64_t)get_varint(r);
+    s->seen_ms = (int64_t)get_varint(r);
+    s->reported_ms = (int64_t)get_varint(r);
+}
+
+static uint8_t *command_put(uint8_t *p, const struct command_record *c) {
+    p = put_varint(p, c->id);
+    p = put_near(p, c->order, c->id);
+    p = put_varint(p, c->brand);
+    *p++ = c->type;
+    p = put_slice(p, c->station);
+    p = put_slice(p, c->session);
+    p = put_slice(p, c->payload);
+    p = put_slice(p, c->key);
+    return put_varint(p, (uint64_t)c->created_ms);
+}
+
+static void command_get(struct reader *r, struct command_record *c) {
+    *c = (struct command_record){.id = get_varint(r)};
+    c->order = get_near(r, c->id);
+    c->brand = (uint32_t)get_max(r, UINT32_MAX);
+    c->type = get_u8(r);
+    if (c->type >= COMMAND_TYPE_COUNT) r->bad = true;
+    c->station = get_name(r);
+    c->session = get_name(r);
+    c->payload = get_slice(r);
+    c->key = get_slice(r);
+    c->created_ms = (int64_t)get_varint(r);
+}
+
+/* Sessions have more texts than others and a bound each. */
+static size_t session_len(const struct session_record *s) {
+    return (size_t)s->name.len + s->owner.len + s->title.len + s->station.len + s->phone.len +
+           s->display.len + s->reason.len;
+}
+
 static size_t slices_len(const struct record *r) {
     switch (r->kind) {
     case RECORD_BODY:
@@ -372,8 +519,17 @@ static size_t slices_len(const struct record *r) {
         return (size_t)r->worker.name.len + r->worker.principal.len;
     case RECORD_DEDUP: case RECORD_DEDUP_GONE: return r->dedup.key.len;
     case RECORD_OBJECT: case RECORD_OBJECT_GONE:
-        return (size_t)r->object.name.len + r->object.body.len;
+        return (size_t)r->object.name.len + r->object.keys.len + r->object.owner.len +
+               r->object.body.len + r->object.file_name.len + r->object.file_mime.len +
+               r->object.file_hash.len;
     case RECORD_FILE: case RECORD_FILE_GONE: return (size_t)r->file.name.len + r->file.mime.len;
+    case RECORD_STATION: case RECORD_STATION_GONE:
+        return (size_t)r->station.name.len + r->station.endpoint.len +
+               r->station.description.len + r->station.version.len;
+    case RECORD_SESSION: case RECORD_SESSION_GONE: return session_len(&r->session);
+    case RECORD_COMMAND: case RECORD_COMMAND_GONE:
+        return (size_t)r->command.station.len + r->command.session.len + r->command.payload.len +
+               r->command.key.len;
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
     case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE: case RECORD_COUNT: break;
     }
@@ -383,7 +539,8 @@ static size_t slices_len(const struct record *r) {
 static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     switch (r->kind) {
     case RECORD_META:
-        return put_varint(put_varint(p, r->meta.sequence), r->meta.incarnation);
+        p = put_varint(put_varint(p, r->meta.sequence), r->meta.incarnation);
+        return put_varint(p, r->meta.objects);
     case RECORD_TASK: return head_put(was_put(p, &r->was, r->task.id), &r->task);
     case RECORD_TASK_GONE:
         p = put_u64(was_put(p, &r->was, r->task.id), r->task.id);
@@ -403,10 +560,15 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     case RECORD_DEDUP_GONE: return put_slice(put_varint(p, r->dedup.brand), r->dedup.key);
     case RECORD_OBJECT: return object_put(p, &r->object);
     case RECORD_OBJECT_GONE:
-        *p++ = r->object.kind;
-        return put_slice(put_varint(p, r->object.brand), r->object.name);
+        return object_place_put(p, &r->object);
     case RECORD_FILE: return file_put(p, &r->file);
     case RECORD_FILE_GONE: return put_varint(p, r->file.file);
+    case RECORD_STATION: return station_put(p, &r->station);
+    case RECORD_STATION_GONE: return put_slice(put_varint(p, r->station.brand), r->station.name);
+    case RECORD_SESSION: return session_put(p, &r->session);
+    case RECORD_SESSION_GONE: return put_slice(put_varint(p, r->session.brand), r->session.name);
+    case RECORD_COMMAND: return command_put(p, &r->command);
+    case RECORD_COMMAND_GONE: return put_varint(p, r->command.id);
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     assert(!"a record of no kind");
@@ -467,6 +629,7 @@ static void value_get(struct reader *r, struct record *out) {
     case RECORD_META:
         out->meta.sequence = get_varint(r);
         out->meta.incarnation = get_varint(r);
+        out->meta.objects = get_varint(r);
         return;
     case RECORD_TASK: head_get(r, &out->task); return;
     case RECORD_TASK_GONE:
@@ -495,12 +658,22 @@ static void value_get(struct reader *r, struct record *out) {
         return;
     case RECORD_OBJECT: object_get(r, &out->object); return;
     case RECORD_OBJECT_GONE:
-        out->object.kind = get_u8(r);
-        out->object.brand = (uint32_t)get_max(r, UINT32_MAX);
-        out->object.name = get_name(r);
+        if (object_place_get(r, &out->object) & OBJECT_FILE) r->bad = true;
         return;
     case RECORD_FILE: file_get(r, &out->file); return;
     case RECORD_FILE_GONE: out->file.file = get_varint(r); return;
+    case RECORD_STATION: station_get(r, &out->station); return;
+    case RECORD_STATION_GONE:
+        out->station.brand = (uint32_t)get_max(r, UINT32_MAX);
+        out->station.name = get_name(r);
+        return;
+    case RECORD_SESSION: session_get(r, &out->session); return;
+    case RECORD_SESSION_GONE:
+        out->session.brand = (uint32_t)get_max(r, UINT32_MAX);
+        out->session.name = get_name(r);
+        return;
+    case RECORD_COMMAND: command_get(r, &out->command); return;
+    case RECORD_COMMAND_GONE: out->command.id = get_varint(r); return;
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     r->bad = true;

@@ -1,4 +1,5 @@
 #include "store/key.h"
+#include "proto/message.h"
 #include <assert.h>
 #include <endian.h>
 
@@ -77,9 +78,47 @@ void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type
 void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
               struct slice name) {
     key_begin(k, kind);
-    if (kind == KEY_OBJECT) key_u8(k, object);
+    if (kind == KEY_NAME) key_u8(k, object);
     key_u32(k, brand);
     put(k, name.data, name.len);
+}
+
+void key_object(struct key *k, uint8_t object, uint32_t brand, uint64_t id) {
+    key_begin(k, KEY_OBJECT);
+    key_u8(k, object);
+    key_u32(k, brand);
+    key_u64(k, id);
+}
+
+static void key_owned(struct key *k, const struct object_record *o) {
+    key_begin(k, KEY_OWNED);
+    key_u8(k, o->kind);
+    key_u32(k, o->brand);
+    key_type(k, o->owner);
+    key_u64(k, o->id);
+}
+
+static void key_expiry(struct key *k, const struct object_record *o) {
+    key_begin(k, KEY_EXPIRY);
+    key_u64(k, (uint64_t)o->until_ms ^ 1ull << 63);
+    key_u8(k, o->kind);
+    key_u32(k, o->brand);
+    key_u64(k, o->id);
+}
+
+bool key_of_object(struct key *k, const struct object_record *o, struct object_keys *cursor) {
+    enum { STAGE_NAME, STAGE_KEYS, STAGE_OWNER, STAGE_UNTIL, STAGE_END };
+    struct slice text = o->name;
+    if (cursor->stage == STAGE_KEYS && !text_next(o->keys, &cursor->at, &text)) cursor->stage++;
+    if (cursor->stage == STAGE_OWNER && !o->owner.len) cursor->stage++;
+    if (cursor->stage == STAGE_UNTIL && !o->until_ms) cursor->stage++;
+    switch (cursor->stage) {
+    case STAGE_NAME: key_name(k, KEY_NAME, o->kind, o->brand, text); cursor->stage++; return true;
+    case STAGE_KEYS: key_name(k, KEY_NAME, o->kind, o->brand, text); return true;
+    case STAGE_OWNER: key_owned(k, o); cursor->stage++; return true;
+    case STAGE_UNTIL: key_expiry(k, o); cursor->stage++; return true;
+    default: return false;
+    }
 }
 
 void key_after_prefix(struct key *out, const struct key *k) {
@@ -118,9 +157,18 @@ bool key_of_record(struct key *k, const struct record *r) {
         key_name(k, KEY_DEDUP, 0, r->dedup.brand, r->dedup.key);
         return true;
     case RECORD_OBJECT: case RECORD_OBJECT_GONE:
-        key_name(k, KEY_OBJECT, r->object.kind, r->object.brand, r->object.name);
+        key_object(k, r->object.kind, r->object.brand, r->object.id);
         return true;
     case RECORD_FILE: case RECORD_FILE_GONE: key_id(k, KEY_FILE, r->file.file); return true;
+    case RECORD_STATION: case RECORD_STATION_GONE:
+        key_name(k, KEY_STATION, 0, r->station.brand, r->station.name);
+        return true;
+    case RECORD_SESSION: case RECORD_SESSION_GONE:
+        key_name(k, KEY_SESSION, 0, r->session.brand, r->session.name);
+        return true;
+    case RECORD_COMMAND: case RECORD_COMMAND_GONE:
+        key_id(k, KEY_COMMAND, r->command.id);
+        return true;
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     return false;
@@ -143,7 +191,9 @@ bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, str
         key_status(k, t->status, t->brand, type, t->id);
         return true;
     case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
-    case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE: break;
+    case KEY_STATION: case KEY_SESSION: case KEY_COMMAND:
+    case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE: case KEY_NAME: case KEY_OWNED:
+    case KEY_EXPIRY: break;
     }
     return false;
 }
@@ -162,7 +212,11 @@ enum record_kind key_value_kind(struct slice key) {
     case KEY_DEDUP: return RECORD_DEDUP;
     case KEY_OBJECT: return RECORD_OBJECT;
     case KEY_FILE: return RECORD_FILE;
-    case KEY_REACHED: case KEY_DUE: case KEY_CREATED: break;
+    case KEY_STATION: return RECORD_STATION;
+    case KEY_SESSION: return RECORD_SESSION;
+    case KEY_COMMAND: return RECORD_COMMAND;
+    case KEY_REACHED: case KEY_DUE: case KEY_CREATED: case KEY_NAME: case KEY_OWNED:
+    case KEY_EXPIRY: break;
     }
     return RECORD_NONE;
 }

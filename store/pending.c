@@ -370,9 +370,39 @@ static bool apply_task(struct pending *p, struct group_bytes *g, const struct re
         return apply_sub(p, e, g, o);
     case RECORD_NONE: case RECORD_META: case RECORD_LANE: case RECORD_QUEUE: case RECORD_WORKER:
     case RECORD_WORKER_GONE: case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT:
-    case RECORD_OBJECT_GONE: case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_COUNT: break;
+    case RECORD_OBJECT_GONE: case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_STATION:
+    case RECORD_STATION_GONE: case RECORD_SESSION: case RECORD_SESSION_GONE: case RECORD_COMMAND:
+    case RECORD_COMMAND_GONE: case RECORD_COUNT: break;
     }
     return false;
+}
+
+static bool plain_set(struct pending *p, struct group_bytes *g, const struct key *key,
+                      struct slice value, bool gone) {
+    uint32_t hash = key_hash(key_slice(key));
+    struct plain_entry *e = plain_find(p, key_slice(key), hash);
+    if (gone && p->keeps) {
+        if (e) plain_free(p, e, &p->plain_fifo);
+        return true;
+    }
+    if (!e) e = plain_make(p, key_slice(key), hash);
+    if (!e) return false;
+    plain_touch(p, e, g);
+    part_set(p, &e->part, g, gone ? (struct slice){0} : value, gone ? PART_GONE : PART_PUT);
+    return true;
+}
+
+/* The names and places of an object. One whose names changed is said gone first, in the same
+ * group, so that what it no longer has goes. */
+static bool apply_object(struct pending *p, struct group_bytes *g, const struct object_record *o,
+                         struct slice value, bool gone) {
+    struct object_keys cursor = {0};
+    struct key key;
+    while (key_of_object(&key, o, &cursor)) {
+        bool name = key.bytes[0] == KEY_NAME;
+        if (!plain_set(p, g, &key, slice_of(value.data, name ? 8 : 0), gone)) return false;
+    }
+    return true;
 }
 
 static bool apply_plain(struct pending *p, struct group_bytes *g, const struct record_outline *o) {
@@ -381,18 +411,12 @@ static bool apply_plain(struct pending *p, struct group_bytes *g, const struct r
     if (!record_decode_value(o->kind, o->value, &r) || !key_of_record(&key, &r)) return false;
     if (o->kind == RECORD_LANE && !pending_know_lane(p, &r.lane)) return false;
     bool gone = o->kind == RECORD_WORKER_GONE || o->kind == RECORD_DEDUP_GONE ||
-                o->kind == RECORD_OBJECT_GONE || o->kind == RECORD_FILE_GONE;
-    uint32_t hash = key_hash(key_slice(&key));
-    struct plain_entry *e = plain_find(p, key_slice(&key), hash);
-    if (gone && p->keeps) {
-        if (e) plain_free(p, e, &p->plain_fifo);
-        return true;
-    }
-    if (!e) e = plain_make(p, key_slice(&key), hash);
-    if (!e) return false;
-    plain_touch(p, e, g);
-    part_set(p, &e->part, g, gone ? (struct slice){0} : o->value, gone ? PART_GONE : PART_PUT);
-    return true;
+                o->kind == RECORD_OBJECT_GONE || o->kind == RECORD_FILE_GONE ||
+                o->kind == RECORD_STATION_GONE || o->kind == RECORD_SESSION_GONE ||
+                o->kind == RECORD_COMMAND_GONE;
+    bool object = o->kind == RECORD_OBJECT || o->kind == RECORD_OBJECT_GONE;
+    if (object && !apply_object(p, g, &r.object, o->value, gone)) return false;
+    return plain_set(p, g, &key, o->value, gone);
 }
 
 bool pending_apply(struct pending *p, struct group_bytes *g) {

@@ -29,6 +29,7 @@ void core_limits_default(struct core_limits *limits) {
         .parked_max = 65536, .payload_max = 64 << 10, .result_max = 64 << 10,
         .checkpoint_max = 1 << 20, .extra_max = 8 << 10, .key_max = 255, .message_max = 4096,
         .name_max = 128, .log_lines_max = 100, .checkpoints_max = 1000, .retries_max = 1000,
+        .parts_max = 10000, .part_bytes_max = 16 << 10, .parts_held_max = 16u << 20,
         .accepted_bytes_max = 64u << 20, .wait_ms_max = 60000, .beat_ms = 2000,
         .suspect_ms = 6000, .doubt_ms = 10000, .lost_ms = 15000, .claim_lease_ms = 3600 * 1000,
         .quiet_ms = 15000, .stop_repeat_ms = 2000, .freeze_ms_max = 60000, .backoff_ms = 1000,
@@ -106,11 +107,15 @@ void step_message(struct core *c, const struct event *e) {
     case VERB_UNWATCH: client_unwatch(c, e); return;
     case VERB_ASK: case VERB_STATS: case VERB_FILE_CREATE: case VERB_FILE_WRITE:
     case VERB_FILE_SEAL: case VERB_FILE_READ: case VERB_FILE_DROP: case VERB_FILE_APPEND:
+    case VERB_FILE_LINK: case VERB_FEED:
     case VERB_FILE_END: case VERB_FILE_STAT: case VERB_WELCOME:
     case VERB_RESYNC: case VERB_SUBMITTED: case VERB_TASK: case VERB_SETTLED:
     case VERB_CHECKPOINT_OK: case VERB_STOP: case VERB_RECALL: case VERB_VIEW: case VERB_ANSWER:
     case VERB_ROWS: case VERB_OUTCOME: case VERB_REFUSED: case VERB_FILE_BYTES:
-    case VERB_KEYRING:
+    case VERB_STATION_PUT: case VERB_STATION_BEAT: case VERB_STATION_LEAVE:
+    case VERB_STATION_GET: case VERB_STATION_LIST: case VERB_SESSION_PUT:
+    case VERB_SESSION_REPORT: case VERB_SESSION_DO: case VERB_SESSION_GET: case VERB_COMMANDS:
+    case VERB_FLEET_STATS: case VERB_KEYRING:
     case VERB_NONE: say_code(c, e, CODE_UNKNOWN_VERB, (struct slice){0}); return;
     }
 }
@@ -152,7 +157,7 @@ static void step_loaded(struct core *c, const struct event *e) {
     case NEED_DUE: due_loaded(c, e); break;
     case NEED_RESTORE: restore_loaded(c, e); break;
     case NEED_SWEEP: sweep_loaded(c, e); break;
-    case NEED_DEDUP: case NEED_OBJECT: case NEED_NONE: break;
+    case NEED_DEDUP: case NEED_OBJECT: case NEED_FILE: case NEED_NONE: break;
     }
     if (answered) park_resume(c, answered);
     c->loaded = NULL;
