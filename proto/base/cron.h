@@ -1,7 +1,7 @@
 /* cron.h - cron expressions of five fields, and when they come due.
  *
  *   minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-7 or SUN-SAT
- *   (0 and 7 are Sunday). A field is a list, with commas, of *, N, A-B, and each of these with /STEP;
+ *   (0 and 7 are Sunday). A field is a list, with commas, of *, N and A-B, each perhaps with /STEP;
  *   N/STEP means from N on. Names may have any case.
  *
  * When day of month and day of week are both restricted, either one suffices. Refused: fewer or

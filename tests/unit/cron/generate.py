@@ -111,7 +111,8 @@ def windows():
             if offset is not None and now != offset:
                 found.append(t)
             offset, t = now, t + timedelta(hours=6)
-        for t in rng.sample(found, min(14, len(found))) or [datetime(2026, 3, 1, tzinfo=timezone.utc)]:
+        still = [datetime(2026, 3, 1, tzinfo=timezone.utc)]
+        for t in rng.sample(found, min(14, len(found))) or still:
             first = int((t - timedelta(days=2)).timestamp()) // 60
             yield name, first, [datetime.fromtimestamp((first + m) * 60, zone)
                                 for m in range(WINDOW)]
