@@ -123,6 +123,19 @@ const char *exchange_print(struct exchange *x, const char *format, ...)
 void exchange_send(struct exchange *x, const struct message *m, exchange_then *then);
 /* The same, but `then` gets refusals too. */
 void exchange_try(struct exchange *x, const struct message *m, exchange_then *then);
+/* The two for another principal than x->who: the gateway acts as the house itself (logins, first
+ * sight of a name, metrics), or lends an administrator the house's reach over all brands. */
+void exchange_send_as(struct exchange *x, const struct who *who, const struct message *m,
+                      exchange_then *then);
+void exchange_try_as(struct exchange *x, const struct who *who, const struct message *m,
+                     exchange_then *then);
+/* Gives a stored file a second id, so that a task or an object can own bytes which another owns
+ * already: neither is copied nor read. `then` gets it as an upload of the request: sealed, with
+ * size and hash, dropped unless a successful SUBMIT, report or PUT names it. `ticket` as for
+ * reading it. A refusal ends the exchange: NOT_FOUND, LIMIT_REACHED. */
+typedef void exchange_linked(struct exchange *x, const struct upload *copy);
+void exchange_link(struct exchange *x, uint64_t file, uint64_t ticket, const char *file_name,
+                   const char *mime, exchange_linked *then);
 /* The code of any answer: of REFUSED, SUBMITTED, VIEW …; 0 for those that carry none. */
 enum code exchange_code(const struct message *answer);
 /* After `begin`: go on with the body. */
@@ -152,6 +165,42 @@ void exchange_file(struct exchange *x, const struct file_answer *file);
 void exchange_events(struct exchange *x);
 void exchange_event(struct exchange *x, const char *event, const char *id, struct slice data);
 void exchange_end(struct exchange *x);
+
+/* ---- sockets ---- */
+
+/* A WebSocket (RFC 6455): a GET route without body whose `read` ends with
+ *     return exchange_socket(x, &calls);
+ * So the route's steps have passed, and a refusal before is an ordinary answer. The exchange goes
+ * on: exchange_send and exchange_try work from every call below (a WATCH may be sent again and
+ * again), and what `then` says is sent with exchange_socket_send. After `closed` nothing works any
+ * more and the exchange is gone.
+ *
+ * Refusals before it opens: 426 with Upgrade and Sec-WebSocket-Version when no upgrade is asked
+ * for or another version, 400 when the key or another part of the handshake is malformed, 429 over
+ * sockets_max.
+ *
+ * What closes it: exchange_socket_close, or exchange_end (1000); the peer; the gateway's end, a
+ * broker that is not heard, or a refusal of exchange_send (1001); a frame that is none (1002); a
+ * kind of message that has no call (1003); text that is not UTF-8 (1007); over 64 KiB that the peer
+ * has not taken (1008); a message over message_max (1009); nothing heard, not even a pong, for
+ * twice socket_ping_ms (1001, and the connection is cut). Callbacks never nest: what a call sends
+ * leaves after it. */
+struct socket_calls {
+    void (*open)(struct exchange *x);                         /* NULL = none */
+    void (*text)(struct exchange *x, struct slice message);   /* valid UTF-8; NULL = 1003 */
+    void (*binary)(struct exchange *x, struct slice message); /* NULL = 1003 */
+    void (*closed)(struct exchange *x, uint32_t code);        /* the last call; NULL = none */
+    uint64_t message_max;                                     /* bytes; 0 = socket_bytes_max */
+};
+/* Always false. `calls` is borrowed: static. */
+bool exchange_socket(struct exchange *x, const struct socket_calls *calls);
+/* Sends one message. False when it is closing or has just been cut for what lies unsent. */
+bool exchange_socket_send(struct exchange *x, bool text, struct slice message);
+/* Bytes that the peer has not taken yet: a producer may wait for less. */
+size_t exchange_socket_behind(const struct exchange *x);
+/* Starts the closing handshake; code 1000, 1001, 1003, 1007 … 1013 or 3000 … 4999; reason at most
+ * 123 bytes, NULL = none. */
+void exchange_socket_close(struct exchange *x, uint32_t code, const char *reason);
 
 /* ---- the house ---- */
 

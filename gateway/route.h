@@ -23,7 +23,10 @@ enum guard { /* who may call a route; several = any of them */
     GUARD_WORKER = 8,
     GUARD_SERVICE = 16,
     GUARD_BRAND_ADMIN = 32, /* a user only with the brand_admin right */
-    GUARD_SLOW = 64         /* not a role: the tight rate (logins, registrations) */
+    GUARD_SLOW = 64,        /* not a role: the tight rate (logins, registrations) */
+    GUARD_FLEET = 128,      /* a fleet token of option worker_tokens; needs step guard_fleet */
+    GUARD_LIMITED = 256,    /* not a role: also for a user who must change the password first */
+    GUARD_QUERY = 512       /* not a role: the token may stand in the query (sockets, events) */
 };
 
 enum body_kind {
