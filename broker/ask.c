@@ -21,6 +21,7 @@ struct ask {
     struct post questions;
     pthread_t thread;
     uint32_t rows_max, ms_max;
+    const uint8_t *id_key;
 };
 
 void ask_answer_free(struct ask_answer *answer) {
@@ -113,7 +114,8 @@ static void question_run(struct ask *a, struct asked *asked, struct store *store
         return;
     }
     struct rows_page page = {.question = &asked->question, .rows_max = a->rows_max,
-                             .end_ms = clock_mono_ms() + a->ms_max};
+                             .end_ms = clock_mono_ms() + a->ms_max, .id_key = a->id_key,
+                             .wall_ms = clock_wall_ms()};
     page.code = task_check(&asked->question, view);
     if (page.code == CODE_OK) rows_fill(&page, view);
     store_view_close(&view);
@@ -142,12 +144,13 @@ static void *ask_main(void *context) {
     return NULL;
 }
 
-struct ask *ask_start(struct writer *writer, struct post *answers, uint32_t rows_max,
-                      uint32_t ms_max) {
+struct ask *ask_start(struct writer *writer, struct post *answers, const uint8_t *id_key,
+                      uint32_t rows_max, uint32_t ms_max) {
     struct ask *a = calloc(1, sizeof *a);
     if (a == NULL) return NULL;
     a->writer = writer;
     a->answers = answers;
+    a->id_key = id_key;
     a->rows_max = rows_max;
     a->ms_max = ms_max;
     post_open(&a->questions, NULL);

@@ -25,9 +25,9 @@ struct ask_answer {
 
 struct ask;
 
-/* answers: where answers are put. */
-struct ask *ask_start(struct writer *writer, struct post *answers, uint32_t rows_max,
-                      uint32_t ms_max);
+/* answers: where answers are put. id_key: makes tickets of files; borrowed. */
+struct ask *ask_start(struct writer *writer, struct post *answers, const uint8_t *id_key,
+                      uint32_t rows_max, uint32_t ms_max);
 /* After writer_stop. */
 void ask_stop(struct ask **self);
 /* Copies the question. 0, or CODE_BUSY, CODE_UNAVAILABLE (memory). `group` must be seen. */

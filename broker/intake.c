@@ -2,6 +2,7 @@
 #include "broker/turn_state.h"
 #include "proto/encode.h"
 #include "proto/host/log.h"
+#include "proto/object.h"
 #include <assert.h>
 
 static uint64_t seed_next(struct turn *t) { /* splitmix64: good enough for jitter, and fresh */
@@ -33,6 +34,16 @@ static void view_complete(struct turn *t, struct view *v) {
     }
 }
 
+/* The ticket of an object's file goes into its row. */
+static void object_complete(struct turn *t, struct answer *a) {
+    struct object_row row;
+    if (!object_row_read(a->body, &row)) return;
+    row.ticket = ticket_of(t->setup.secret->id_key, a->file);
+    buffer_clear(&t->row);
+    object_row_put(&t->row, &row);
+    if (!t->row.failed) a->body = buffer_slice(&t->row);
+}
+
 /* What the core leaves to the shell: the limits of the wire and the tickets of files. */
 static void message_complete(struct turn *t, uint32_t peer, struct message *m) {
     const uint8_t *key = t->setup.secret->id_key;
@@ -48,6 +59,9 @@ static void message_complete(struct turn *t, uint32_t peer, struct message *m) {
         if (m->task.source_file != 0) m->task.ticket = ticket_of(key, m->task.source_file);
         break;
     case VERB_VIEW: view_complete(t, &m->view); break;
+    case VERB_ANSWER:
+        if (m->answer.file != 0) object_complete(t, &m->answer);
+        break;
     default: break;
     }
 }
@@ -151,6 +165,8 @@ static enum code file_check(struct turn *t) {
         /* a file goes with its task: two would lose it with the first */
         return filer_placed(t->setup.filer, o->source_file) ? CODE_CONFLICT : CODE_OK;
     }
+    if (m->verb == VERB_PUT && m->object.options.file != 0) /* whose it is, the core knows */
+        return filer_name(t->setup.filer, m->object.options.file, &m->object.options.file_size);
     if (m->verb == VERB_DONE && m->report.file != 0)
         return filer_name(t->setup.filer, m->report.file, &m->report.file_size);
     return CODE_OK;
@@ -166,7 +182,7 @@ static bool item_take_here(struct turn *t, struct peer *p, const struct who *who
             item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
             return true;
         } /* fall through */
-    case VERB_DONE:
+    case VERB_DONE: case VERB_PUT:
         code = file_check(t);
         if (code != CODE_OK) item_refuse(t, p, m->number, code, 0);
         return code != CODE_OK;

@@ -1,9 +1,11 @@
 /* rows.c - see rows.h. */
 #include "broker/rows.h"
 #include "broker/ask.h"
+#include "broker/secret.h"
 #include "proto/encode.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
+#include "proto/object.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -55,12 +57,24 @@ static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
     return RECORD_NONE;
 }
 
-static uint8_t object_kind(struct slice name) {
-#define OBJECT(NAME, number, text, scope, limit, sentence) \
-    if (slice_equal(name, slice_text(text))) return number;
+enum { SCOPE_ALL, SCOPE_BRAND };
+
+/* Which objects of which brand; false when there is no such kind. */
+static bool object_walk(const struct question *q, struct walk *walk) {
+    static const struct { const char *text; uint8_t number, scope; } kinds[] = {
+#define OBJECT(NAME, number, text, scope, limit, sentence) {text, number, SCOPE_##scope},
 #include "broker/core/object.def"
 #undef OBJECT
-    return 0;
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (!slice_equal(q->object, slice_text(kinds[i].text))) continue;
+        walk->object = kinds[i].number;
+        walk->all_brands = kinds[i].scope == SCOPE_BRAND && q->brand == 0;
+        walk->brand = kinds[i].scope == SCOPE_BRAND ? q->brand : 0;
+        walk->owner = q->owner;
+        return true;
+    }
+    return false;
 }
 
 /* ---- search ---- */
@@ -199,6 +213,18 @@ static bool task_matches(struct filler *f, const struct task_head *t, const stru
     return match.matches;
 }
 
+static bool object_matches(const struct filler *f, const struct object_record *o) {
+    const struct question *q = f->q;
+    const struct slice texts[] = {o->name, o->owner, o->keys, o->body, o->file_name};
+    if (o->until_ms != 0 && o->until_ms <= f->page->wall_ms) return false;
+    if (q->id != 0 && o->id != q->id) return false;
+    if (q->owner.len > 0 && !slice_equal(q->owner, o->owner)) return false;
+    if (q->from_ms != 0 && o->created_ms < q->from_ms) return false;
+    if (q->to_ms != 0 && o->created_ms > q->to_ms) return false;
+    return q->search.len == 0
+        || search_matches(q->search, texts, sizeof texts / sizeof texts[0]);
+}
+
 /* True when no later record of the walk can match. */
 static bool walk_is_past(const struct question *q, const struct record *r) {
     if (r->kind != RECORD_TASK) return false;
@@ -223,7 +249,7 @@ static bool record_matches(struct filler *f, const struct record *r) {
         return (q->brand == 0 || r->worker.brand == 0 || r->worker.brand == q->brand)
             && (q->worker.len == 0 || slice_equal(q->worker, r->worker.name));
     case RECORD_OBJECT:
-        return q->search.len == 0 || search_matches(q->search, &r->object.name, 1);
+        return object_matches(f, &r->object);
     default: return true;
     }
 }
@@ -244,6 +270,12 @@ static void task_put(struct filler *f, const struct task_head *t) {
     f->message.view = (struct view){.head = *t, .queue = l->queue, .type = l->type,
                                     .labels = l->labels, .worker = worker_name(f, t->worker)};
     row_put(&f->page->rows, &f->message);
+}
+
+static void object_put(struct filler *f, const struct object_record *o) {
+    struct object_row row = object_row_of(o);
+    if (row.file != 0) row.ticket = ticket_of(f->page->id_key, row.file);
+    object_row_put(&f->page->rows, &row);
 }
 
 static void note_put(struct buffer *b, const struct record *r) {
@@ -300,14 +332,7 @@ static void row_write(struct filler *f, const struct record *r) {
         encode_bool(b, r->worker.http);
         break;
     case RECORD_OBJECT:
-        encode_array(b, 7);
-        encode_uint(b, r->object.id);
-        encode_uint(b, r->object.kind);
-        encode_uint(b, r->object.brand);
-        encode_text(b, r->object.name);
-        encode_bin(b, r->object.body);
-        encode_int(b, r->object.created_ms);
-        encode_int(b, r->object.updated_ms);
+        object_put(f, &r->object);
         break;
     default: note_put(b, r);
     }
@@ -396,10 +421,7 @@ static enum code question_walk(const struct question *q, struct walk *walk) {
                           .cursor = q->cursor};
     if (kind_of(q->kind, &walk->kind) == RECORD_NONE) return CODE_VALIDATION_ERROR;
     if (q->offset > OFFSET_MAX) return CODE_VALIDATION_ERROR;
-    if (walk->kind == WALK_OBJECTS) {
-        walk->object = object_kind(q->object);
-        if (walk->object == 0) return CODE_VALIDATION_ERROR;
-    }
+    if (walk->kind == WALK_OBJECTS && !object_walk(q, walk)) return CODE_VALIDATION_ERROR;
     const uint32_t mask = q->status_mask;
     const bool one = mask != 0 && (mask & (mask - 1)) == 0;
     if (walk->kind == WALK_TASKS && one && mask != 1u << STATUS_QUEUED && q->brand != 0) {

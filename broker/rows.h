@@ -6,7 +6,7 @@
  *                [tasks by status, 9 numbers]]
  *   lanes        [lane, brand, queue, type, labels, [tasks by status, 9 numbers]]
  *   workers      [worker, brand, name, boot, http]
- *   objects      [id, kind, brand, name, body, created_ms, updated_ms]
+ *   objects      see proto/object.h
  *   checkpoints  [seq, epoch, time_ms, name, data]
  *   attempts     [epoch, run, attempt, reason, started_ms, ended_ms, worker, message]
  *   log          [line, level, time_ms, text]
@@ -23,8 +23,10 @@ enum { SEARCH_BYTES = 4096, SEARCH_WORDS_MAX = 16, ROWS_BYTES_MAX = 1 << 20 };
 
 struct rows_page {
     const struct question *question; /* brand is the acting one: 0 = all */
+    const uint8_t *id_key; /* tickets of files are made with it */
     uint32_t rows_max; /* to look at */
     int64_t end_ms;    /* monotonic: no later than this */
+    int64_t wall_ms;   /* objects that ended by then are not there */
     /* filled */
     struct buffer rows, next; /* owned */
     uint32_t count, looked;

@@ -22,7 +22,8 @@ struct turn *turn_new(const struct turn_setup *setup, char *why, size_t why_size
     if (wake_open(&t->wake)) t->writer = writer_start(setup->store, &t->wake);
     if (t->writer != NULL) t->loader = loader_start(t->writer, &t->loaded);
     if (t->loader != NULL)
-        t->ask = ask_start(t->writer, &t->answered, setup->ask_rows_max, setup->ask_ms_max);
+        t->ask = ask_start(t->writer, &t->answered, setup->secret->id_key, setup->ask_rows_max,
+                           setup->ask_ms_max);
     if (t->ask == NULL || !keys_open(&t->keys, setup->data, setup->secret, why, why_size))
         turn_destroy(&t);
     return t;
@@ -47,6 +48,7 @@ void turn_destroy(struct turn **self) {
     writer_free(&t->writer);
     effects_free(&t->fx);
     buffer_free(&t->records);
+    buffer_free(&t->row);
     free(t->filling.at);
     free(t->in_flight.at);
     keys_free(&t->keys);

@@ -42,6 +42,7 @@ struct turn {
     uint64_t seed;
     bool send_blocked, draining;
     struct message message;    /* the item being stepped */
+    struct buffer row;         /* of the object that is being said */
     struct { uint64_t turns, frames, items, refused, groups, group_bytes, restarts; } stats;
 };
 

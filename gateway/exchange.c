@@ -176,6 +176,7 @@ enum code exchange_code(const struct message *answer) { return answer_code(answe
 
 static uint64_t file_of(const struct message *m) {
     if (m->verb == VERB_SUBMIT) return m->submit.options.source_file;
+    if (m->verb == VERB_PUT) return m->object.options.file;
     return m->verb == VERB_DONE ? m->report.file : 0;
 }
 
@@ -227,14 +228,15 @@ static void answered(struct call *call, const struct message *answer, uint32_t c
     request_check(r);
 }
 
-static void send(struct exchange *x, const struct message *m, exchange_then *then, bool refusals) {
+static void send(struct exchange *x, const struct who *who, const struct message *m,
+                 exchange_then *then, bool refusals) {
     struct request *r = request_of(x);
     assert(r->stage != STAGE_ENDED || r->streams);
     if (then == NULL) {
-        link_tell(r->server->link, &x->who, m);
+        link_tell(r->server->link, who, m);
         return;
     }
-    struct call *call = link_send(r->server->link, &x->who, m, 0, r->server->now_ms);
+    struct call *call = link_send(r->server->link, who, m, 0, r->server->now_ms);
     if (call == NULL) {
         struct message none = {.verb = VERB_REFUSED};
         none.refused.code = CODE_UNAVAILABLE;
@@ -254,11 +256,21 @@ static void send(struct exchange *x, const struct message *m, exchange_then *the
 }
 
 void exchange_send(struct exchange *x, const struct message *m, exchange_then *then) {
-    send(x, m, then, false);
+    send(x, &x->who, m, then, false);
 }
 
 void exchange_try(struct exchange *x, const struct message *m, exchange_then *then) {
-    send(x, m, then, true);
+    send(x, &x->who, m, then, true);
+}
+
+void exchange_send_as(struct exchange *x, const struct who *who, const struct message *m,
+                      exchange_then *then) {
+    send(x, who, m, then, false);
+}
+
+void exchange_try_as(struct exchange *x, const struct who *who, const struct message *m,
+                     exchange_then *then) {
+    send(x, who, m, then, true);
 }
 
 void exchange_proceed(struct exchange *x) {
@@ -275,6 +287,8 @@ void exchange_cut(struct request *r) {
         call_drop(owner_of(list_first(&r->calls), struct call, of_owner));
     }
     if (r->intake != NULL) intake_drop(r);
+    if (r->hash != NULL) r->hash->owner = NULL; /* its result is thrown away */
+    r->hash = NULL;
 }
 
 /* ---- the answer ---- */

@@ -156,6 +156,7 @@ struct file_answer {
     uint64_t file, size;
     struct slice name, mime, hash; /* hash empty = no ETag */
     bool attachment;               /* Content-Disposition: attachment */
+    struct slice bytes;            /* file 0: the content itself, `size` bytes of it */
 };
 void exchange_file(struct exchange *x, const struct file_answer *file);
 

@@ -62,7 +62,7 @@ struct link {
 /* ---- calls ---- */
 
 static bool is_file_verb(enum verb verb) {
-    return verb >= VERB_FILE_CREATE && verb <= VERB_FILE_STAT;
+    return verb >= VERB_FILE_CREATE && verb <= VERB_FILE_LINK;
 }
 
 static struct call *call_find(struct link *l, uint64_t number) {

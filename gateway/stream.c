@@ -3,6 +3,7 @@
 #include "gateway/request.h"
 #include "proto/decode.h"
 #include "proto/host/log.h"
+#include "proto/object.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,17 +46,21 @@ bool intake_full(const struct request *r) {
 
 bool intake_done(const struct request *r) { return r->intake == NULL || r->intake->unsealed == 0; }
 
-static bool file_send(struct request *r, const struct message *m, struct upload *u,
-                      void (*done)(struct call *, const struct message *, uint32_t)) {
+/* NULL when the exchange has been refused. */
+static struct call *file_send(struct request *r, const struct message *m, struct upload *u,
+                              void (*done)(struct call *, const struct message *, uint32_t)) {
     struct server *s = r->server;
     uint32_t wait_ms = m->verb == VERB_FILE_SEAL ? SEAL_MS : WRITE_MS;
     struct call *call = link_send(s->link, &r->x.who, m, wait_ms, s->now_ms);
-    if (call == NULL) return exchange_refuse(&r->x, CODE_UNAVAILABLE, NULL);
+    if (call == NULL) {
+        exchange_refuse(&r->x, CODE_UNAVAILABLE, NULL);
+        return NULL;
+    }
     call->owner = r;
     call->done = done;
     call->tag = (uint64_t)(u - r->x.uploads);
     list_push(&r->calls, &call->of_owner);
-    return true;
+    return call;
 }
 
 /* Common to all answers of the file endpoint; false when the exchange has been refused. */
@@ -87,7 +92,7 @@ static bool chunk_send(struct request *r) {
     m.file.id = i->file->file;
     m.file.offset = i->file->size;
     m.file.bytes = buffer_slice(&i->chunk);
-    if (!file_send(r, &m, i->file, chunk_written)) return false;
+    if (file_send(r, &m, i->file, chunk_written) == NULL) return false;
     i->file->size += i->chunk.len;
     i->unanswered++;
     buffer_clear(&i->chunk);
@@ -120,7 +125,7 @@ static bool intake_seal(struct request *r) {
     m.file.id = i->file->file;
     i->open = i->sealing = false;
     /* two frames: the chunk's must leave first, and frames leave in the order they were begun */
-    return chunk_send(r) && file_send(r, &m, i->file, file_sealed);
+    return chunk_send(r) && file_send(r, &m, i->file, file_sealed) != NULL;
 }
 
 static void file_created(struct call *call, const struct message *answer, uint32_t count) {
@@ -140,32 +145,73 @@ static void file_created(struct call *call, const struct message *answer, uint32
     else if (i->chunk.len < i->chunk_max || chunk_send(r)) intake_go_on(r);
 }
 
-bool intake_open(struct request *r, const char *name, const char *file_name, const char *mime) {
+/* NULL when the exchange has been refused. */
+static struct upload *upload_new(struct request *r, const char *name, const char *file_name,
+                                 const char *mime) {
     struct exchange *x = &r->x;
     if (r->intake == NULL) {
         r->intake = exchange_alloc(x, sizeof *r->intake);
         x->uploads = exchange_alloc(x, sizeof *x->uploads * UPLOADS_MAX);
     }
-    struct intake *i = r->intake;
-    if (i->unsealed > 0 && !i->created) { /* the file before still waits for its id */
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "only one file at a time is taken");
-    }
     if (x->upload_count == UPLOADS_MAX) {
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "too many files");
+        exchange_refuse(x, CODE_VALIDATION_ERROR, "too many files");
+        return NULL;
     }
     struct upload *u = &x->uploads[x->upload_count++];
     u->name = (const char *)exchange_copy(x, slice_text(name)).data;
     u->file_name = (const char *)exchange_copy(x, slice_text(file_name)).data;
     u->mime = (const char *)exchange_copy(x, slice_text(mime)).data;
+    r->server->files++;
+    return u;
+}
+
+bool intake_open(struct request *r, const char *name, const char *file_name, const char *mime) {
+    struct exchange *x = &r->x;
+    struct intake *i = r->intake;
+    if (i != NULL && i->unsealed > 0 && !i->created) { /* the one before still waits for its id */
+        return exchange_refuse(x, CODE_VALIDATION_ERROR, "only one file at a time is taken");
+    }
+    struct upload *u = upload_new(r, name, file_name, mime);
+    if (u == NULL) return false;
+    i = r->intake;
     i->file = u;
     i->open = true;
     i->created = i->sealing = false;
     i->unsealed++;
     i->chunk_max = chunk_bytes(r->server);
-    r->server->files++;
     struct message m = {.verb = VERB_FILE_CREATE};
     m.file.name = slice_text(u->file_name);
-    return file_send(r, &m, u, file_created);
+    return file_send(r, &m, u, file_created) != NULL;
+}
+
+static void file_linked(struct call *call, const struct message *answer, uint32_t count) {
+    struct request *r = call->owner;
+    struct upload *u = &r->x.uploads[call->tag];
+    exchange_linked *then = (exchange_linked *)call->then;
+    struct slice hash;
+    (void)count;
+    if (!file_answered(r, answer)) return;
+    if (!file_link_read(answer->answer.body, &u->file, &u->size, &hash)) {
+        exchange_refuse(&r->x, CODE_INTERNAL_ERROR, NULL);
+        return;
+    }
+    memcpy(u->hash, hash.data, sizeof u->hash);
+    u->sealed = true;
+    r->server->files--;
+    then(&r->x, u);
+    request_check(r);
+}
+
+void exchange_link(struct exchange *x, uint64_t file, uint64_t ticket, const char *file_name,
+                   const char *mime, exchange_linked *then) {
+    struct request *r = request_of(x);
+    struct upload *u = upload_new(r, "", file_name, mime);
+    if (u == NULL) return;
+    struct message m = {.verb = VERB_FILE_LINK};
+    m.file.id = file;
+    m.file.ticket = ticket;
+    struct call *call = file_send(r, &m, u, file_linked);
+    if (call != NULL) call->then = (void (*)(void))then;
 }
 
 bool intake_write(struct request *r, struct slice bytes) {
@@ -422,8 +468,9 @@ void exchange_file(struct exchange *x, const struct file_answer *file) {
                      exchange_print(x, "bytes %llu-%llu/%llu", (unsigned long long)from,
                                     (unsigned long long)to - 1, (unsigned long long)file->size));
     }
-    if (from == to) {
-        exchange_answer(x, 200);
+    if (from == to || file->file == 0) {
+        if (from < to) buffer_append(&x->out.body, file->bytes.data + from, to - from);
+        exchange_answer(x, part > 0 ? 206 : 200);
         return;
     }
     struct outlet *o = outlet_begin(r, part > 0 ? 206 : 200);

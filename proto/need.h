@@ -9,19 +9,24 @@
 
 enum need_kind {
     NEED_NONE = 0,
-    NEED_TASK = 1,   /* id: head, body, result, ledger, log */
+    NEED_TASK = 1,   /* id: head, body, result, ledger, log; seq not 0: parts from number seq on,
+                        as many as one answer takes */
     NEED_BODY = 2,   /* id: body, and the checkpoint `seq` (0 = the newest) when there is one */
     NEED_LANE = 3,   /* lane, priority, from order (>=), count: heads with status queued, in
                         order, each followed by its body */
     NEED_DUE = 4,    /* from due_ms (>=) and id (>), count: heads with status scheduled, by due
                         time */
     NEED_DEDUP = 5,  /* brand, key */
-    NEED_OBJECT = 6, /* object kind, brand, key = name */
+    NEED_OBJECT = 6, /* object kind, brand, key = one of its names; or, without a key, id */
     NEED_RESTORE = 7, /* meta, all lanes, queues and workers, then every head delivered, running
                          or paused */
-    NEED_SWEEP = 8   /* object 0: from id (>), count: heads of ended tasks in order of id, for
-                        retention; object 1: dedup records after (brand, key), count */
+    NEED_SWEEP = 8,  /* object 0: from id (>), count: heads of ended tasks in order of id, for
+                        retention; object 1: dedup records after (brand, key), count; object 2:
+                        objects that end from due_ms (>=) on but not after `order`, count */
+    NEED_FILE = 9    /* id: the file record */
 };
+
+enum sweep { SWEEP_TASKS = 0, SWEEP_DEDUPS = 1, SWEEP_OBJECTS = 2 }; /* need.object */
 
 struct need {
     enum need_kind kind;

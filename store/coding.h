@@ -4,6 +4,7 @@
 #ifndef RELAIS_STORE_CODING_H
 #define RELAIS_STORE_CODING_H
 #include "store/codec.h"
+#include "proto/message.h"
 #include <endian.h>
 
 static inline uint8_t *put_varint(uint8_t *p, uint64_t v) {
@@ -104,5 +105,14 @@ static inline struct slice get_name(struct reader *r) {
     struct slice s = get_slice(r);
     if (s.len > CODEC_NAME_MAX) { r->bad = true; s = (struct slice){0}; }
     return s;
+}
+
+/* A packed list of texts of which each becomes part of a table key. */
+static inline struct slice get_keys(struct reader *r) {
+    struct slice s = get_slice(r), text;
+    uint32_t at = 0;
+    while (at < s.len && !r->bad)
+        if (!text_next(s, &at, &text) || !text.len || text.len > CODEC_NAME_MAX) r->bad = true;
+    return r->bad ? (struct slice){0} : s;
 }
 #endif

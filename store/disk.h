@@ -10,7 +10,7 @@
 #include "store/view.h"
 #include <pthread.h>
 
-enum { SYNC_SAMPLES = 512, PATH_BYTES = 512, LAYOUT_VERSION = 1, BATCH_MAX = 512, TICK_MS = 5 };
+enum { SYNC_SAMPLES = 512, PATH_BYTES = 512, LAYOUT_VERSION = 2, BATCH_MAX = 512, TICK_MS = 5 };
 
 /* Where in the journal's bytes a group was, every MARK_BYTES: tells how much lies behind it. */
 struct mark { uint64_t group, bytes; };

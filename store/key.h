@@ -25,9 +25,15 @@ void key_laned(struct key *k, uint32_t lane, uint8_t priority, uint64_t order);
 void key_due(struct key *k, int64_t due_ms, uint64_t id);
 void key_created(struct key *k, uint32_t brand, uint64_t id);
 void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type, uint64_t id);
-/* QUEUE and DEDUP: brand and name; OBJECT: kind, brand and name. */
+/* QUEUE and DEDUP: brand and name; NAME: kind, brand and name. */
 void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
               struct slice name);
+
+void key_object(struct key *k, uint8_t object, uint32_t brand, uint64_t id);
+/* The keys that an object has beside its own: its names, its place among its owner's, its end.
+ * A cursor starts as {0}; false behind the last. */
+struct object_keys { uint32_t stage, at; };
+bool key_of_object(struct key *k, const struct object_record *o, struct object_keys *cursor);
 
 /* The key that an index has for a task in this state: LANED, DUE, CREATED, STATUS or HEAD. False
  * when the index has none. */

@@ -1,10 +1,12 @@
 /* load.c - store_load: what a need asks for, read through a view made for that need. */
 #include "store/view.h"
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { LOOK_MAX = 20000 /* rows a sweep looks at */, ROWS_MAX = 4096 /* rows a need gets */,
+       PARTS_MAX = 64 /* parts a task's need gets */,
        WALK_SPREAD = 4 /* ids per wanted body, at most, for walking to pay */ };
 
 struct load {
@@ -60,6 +62,13 @@ static bool give_range(struct load *l, const struct range *range, bool descendin
     return ok;
 }
 
+static bool load_parts(struct load *l) {
+    struct range range;
+    key_sub(&range.from, l->need->id, RECORD_PART, l->need->seq);
+    key_sub(&range.to, l->need->id, RECORD_PART, UINT64_MAX);
+    return give_range(l, &range, false, PARTS_MAX);
+}
+
 static bool load_task(struct load *l) {
     uint64_t id = l->need->id;
     bool there;
@@ -71,7 +80,7 @@ static bool load_task(struct load *l) {
     key_id(&range.from, KEY_SUB, id);
     range.to = range.from;
     key_u8(&range.to, RECORD_CHECKPOINT); /* behind the attempts and the log */
-    return give_range(l, &range, false, UINT32_MAX);
+    return give_range(l, &range, false, UINT32_MAX) && (!l->need->seq || load_parts(l));
 }
 
 static bool load_body(struct load *l) {
@@ -271,6 +280,49 @@ static bool load_sweep(struct load *l) {
     return ok;
 }
 
+/* The object behind a name, or with this id. The overlay has what is pending of both. */
+static bool load_object(struct load *l) {
+    const struct need *n = l->need;
+    uint64_t id = n->id;
+    struct key key;
+    if (n->key.len) {
+        struct buffer value = {0};
+        key_name(&key, KEY_NAME, n->object, n->brand, n->key);
+        int got = view_get(l->view, &key, &value);
+        bool whole = got > 0 && value.len == sizeof id;
+        if (whole) memcpy(&id, value.data, sizeof id);
+        buffer_free(&value);
+        if (got <= 0) return got == 0;
+        if (!whole) return bad(l, "a name", 0);
+        id = le64toh(id);
+    }
+    key_object(&key, n->object, n->brand, id);
+    return give_key(l, &key);
+}
+
+/* Objects whose end has come, in its order. */
+static bool load_ended(struct load *l) {
+    struct range range;
+    struct scan scan;
+    struct scan_row row;
+    key_begin(&range.from, KEY_EXPIRY);
+    range.to = range.from;
+    key_u64(&range.from, (uint64_t)l->need->due_ms ^ 1ull << 63);
+    key_u64(&range.to, ((uint64_t)l->need->order ^ 1ull << 63) + 1);
+    if (!scan_open(&scan, l->view, &range, false)) return false;
+    bool ok = true;
+    for (uint32_t n = l->need->count; ok && n && scan_next(&scan, &row); n--) {
+        struct key key;
+        key_begin(&key, KEY_OBJECT);
+        ok = row.key.len == 1 + 8 + 1 + 4 + 8;
+        for (uint32_t i = 9; ok && i < row.key.len; i++) key_u8(&key, row.key.data[i]);
+        ok = ok && give_key(l, &key);
+    }
+    ok = ok && !scan.failed;
+    scan_close(&scan);
+    return ok;
+}
+
 /* Dedup records behind (brand, key), which may be gone by now. */
 static bool load_dedups(struct load *l) {
     struct range range;
@@ -307,9 +359,15 @@ static bool load_restore(struct load *l) {
            give_active(l, STATUS_RUNNING) && give_active(l, STATUS_PAUSED);
 }
 
-static bool load_named(struct load *l, enum key_kind kind) {
+static bool load_dedup(struct load *l) {
     struct key key;
-    key_name(&key, kind, l->need->object, l->need->brand, l->need->key);
+    key_name(&key, KEY_DEDUP, 0, l->need->brand, l->need->key);
+    return give_key(l, &key);
+}
+
+static bool load_file(struct load *l) {
+    struct key key;
+    key_id(&key, KEY_FILE, l->need->id);
     return give_key(l, &key);
 }
 
@@ -325,9 +383,11 @@ static struct collect collect_for(const struct need *n, struct key *key) {
     case NEED_DUE: c.status_mask = 1u << STATUS_SCHEDULED; break;
     case NEED_DEDUP: key_name(key, KEY_DEDUP, 0, n->brand, n->key); c.key = key_slice(key); break;
     case NEED_OBJECT:
-        key_name(key, KEY_OBJECT, n->object, n->brand, n->key);
+        if (n->key.len) key_name(key, KEY_NAME, n->object, n->brand, n->key);
+        else key_object(key, n->object, n->brand, n->id);
         c.key = key_slice(key);
         break;
+    case NEED_FILE: key_id(key, KEY_FILE, n->id); c.key = key_slice(key); break;
     case NEED_RESTORE:
         c.status_mask = 1u << STATUS_DELIVERED | 1u << STATUS_RUNNING | 1u << STATUS_PAUSED;
         c.plains = true;
@@ -344,10 +404,14 @@ static bool load(struct load *l) {
     case NEED_BODY: return load_body(l);
     case NEED_LANE: return load_lane(l);
     case NEED_DUE: return load_due(l);
-    case NEED_DEDUP: return load_named(l, KEY_DEDUP);
-    case NEED_OBJECT: return load_named(l, KEY_OBJECT);
+    case NEED_DEDUP: return load_dedup(l);
+    case NEED_OBJECT: return load_object(l);
+    case NEED_FILE: return load_file(l);
     case NEED_RESTORE: return load_restore(l);
-    case NEED_SWEEP: return l->need->object ? load_dedups(l) : load_sweep(l);
+    case NEED_SWEEP:
+        return l->need->object == SWEEP_OBJECTS ? load_ended(l)
+               : l->need->object                ? load_dedups(l)
+                                                : load_sweep(l);
     case NEED_NONE: break;
     }
     return true;

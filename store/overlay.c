@@ -115,6 +115,26 @@ static void collect_line(struct overlay *o, const struct pending *p, const struc
         push_task(o, p, e);
 }
 
+/* The object that a name stands for, as pending or the table has it. The table is read under the
+ * lock: name and object must be of one moment. */
+static bool collect_named(struct overlay *o, const struct pending *p, struct slice name,
+                          const struct plain_entry *plain, struct table *table,
+                          const struct table_snapshot *at, char *why, size_t why_size) {
+    struct buffer value = {0};
+    struct key key;
+    int got = 0;
+    if (plain) buffer_append(&value, plain->part.data, plain->part.len);
+    else if (table) got = table_get(table, at, name, &value, why, why_size);
+    if (value.failed) o->failed = true;
+    key_begin(&key, KEY_OBJECT);
+    for (uint32_t i = 1; i < 6; i++) key_u8(&key, name.data[i]); /* kind and brand */
+    for (size_t i = value.len; i-- > 0 && value.len == 8;) key_u8(&key, value.data[i]);
+    const struct plain_entry *object = value.len == 8 ? pending_plain(p, key_slice(&key)) : NULL;
+    if (object) push_plain(o, object);
+    buffer_free(&value);
+    return got >= 0;
+}
+
 static int by_key(const void *a, const void *b) {
     const struct overlay_plain *x = a, *y = b;
     return slice_order(x->key, y->key);
@@ -157,6 +177,8 @@ bool overlay_collect(struct overlay *o, const struct pending *p, const struct co
     bool ok = true;
     if (task) push_task(o, p, task);
     if (plain) push_plain(o, plain);
+    if (c->key.len && c->key.data[0] == KEY_NAME)
+        ok = collect_named(o, p, c->key, plain, table, at, why, why_size);
     if (c->status_mask) collect_statuses(o, p, c);
     if (c->laned) collect_line(o, p, c);
     if (c->laned && table) ok = collect_hidden_rows(o, p, c, table, at, why, why_size);

@@ -19,7 +19,7 @@ struct collect {
     uint32_t lane, limit;
     uint64_t order;
     bool tasks, plains;   /* all of them */
-    struct slice key;     /* this plain entry */
+    struct slice key;     /* this plain entry; of a name, also the object behind it */
 };
 
 struct overlay_plain { struct slice key; struct part part; };

@@ -71,9 +71,11 @@ enum walk_kind {
 };
 struct walk {
     enum walk_kind kind;
-    uint32_t brand;      /* all but CHECKPOINTS, ATTEMPTS, LOG; 0 = all brands */
+    uint32_t brand;      /* all but CHECKPOINTS, ATTEMPTS, LOG; 0 = all brands but of OBJECTS */
     uint8_t status;      /* STATUS */
     uint8_t object;      /* OBJECTS: kind */
+    bool all_brands;     /* OBJECTS: of any brand; else of `brand`, which may be 0 */
+    struct slice owner;  /* OBJECTS of one brand: only this owner's; empty = all */
     struct slice type;   /* STATUS: empty = all types */
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */

@@ -28,6 +28,11 @@ static bool queued_walk(const struct walk *w) {
     return w->kind == WALK_STATUS && w->status == STATUS_QUEUED;
 }
 
+/* Objects of one owner have an index of their own, within their brand. */
+static bool owned_walk(const struct walk *w) {
+    return w->kind == WALK_OBJECTS && !w->all_brands && w->owner.len;
+}
+
 /* The first key of the walk's range and, by its prefix, the range. */
 static void prefix_of(const struct walk *w, struct key *k) {
     switch (w->kind) {
@@ -48,9 +53,10 @@ static void prefix_of(const struct walk *w, struct key *k) {
         return;
     case WALK_WORKERS: key_begin(k, KEY_WORKER); return;
     case WALK_OBJECTS:
-        key_begin(k, KEY_OBJECT);
+        key_begin(k, owned_walk(w) ? KEY_OWNED : KEY_OBJECT);
         key_u8(k, w->object);
-        if (w->brand) key_u32(k, w->brand);
+        if (!w->all_brands) key_u32(k, w->brand);
+        if (owned_walk(w)) key_type(k, w->owner);
         return;
     case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
         key_id(k, KEY_SUB, w->id);
@@ -181,12 +187,16 @@ struct store_walk *walk_open(struct store_view *v, const struct walk *walk) {
     w->view = v;
     w->walk = *walk;
     buffer_append(&w->texts, walk->type.data, walk->type.len);
+    buffer_append(&w->texts, walk->owner.data, walk->owner.len);
     buffer_append(&w->texts, walk->cursor.data, walk->cursor.len);
-    w->failed = w->texts.failed || walk->type.len > CODEC_NAME_MAX;
-    w->walk.type = slice_of(w->texts.data, walk->type.len);
-    w->walk.cursor = walk->cursor.len
-                         ? slice_of(w->texts.data + walk->type.len, walk->cursor.len)
-                         : (struct slice){0};
+    w->failed = w->texts.failed || walk->type.len > CODEC_NAME_MAX ||
+                walk->owner.len > CODEC_NAME_MAX;
+    const uint8_t *at = w->texts.data;
+    w->walk.type = slice_of(at, walk->type.len);
+    if (walk->owner.len) w->walk.owner = slice_of(at + walk->type.len, walk->owner.len);
+    w->walk.cursor = walk->cursor.len ? slice_of(at + walk->type.len + walk->owner.len,
+                                                 walk->cursor.len)
+                                      : (struct slice){0};
     if (!w->failed && queued_walk(walk)) {
         w->failed = !list_lanes(w);
         if (!w->failed) skip_lanes(w);
@@ -195,10 +205,28 @@ struct store_walk *walk_open(struct store_view *v, const struct walk *walk) {
     return w;
 }
 
+/* The object that a row of its owner's index names. */
+static bool owned_record(struct store_walk *w, const struct scan_row *row,
+                         struct record *record) {
+    struct key key;
+    key_begin(&key, KEY_OBJECT);
+    for (uint32_t i = 1; i < 6; i++) key_u8(&key, row->key.data[i]); /* kind and brand */
+    key_u64(&key, key_tail_id(row->key));
+    buffer_clear(&w->head);
+    if (view_get(w->view, &key, &w->head) > 0 &&
+        record_decode_value(RECORD_OBJECT, buffer_slice(&w->head), record))
+        return true;
+    if (!w->view->why[0])
+        snprintf(w->view->why, sizeof w->view->why, "object %llu is damaged or missing",
+                 (unsigned long long)key_tail_id(row->key));
+    return false;
+}
+
 /* The record of a row; the head of an index row that carries none is read by its id. */
 static bool row_record(struct store_walk *w, const struct scan_row *row, struct record *record) {
     enum record_kind kind = key_value_kind(row->key);
     struct slice value = row->value;
+    if (row->key.data[0] == KEY_OWNED) return owned_record(w, row, record);
     bool index = row->key.data[0] == KEY_CREATED || row->key.data[0] == KEY_STATUS;
     if (index && !row->task && !value.len) {
         buffer_clear(&w->head);

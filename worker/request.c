@@ -1,5 +1,6 @@
 /* request.c - the client's functions: each one message, one answer. */
 #include "proto/host/clock.h"
+#include "proto/object.h"
 #include "worker/client.h"
 #include "worker/view.h"
 #include <stdlib.h>
@@ -251,6 +252,16 @@ int relais_queue_set(struct relais_client *c, const struct relais_queue *queue,
     return client_call(c, &m, 0, true, take_body, ret_body);
 }
 
+/* The body of the object whose row came. */
+static int take_object(void *ret, const struct message *answer) {
+    struct message inner = *answer;
+    struct object_row row;
+    if (answer->verb != VERB_ANSWER || !object_row_read(answer->answer.body, &row))
+        return RELAIS_BAD_FRAME;
+    inner.answer.body = row.body;
+    return take_body(ret, &inner);
+}
+
 static struct message object_message(enum verb verb, const char *kind, const char *name,
                                      uint32_t brand) {
     struct message m = {.verb = verb};
@@ -271,7 +282,7 @@ int relais_object_put(struct relais_client *c, const char *kind, const char *nam
 int relais_object_fetch(struct relais_client *c, const char *kind, const char *name,
                         uint32_t brand, struct relais_bytes *ret_body) {
     struct message m = object_message(VERB_FETCH, kind, name, brand);
-    return client_call(c, &m, 0, true, take_body, ret_body);
+    return client_call(c, &m, 0, true, take_object, ret_body);
 }
 
 int relais_object_drop(struct relais_client *c, const char *kind, const char *name,

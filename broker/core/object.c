@@ -60,7 +60,7 @@ static void object_put(struct core *c, const struct event *e, const struct need 
     struct slice name = note_keep(c, need->key), body = note_keep(c, m->body);
     note(c, RECORD_OBJECT)->object = (struct object_record){
         .kind = need->object, .brand = need->brand, .id = id, .created_ms = created,
-        .updated_ms = c->wall, .name = name, .body = body};
+        .updated_ms = c->wall, .version = 1, .name = name, .body = body};
     say_code(c, e, CODE_OK, (struct slice){0});
 }
 
@@ -72,7 +72,8 @@ static void object_drop(struct core *c, const struct event *e, const struct need
     }
     struct slice name = note_keep(c, need->key);
     note(c, RECORD_OBJECT_GONE)->object =
-        (struct object_record){.kind = need->object, .brand = need->brand, .name = name};
+        (struct object_record){.id = before->id, .kind = need->object, .brand = need->brand,
+                               .name = name};
     say_code(c, e, CODE_OK, (struct slice){0});
 }
 
