@@ -14,18 +14,20 @@
 
 static void client_get(struct core *c, const struct event *e, struct task *t) {
     const struct task_ref *r = &e->message->ref;
-    if (!view_whole(c, e, t, r->want)) {
-        struct need need = {.kind = NEED_TASK, .id = t->head.id};
+    if (!view_whole(c, e, t, r)) {
+        struct need need = view_need(r);
         park(c, e, &need);
         return;
     }
-    view_say(c, e->peer, e->message->number, t, r->want);
+    view_say(c, e->peer, e->message->number, t, r);
 }
 
 static void client_watch(struct core *c, const struct event *e, struct task *t) {
     const struct task_ref *r = &e->message->ref;
     uint32_t wait = r->wait_ms < c->limits.wait_ms_max ? r->wait_ms : c->limits.wait_ms_max;
-    if (t->head.version > r->version || wait == 0 || status_ended((enum status)t->head.status)) {
+    bool news = t->head.version > r->version ||
+                (r->want & WANT_PARTS && t->head.parts > r->after);
+    if (news || wait == 0 || status_ended((enum status)t->head.status)) {
         client_get(c, e, t);
         return;
     }
@@ -45,7 +47,7 @@ static void client_cancel(struct core *c, const struct event *e, struct task *t)
     t->head.epoch = number_next(c);
     t->regrant = true;
     task_settle(c, t, MOVE_CANCEL, REASON_CANCELLED, &result);
-    view_say(c, e->peer, e->message->number, t, 0);
+    view_say_head(c, e->peer, e->message->number, t);
 }
 
 static void client_retry(struct core *c, const struct event *e, struct task *t) {
@@ -75,7 +77,7 @@ static void client_retry(struct core *c, const struct event *e, struct task *t) 
     task_drop_carry(t);
     if (o->reset_progress) t->head.progress = 0;
     task_revive(c, t);
-    view_say(c, e->peer, e->message->number, t, 0);
+    view_say_head(c, e->peer, e->message->number, t);
 }
 
 static void client_update(struct core *c, const struct event *e, struct task *t) {
@@ -99,7 +101,7 @@ static void client_update(struct core *c, const struct event *e, struct task *t)
         task_place(c, t);
     }
     crew_dispatch_lane(c, t->lane);
-    view_say(c, e->peer, e->message->number, t, 0);
+    view_say_head(c, e->peer, e->message->number, t);
 }
 
 static void client_remove(struct core *c, const struct event *e, struct task *t) {
@@ -107,7 +109,7 @@ static void client_remove(struct core *c, const struct event *e, struct task *t)
         say_code(c, e, CODE_INVALID_STATE, slice_text("cancel it first"));
         return;
     }
-    view_say(c, e->peer, e->message->number, t, 0);
+    view_say_head(c, e->peer, e->message->number, t);
     task_remove(c, t);
 }
 

@@ -33,6 +33,8 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     uint32_t payload_max, result_max, checkpoint_max, extra_max, key_max, message_max; /* bytes */
     uint32_t name_max;           /* bytes of a queue, type, worker or label text */
     uint32_t log_lines_max, checkpoints_max, retries_max; /* a task */
+    uint32_t parts_max, part_bytes_max; /* results that come while a task runs */
+    uint64_t parts_held_max;     /* bytes of them in memory */
     uint64_t accepted_bytes_max; /* memory-only tasks */
     uint64_t tasks_max;          /* stored tasks in all, 0 = by the disk watermark only */
     uint32_t wait_ms_max;

@@ -47,7 +47,8 @@ static void lease_say(struct core *c, const struct lease *l, uint32_t peer, uint
         .lease_ms = l->lease_ms, .attempt = t->head.attempt + !l->started, .run = t->head.run,
         .created_ms = t->head.created_ms, .queue = t->lane->queue->set.name,
         .type = t->lane->type, .payload = b->payload, .labels = t->lane->labels,
-        .extra = b->extra, .source_name = b->source_name, .source_mime = b->source_mime};
+        .extra = b->extra, .source_name = b->source_name, .source_mime = b->source_mime,
+        .stream = (t->head.flags & TASK_STREAM) != 0, .parts = t->head.parts};
     if (!t->carry) return;
     m->task.checkpoint = t->carry->checkpoint.seq;
     m->task.checkpoint_name = t->carry->checkpoint.name;

@@ -3,12 +3,11 @@
 #include "broker/core/effect.h"
 #include "broker/core/lease.h"
 #include "broker/core/park.h"
+#include "broker/core/part.h"
 #include "broker/core/task.h"
 #include "broker/core/who.h"
 #include "broker/core/worker.h"
 #include <stdlib.h>
-
-enum { LEVEL_MAX = 9 };
 
 /* True when the lease's worker is the one that speaks. */
 static bool is_holder(const struct core *c, const struct event *e, const struct lease *l) {
@@ -90,6 +89,12 @@ static void report_log(struct core *c, const struct event *e, struct lease *l) {
     const struct report *r = &e->message->report;
     struct task *t = l->task;
     lease_renew(c, l);
+    if (r->level == LOG_PART) {
+        enum code code = part_take(c, r, l);
+        if (code == CODE_OK) accept(c, e);
+        else refuse(c, e, code);
+        return;
+    }
     if (t->head.log_lines >= c->limits.log_lines_max) {
         refuse(c, e, CODE_LIMIT_REACHED);
         return;
@@ -98,7 +103,7 @@ static void report_log(struct core *c, const struct event *e, struct lease *l) {
     if (!task_accepted(t)) {
         struct record *n = note(c, RECORD_LOG);
         n->log = (struct log_record){.id = t->head.id, .line = t->head.log_lines,
-            .level = r->level > LEVEL_MAX ? LEVEL_MAX : r->level, .time_ms = c->wall,
+            .level = r->level > LOG_LEVEL_MAX ? LOG_LEVEL_MAX : r->level, .time_ms = c->wall,
             .text = note_keep(c, r->text)};
     }
     task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
@@ -222,6 +227,12 @@ static bool report_stopped(struct core *c, const struct event *e) {
     return true;
 }
 
+static bool text_fits(const struct core *c, const struct event *e) {
+    const struct report *r = &e->message->report;
+    bool part = e->message->verb == VERB_LOG && r->level == LOG_PART;
+    return r->text.len <= (part ? c->limits.part_bytes_max : c->limits.message_max);
+}
+
 void report_step(struct core *c, const struct event *e) {
     const struct report *r = &e->message->report;
     struct task *t;
@@ -243,7 +254,7 @@ void report_step(struct core *c, const struct event *e) {
         refuse(c, e, stale_code(c, e, found == HELD ? t : NULL));
         return;
     }
-    if (r->text.len > c->limits.message_max) {
+    if (!text_fits(c, e)) {
         refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
         return;
     }

@@ -36,6 +36,7 @@ enum { SHELF_WINDOW_MIN = 16, SHELF_LOW = 64, FETCH_MAX = 16, LOAD_COUNT = 256,
 struct body { size_t size; struct task_body body; uint8_t bytes[]; };       /* one block */
 struct result { size_t size; struct task_result result; uint8_t bytes[]; }; /* one block */
 struct carry { struct checkpoint_record checkpoint; uint8_t bytes[]; };     /* one block */
+struct parts { struct buffer rows; uint32_t first, count; }; /* the newest, in order */
 
 struct lease;
 struct lane;
@@ -51,6 +52,7 @@ struct task {
     struct body *body;    /* owned; NULL = on disk */
     struct result *result; /* owned; until written */
     struct carry *carry;  /* owned; the checkpoint its next delivery takes along */
+    struct parts *parts;  /* owned; NULL = none in memory */
     struct lease *lease;
     uint64_t free_after;  /* limbo: newest load that may still show an older version */
     uint8_t where, change;
@@ -178,7 +180,7 @@ struct watch {
     struct link *link;
     struct who who;
     uint64_t id, number;
-    uint32_t want, version;
+    uint32_t want, version, after;
     bool outcome;         /* from SUBMIT with watch: told once, at the end, as OUTCOME */
 };
 
@@ -253,7 +255,7 @@ struct core {
     const struct event *handling; /* that event */
     const struct event *loaded; /* EVENT_LOADED being handled */
     int64_t frozen_until;  /* mass expiry */
-    uint64_t window_bytes, body_bytes, accepted_bytes;
+    uint64_t window_bytes, body_bytes, accepted_bytes, part_bytes;
     struct settled_slot settled[SETTLED_SLOTS];
     struct core_stats stats;
 };

@@ -45,6 +45,7 @@ static enum code submit_sizes(const struct core *c, const struct submit *m, cons
             : !name_fits(c, m->type) ? "bad type"
             : !labels_good(c, o->labels) ? "labels are k=v,k=v with rising keys"
             : !source ? "bad source name or type"
+            : o->stream && !o->source_file ? "a stream needs a source"
             : o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT ? "priority is 0 to 3"
             : o->set & SET_KEEP && !keep_good(o->keep_ms) ? "bad keep"
             : !due_good(o) ? "bad time"
@@ -107,6 +108,7 @@ static void submit_head(const struct core *c, struct task *t, const struct submi
     h->source_file = o->source_file;
     h->dialect = o->dialect;
     if (o->accepted) h->flags |= TASK_ACCEPTED;
+    if (o->stream) h->flags |= TASK_STREAM;
     if (!(o->set & SET_DUE)) return;
     h->due_ms = o->delay ? c->wall + o->due_ms : o->due_ms;
 }

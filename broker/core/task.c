@@ -2,6 +2,7 @@
 #include "broker/core/due.h"
 #include "broker/core/effect.h"
 #include "broker/core/lane.h"
+#include "broker/core/part.h"
 #include "broker/core/park.h"
 #include <stdlib.h>
 
@@ -65,7 +66,7 @@ void task_drop_carry(struct task *t) {
     t->fetched = false;
 }
 
-static void task_drop_parts(struct core *c, struct task *t) {
+static void task_drop_input(struct core *c, struct task *t) {
     task_drop_body(c, t);
     task_drop_carry(t);
 }
@@ -76,7 +77,8 @@ void task_free(struct core *c, struct task *t) {
     list_unlink(&t->dirty);
     list_unlink(&t->touch);
     map_remove(&c->tasks, &t->by_id);
-    task_drop_parts(c, t);
+    task_drop_input(c, t);
+    part_free(c, t);
     free(t->result);
     free(t);
 }
@@ -223,7 +225,7 @@ void task_close(struct core *c) {
         }
         if (t->where == WHERE_LEASED && t->lease->started && !(t->change & CHANGE_BODY) &&
             !task_accepted(t))
-            task_drop_parts(c, t); /* read again should it come back */
+            task_drop_input(c, t); /* read again should it come back */
         t->change = 0;
         due_written(c, t);
         task_rest(c, t);

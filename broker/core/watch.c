@@ -2,27 +2,35 @@
 #include "broker/core/effect.h"
 #include "broker/core/lane.h"
 #include "broker/core/park.h"
+#include "broker/core/part.h"
 #include "broker/core/task.h"
 #include "broker/core/worker.h"
 #include <stdlib.h>
 
-static const struct event *loaded_of(const struct core *c, uint64_t id) {
+/* A load with parts begins at one number: it serves those who want that one. */
+static const struct event *loaded_of(const struct core *c, uint64_t id,
+                                     const struct task_ref *ref) {
     const struct event *e = c->loaded;
-    return e && e->need.kind == NEED_TASK && e->need.id == id ? e : NULL;
+    if (!e || e->need.kind != NEED_TASK || e->need.id != id) return NULL;
+    return !(ref->want & WANT_PARTS) || e->need.seq == ref->after + 1 ? e : NULL;
 }
 
 bool view_whole(const struct core *c, const struct event *e, const struct task *t,
-                uint32_t want) {
-    if (loaded_of(c, t->head.id) && c->handling == e) return true;
-    if (want & WANT_BODY && !t->body) return false;
-    if (want & WANT_RESULT && status_ended((enum status)t->head.status) && !t->result)
+                const struct task_ref *ref) {
+    if (loaded_of(c, t->head.id, ref) && c->handling == e) return true;
+    if (ref->want & WANT_BODY && !t->body) return false;
+    if (ref->want & WANT_RESULT && status_ended((enum status)t->head.status) && !t->result)
         return false;
-    return !(want & (WANT_ATTEMPTS | WANT_LOG));
+    if (ref->want & WANT_PARTS && !part_held(t, ref->after)) return false;
+    return !(ref->want & (WANT_ATTEMPTS | WANT_LOG));
 }
 
-static void view_loaded(struct core *c, struct view *v, uint32_t want) {
-    const struct event *e = loaded_of(c, v->head.id);
-    if (!e) return;
+struct need view_need(const struct task_ref *ref) {
+    return (struct need){.kind = NEED_TASK, .id = ref->id,
+                         .seq = ref->want & WANT_PARTS ? ref->after + 1 : 0};
+}
+
+static void view_loaded(struct core *c, struct view *v, const struct event *e, uint32_t want) {
     struct buffer attempts = {0}, logs = {0};
     for (uint32_t i = 0; i < e->record_count; i++) {
         const struct record *r = &e->records[i];
@@ -45,7 +53,9 @@ static void view_loaded(struct core *c, struct view *v, uint32_t want) {
 }
 
 void view_say(struct core *c, uint32_t peer, uint64_t number, const struct task *t,
-              uint32_t want) {
+              const struct task_ref *ref) {
+    const uint32_t want = ref->want;
+    const struct event *loaded = loaded_of(c, t->head.id, ref);
     struct message *m = core_bug(c, BUG_READ_BEFORE_DURABLE)
                             ? say_now(c, peer, VERB_VIEW, number) : say(c, peer, VERB_VIEW, number);
     struct view *v = &m->view;
@@ -60,8 +70,13 @@ void view_say(struct core *c, uint32_t peer, uint64_t number, const struct task 
     }
     if (want & WANT_BODY && t->body) v->body = t->body->body;
     if (want & WANT_RESULT && t->result) v->result = t->result->result;
-    view_loaded(c, v, want);
+    if (loaded) view_loaded(c, v, loaded, want);
+    if (want & WANT_PARTS) part_show(c, v, t, loaded, ref->after);
     if (v->result.id && v->worker.len == 0) v->worker = v->result.worker;
+}
+
+void view_say_head(struct core *c, uint32_t peer, uint64_t number, const struct task *t) {
+    view_say(c, peer, number, t, &(struct task_ref){.id = t->head.id});
 }
 
 bool watch_room(const struct core *c, const struct link *link) {
@@ -98,6 +113,7 @@ bool watch_put(struct core *c, const struct event *e, struct task *t, uint32_t w
     if (!w) return false;
     w->want = e->message->ref.want;
     w->version = e->message->ref.version;
+    w->after = e->message->ref.after;
     heap_set(&c->clock, &w->timer, c->now + wait_ms);
     return true;
 }
@@ -144,20 +160,20 @@ void watch_outcome(struct core *c, struct task *t) {
 /* The parts a woken watch wants and memory lacks are read by a GET of its own. */
 static void watch_answer(struct core *c, struct watch *w, struct task *t) {
     struct message get = {.verb = VERB_GET, .number = w->number};
-    get.ref = (struct task_ref){.id = w->id, .want = w->want};
+    get.ref = (struct task_ref){.id = w->id, .want = w->want, .after = w->after};
     struct event e = {.kind = EVENT_MESSAGE, .peer = w->link->peer, .link = w->link->number,
                       .who = w->who, .message = &get, .mono_ms = c->now + c->stalled,
                       .wall_ms = c->wall};
     watch_drop(c, w);
-    if (t && view_whole(c, &e, t, get.ref.want)) {
-        view_say(c, e.peer, get.number, t, get.ref.want);
+    if (t && view_whole(c, &e, t, &get.ref)) {
+        view_say(c, e.peer, get.number, t, &get.ref);
         return;
     }
     const struct event *handling = c->handling;
     struct parked *resuming = c->resuming;
     c->handling = NULL;
     c->resuming = NULL;
-    struct need need = {.kind = NEED_TASK, .id = get.ref.id};
+    struct need need = view_need(&get.ref);
     park(c, &e, &need);
     c->handling = handling;
     c->resuming = resuming;

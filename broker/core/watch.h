@@ -3,11 +3,15 @@
 #define RELAIS_CORE_WATCH_H
 #include "broker/core/state.h"
 
-/* VIEW of the task. Parts that memory lacks are taken from the load that is being handled;
- * view_whole says whether `want` needs one. */
-bool view_whole(const struct core *c, const struct event *e, const struct task *t, uint32_t want);
+/* VIEW of the task. What memory lacks is taken from the load that is being handled; view_whole says
+ * whether what `ref` wants is there, else view_need is what must be read. */
+bool view_whole(const struct core *c, const struct event *e, const struct task *t,
+                const struct task_ref *ref);
+struct need view_need(const struct task_ref *ref);
 void view_say(struct core *c, uint32_t peer, uint64_t number, const struct task *t,
-              uint32_t want);
+              const struct task_ref *ref);
+/* The same without anything that is read. */
+void view_say_head(struct core *c, uint32_t peer, uint64_t number, const struct task *t);
 
 /* True when the link may park one more watch or claim. They wait long, so they leave a quarter of
  * what may be parked to events that wait for a read; no client takes more than a third of the rest.
