@@ -3,20 +3,20 @@
 #include <stdlib.h>
 
 /* In the order in which they leave. */
-static const enum verb line[] = {
-    VERB_CREDIT, VERB_DRAIN, VERB_START, VERB_PROGRESS, VERB_LOG, VERB_CHECKPOINT, VERB_DONE,
+static const uint8_t line[] = {
+    VERB_CREDIT, VERB_DRAIN, VERB_START, VERB_PROGRESS, VERB_LOG, VERB_CHECKPOINT, BATCH_PART, VERB_DONE,
     VERB_FAIL, VERB_RELEASE, VERB_STOPPED, VERB_SUBMIT, VERB_GET, VERB_WATCH, VERB_UNWATCH,
     VERB_CANCEL, VERB_RETRY, VERB_UPDATE, VERB_REMOVE, VERB_EXPLAIN, VERB_ASK, VERB_QUEUE,
     VERB_PUT, VERB_FETCH, VERB_DROP, VERB_STATS,
 };
 enum { LINE = sizeof line / sizeof line[0] };
 
-static bool unanswered(enum verb verb) {
+static bool unanswered(uint32_t verb) {
     return verb == VERB_CREDIT || verb == VERB_DRAIN || verb == VERB_START ||
            verb == VERB_PROGRESS || verb == VERB_LOG || verb == VERB_UNWATCH;
 }
 
-static uint64_t number_of(enum verb verb, uint64_t count) {
+static uint64_t number_of(uint32_t verb, uint64_t count) {
     return (uint64_t)verb << BATCH_NUMBER_BITS | (count + 1);
 }
 
@@ -48,14 +48,23 @@ static void item_close(struct batch *b, struct pile *p, bool room) {
     b->waiting++;
 }
 
-uint64_t batch_put(struct batch *b, const struct message *m) {
-    assert((uint32_t)m->verb < BATCH_VERBS);
-    struct pile *p = &b->piles[m->verb];
-    uint64_t number = number_of(m->verb, p->next++);
+static uint64_t put(struct batch *b, uint32_t pile, const struct message *m) {
+    struct pile *p = &b->piles[pile];
+    uint64_t number = number_of(pile, p->next++);
     bool room = ends_reserve(p);
     if (room) frame_put(&(struct frame_writer){.b = &p->items}, m);
     item_close(b, p, room);
     return number;
+}
+
+uint64_t batch_put(struct batch *b, const struct message *m) {
+    assert((uint32_t)m->verb < BATCH_PART);
+    return put(b, m->verb, m);
+}
+
+uint64_t batch_put_part(struct batch *b, const struct message *m) {
+    assert(m->verb == VERB_LOG);
+    return put(b, BATCH_PART, m);
 }
 
 uint64_t batch_put_item(struct batch *b, enum verb verb, struct slice item) {
@@ -123,7 +132,8 @@ bool batch_frame(struct batch *b, struct buffer *frame, uint32_t link, uint32_t 
     uint32_t end = share(p, begin, batch_max, frame_max);
     uint64_t request = unanswered(line[i]) ? 0 : number_of(line[i], p->next - p->count + p->sent);
     buffer_clear(frame);
-    frame_begin(&w, frame, line[i], request, link, NULL);
+    enum verb verb = line[i] == BATCH_PART ? VERB_LOG : (enum verb)line[i];
+    frame_begin(&w, frame, verb, request, link, NULL);
     buffer_append(frame, p->items.data + begin, p->ends[end - 1] - begin);
     w.count = end - p->sent;
     frame_end(&w);

@@ -4,12 +4,14 @@
  * bytes; nothing is held back for more to come. Verbs leave in the order of a task's life (START
  * before DONE), so that two messages about one task are never swapped. Items of one verb are
  * numbered one after the other, in a space of their own: number = verb << 45 | count.
+ * Parts of a result are LOG on the wire, but answered: they have a pile and numbers of their own.
  * Pure; owns its buffers. */
 #ifndef RELAIS_WORKER_BATCH_H
 #define RELAIS_WORKER_BATCH_H
 #include "proto/message.h"
 
-enum { BATCH_VERBS = VERB_UNWATCH + 1, BATCH_NUMBER_BITS = 45 };
+enum { BATCH_PART = VERB_FILE_CREATE - 1 /* no verb: the pile of parts */,
+       BATCH_VERBS = BATCH_PART + 1, BATCH_NUMBER_BITS = 45 };
 
 struct pile { /* the waiting items of one verb */
     struct buffer items;
@@ -29,7 +31,9 @@ void batch_free(struct batch *b);
 /* Returns the item's number; a verb that asks for no answer is numbered too, but sent with
  * request 0. The verb is one that clients or workers say. */
 uint64_t batch_put(struct batch *b, const struct message *m);
-/* The same with the item's bytes, as they were written once. */
+/* A LOG with level LOG_PART. */
+uint64_t batch_put_part(struct batch *b, const struct message *m);
+/* The same as batch_put with the item's bytes, as they were written once. */
 uint64_t batch_put_item(struct batch *b, enum verb verb, struct slice item);
 /* The number that the next item of the verb will get: those before have been put. */
 uint64_t batch_next(const struct batch *b, enum verb verb);

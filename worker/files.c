@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { CHUNK = 512 << 10, WINDOW = 8 };
+enum { CHUNK = 512 << 10, WINDOW = 8, READ_WAIT_MS = 20000 };
 
 struct relais_files {
     pthread_mutex_t lock; /* one transfer at a time */
@@ -69,8 +69,8 @@ static int say(struct relais_files *f, struct message *m) {
 
 /* Waits for the answer to request `number`; answers to earlier ones that were given up pass by.
  * The message borrows from the wire until the next call. */
-static int hear(struct relais_files *f, uint64_t number, struct message *m) {
-    int64_t deadline = deadline_of(f->address.timeout_ms);
+static int hear_until(struct relais_files *f, uint64_t number, struct message *m,
+                      int64_t deadline) {
     struct slice bytes;
     struct frame frame;
     for (;;) {
@@ -90,6 +90,10 @@ static int hear(struct relais_files *f, uint64_t number, struct message *m) {
         if (m->verb == VERB_FILE_BYTES && m->file_bytes.number == number)
             return (int)m->file_bytes.code;
     }
+}
+
+static int hear(struct relais_files *f, uint64_t number, struct message *m) {
+    return hear_until(f, number, m, deadline_of(f->address.timeout_ms));
 }
 
 static int ask(struct relais_files *f, struct message *m, struct message *answer) {
@@ -259,5 +263,51 @@ int relais_download(struct relais_files *f, uint64_t file, uint64_t ticket, int 
     wire_close(&f->wire, 0);
     finish(f, code);
     if (!code && ret_size) *ret_size = size;
+    return code;
+}
+
+/* ---- a part of a file, which may still grow ---- */
+
+/* One question; *answered tells a broker that has nothing yet from one that does not answer. */
+static int read_once(struct relais_files *f, struct message *m, struct file_bytes *got,
+                     bool *answered) {
+    struct message answer;
+    int code = connect_now(f);
+    if (!code) code = say(f, m);
+    if (!code)
+        code = hear_until(f, f->number, &answer,
+                          deadline_of(f->address.timeout_ms + m->file.wait_ms));
+    *answered = code >= 0;
+    if (code) return code;
+    if (answer.verb != VERB_FILE_BYTES) return RELAIS_BAD_FRAME;
+    *got = answer.file_bytes;
+    return RELAIS_OK;
+}
+
+int relais_read(struct relais_files *f, uint64_t file, uint64_t ticket, uint64_t offset,
+                void *data, size_t size, uint32_t timeout_ms, size_t *ret_len, bool *ret_end) {
+    struct message m = {.verb = VERB_FILE_READ};
+    struct file_bytes got = {0};
+    int64_t deadline = deadline_of(timeout_ms), left;
+    bool answered = true;
+    int code;
+    if (size == 0 || !data) return RELAIS_ARGUMENT;
+    m.file = (struct file_ref){.id = file, .offset = offset, .ticket = ticket,
+                               .size = size < CHUNK ? size : CHUNK};
+    pthread_mutex_lock(&f->lock);
+    do { /* the broker may wait less than it was asked to */
+        left = deadline - clock_mono_ms();
+        m.file.wait_ms = left < 0 ? 0 : left > READ_WAIT_MS ? READ_WAIT_MS : (uint32_t)left;
+        code = read_once(f, &m, &got, &answered);
+    } while (!code && got.bytes.len == 0 && !got.end && left > 0);
+    if (!code && got.bytes.len == 0 && !got.end) code = RELAIS_TIMEOUT;
+    if (!code && got.bytes.len > size) code = RELAIS_BAD_FRAME;
+    if (!code) {
+        if (got.bytes.len) memcpy(data, got.bytes.data, got.bytes.len);
+        *ret_len = got.bytes.len;
+        *ret_end = got.end;
+    }
+    /* an answer that was not waited for would come to the next question */
+    finish(f, answered ? RELAIS_OK : code);
     return code;
 }

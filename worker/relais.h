@@ -64,6 +64,16 @@ enum relais_code {
     RELAIS_NOT_LINKED = 26,
     RELAIS_TIMED_OUT = 27,
     RELAIS_RANGE_NOT_SATISFIABLE = 28,
+    /* said over HTTP only */
+    RELAIS_NO_AVAILABLE_WORKERS = 29,
+    RELAIS_SESSION_NOT_CONNECTED = 30,
+    RELAIS_WORKER_ALREADY_REGISTERED = 31,
+    RELAIS_WORKER_NOT_FOUND = 32,
+    RELAIS_URI_TOO_LONG = 40,
+    RELAIS_HEADERS_TOO_LARGE = 41,
+    RELAIS_VERSION_NOT_SUPPORTED = 42,
+    RELAIS_REQUEST_TIMEOUT = 43,
+    RELAIS_UPGRADE_REQUIRED = 44,
     /* troubles of this side */
     RELAIS_TIMEOUT = -1,    /* no answer, or no task, within the time */
     RELAIS_CLOSED = -2,     /* drained or stopped: nothing more will come */
@@ -373,6 +383,8 @@ struct relais_task { /* a task in work; owned by the worker, valid until it is s
     int64_t created_ms;
     uint64_t source, source_size, source_ticket; /* the input file; 0 = none */
     const char *source_name, *source_mime;
+    bool growing;        /* the source may still be sent: read it with relais_read */
+    uint32_t parts;      /* that earlier attempts have sent: relais_part */
     uint32_t checkpoint; /* resume from this one; 0 = from the start */
     const char *checkpoint_name;
     const void *checkpoint_data;
@@ -426,6 +438,15 @@ int relais_progress(struct relais_worker *w, struct relais_task *task, int perce
  * RELAIS_TIMEOUT: not known yet, the library repeats it. RELAIS_ATTEMPT_SUPERSEDED: stop. */
 int relais_checkpoint(struct relais_worker *w, struct relais_task *task, const char *name,
                       const void *data, size_t len, uint32_t timeout_ms, uint32_t *ret_seq);
+/* Adds a part of the result while the task still runs, and waits until it is durable; whoever
+ * watches the task sees it at once. number is its place in the result, 1, 2, … over all attempts:
+ * a part that the broker has already is RELAIS_OK and not kept twice, one that would leave a gap is
+ * RELAIS_CONFLICT. So a program that stores a checkpoint which holds the next part, then sends that
+ * part, and after a takeover sends the checkpoint's newest part again, loses none and repeats none.
+ * UTF-8, usually JSON; at most the broker's part_bytes_max, 16 KiB. RELAIS_TIMEOUT: not known yet,
+ * the library repeats it until the next part. */
+int relais_part(struct relais_worker *w, struct relais_task *task, uint32_t number,
+                const void *text, size_t len, uint32_t timeout_ms);
 /* Adds a line to the task's log. level: 0 debug, 1 info, 2 warning, 3 error. */
 int relais_log(struct relais_worker *w, struct relais_task *task, int level, const char *text);
 /* 0, or why the work must end (enum relais_reason): cancelled, lease lost, timeout, paused. */
@@ -455,6 +476,12 @@ int relais_upload(struct relais_files *f, int fd, const char *name, const char *
 /* Writes the file to fd. ticket: from a relais_task or relais_view. *ret_size may be NULL. */
 int relais_download(struct relais_files *f, uint64_t file, uint64_t ticket, int fd,
                     uint64_t *ret_size);
+/* Reads up to `size` bytes at `offset`, at most 512 KiB a call; of a growing file whatever is there,
+ * waiting up to timeout_ms for the first byte. *ret_end: nothing follows what was read (*ret_len
+ * may be 0 then). RELAIS_TIMEOUT: nothing came yet, or the broker is away: call again.
+ * RELAIS_NOT_FOUND: there is no such file any more. One call at a time per object. */
+int relais_read(struct relais_files *f, uint64_t file, uint64_t ticket, uint64_t offset,
+                void *data, size_t size, uint32_t timeout_ms, size_t *ret_len, bool *ret_end);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,7 @@ static void job_free(struct job *j) {
     buffer_free(&j->data);
     buffer_free(&j->report);
     buffer_free(&j->point);
+    buffer_free(&j->part);
     free(j);
 }
 
@@ -81,16 +82,17 @@ static void job_gone(struct session *s, struct job *j) {
     list_unlink(&j->in_line);
     map_remove(&s->jobs, &j->by_epoch);
     s->woken = true;
-    size_t held = j->data.cap + j->report.cap + j->point.cap;
+    size_t held = j->data.cap + j->report.cap + j->point.cap + j->part.cap;
     if (s->idle_count >= JOBS_IDLE_MAX || held > JOB_BYTES_KEPT) {
         job_free(j);
         return;
     }
-    struct buffer data = j->data, report = j->report, point = j->point;
-    *j = (struct job){.data = data, .report = report, .point = point};
+    struct buffer data = j->data, report = j->report, point = j->point, part = j->part;
+    *j = (struct job){.data = data, .report = report, .point = point, .part = part};
     buffer_clear(&j->data);
     buffer_clear(&j->report);
     buffer_clear(&j->point);
+    buffer_clear(&j->part);
     list_push_front(&s->idle, &j->in_line);
     s->idle_count++;
 }
@@ -122,6 +124,13 @@ static void point_say(struct session *s, struct job *j) {
     m.report.name = slice_of(j->point.data, j->point_name);
     m.report.data = slice_of(j->point.data + j->point_name, j->point.len - j->point_name);
     j->point_number = batch_put(&s->batch, &m);
+}
+
+static void part_say(struct session *s, struct job *j) {
+    struct message m = {.verb = VERB_LOG};
+    m.report = (struct report){.task = j->task.id, .epoch = j->task.epoch, .level = LOG_PART,
+                               .seq = j->part_seq, .text = buffer_slice(&j->part)};
+    j->part_number = batch_put_part(&s->batch, &m);
 }
 
 /* Texts that are shown must be UTF-8, or the broker refuses the report: other bytes become '?'. */
@@ -224,6 +233,7 @@ static bool job_fill(struct job *j, const struct delivery *d) {
         .id = d->task, .epoch = d->epoch, .attempt = d->attempt, .run = d->run,
         .brand = d->brand, .timeout_ms = d->timeout_ms, .created_ms = d->created_ms,
         .source = d->source_file, .source_size = d->source_size, .source_ticket = d->ticket,
+        .growing = d->stream, .parts = d->parts,
         .checkpoint = d->checkpoint, .payload_len = d->payload.len, .extra_len = d->extra.len,
         .checkpoint_len = d->checkpoint_data.len};
     j->task.payload = bytes_keep(b, d->payload);
@@ -317,6 +327,22 @@ static void take_checkpoint_ok(struct session *s, const struct checkpoint_ok *m)
     if (m->code == CODE_ATTEMPT_SUPERSEDED) job_stop(s, j, REASON_LEASE_LOST);
 }
 
+/* The answer to the part under way of one of the running jobs, if it is one. */
+static bool take_part(struct session *s, uint64_t number, enum code code) {
+    if (number >> BATCH_NUMBER_BITS != BATCH_PART) return false;
+    for (struct node *n = s->running.next; n != &s->running; n = n->next) {
+        struct job *j = job_of(n);
+        if (j->parted == j->parts || j->part_number != number) continue;
+        j->part_code = code;
+        j->parted = j->parts;
+        s->woken = true;
+        if (code == CODE_ATTEMPT_SUPERSEDED || code == CODE_UNKNOWN_TASK)
+            job_stop(s, j, REASON_LEASE_LOST);
+        break;
+    }
+    return true;
+}
+
 static void take_stop(struct session *s, const struct stop *m, int64_t now_ms) {
     struct job *j = job_find(s, m->task, m->epoch);
     if (!j) {
@@ -356,6 +382,7 @@ static void welcome(struct session *s, const struct welcome *w, int64_t now_ms) 
     }
     for (struct node *n = s->running.next; n != &s->running; n = n->next) {
         if (job_of(n)->pointed != job_of(n)->points) point_say(s, job_of(n));
+        if (job_of(n)->parted != job_of(n)->parts) part_say(s, job_of(n));
     }
     for (struct node *n = s->reported.next; n != &s->reported; n = n->next)
         job_say(s, job_of(n), now_ms);
@@ -370,7 +397,9 @@ void session_message(struct session *s, const struct message *m, int64_t now_ms)
     if (m->verb == VERB_CHECKPOINT_OK) take_checkpoint_ok(s, &m->checkpoint_ok);
     if (m->verb == VERB_STOP) take_stop(s, &m->stop, now_ms);
     if (m->verb == VERB_RECALL) take_recall(s, &m->stop, now_ms);
-    if (m->verb == VERB_REFUSED) take_refused(s, &m->refused, now_ms);
+    if (m->verb == VERB_ANSWER) take_part(s, m->answer.number, m->answer.code);
+    if (m->verb == VERB_REFUSED && !take_part(s, m->refused.number, m->refused.code))
+        take_refused(s, &m->refused, now_ms);
 }
 
 /* ---- the link ---- */
@@ -493,6 +522,21 @@ uint32_t session_checkpoint(struct session *s, struct job *j, struct slice name,
     j->points++;
     if (s->contact.state == CONTACT_LINKED) point_say(s, j);
     return j->points;
+}
+
+uint32_t session_part(struct session *s, struct job *j, uint32_t seq, struct slice text) {
+    assert(j->state == JOB_RUNNING);
+    buffer_clear(&j->part);
+    buffer_append(&j->part, text.data, text.len);
+    if (j->part.failed) {
+        buffer_clear(&j->part);
+        j->parted = j->parts;
+        return 0;
+    }
+    j->part_seq = seq;
+    j->parts++;
+    if (s->contact.state == CONTACT_LINKED) part_say(s, j);
+    return j->parts;
 }
 
 void session_drain(struct session *s, int64_t now_ms) {

@@ -12,7 +12,7 @@
  * Rules
  *   HELLO names every job that is held, with its epoch and newest checkpoint; WELCOME's verdicts
  *   are obeyed: keep goes on, stop ends it, settled forgets it. What the new link never heard
- *   (reports, checkpoints) is said again; (task, epoch) makes that harmless.
+ *   (reports, checkpoints, parts) is said again; (task, epoch) makes that harmless.
  *   In doubt (contact.h) nothing new is started. With on_doubt stop, what runs is told to stop.
  *   STOP marks the job; whatever the work then reports is said as STOPPED. A STOP for a job that
  *   is not held is answered STOPPED at once, for the broker repeats it until it hears that.
@@ -59,6 +59,11 @@ struct job {
     struct buffer point;       /* owned: name and data of the checkpoint under way */
     uint32_t point_name;       /* bytes of the name in it */
     enum code point_code;      /* of the newest answer to a checkpoint */
+    uint32_t parts, parted;    /* parts begun and answered, likewise */
+    uint64_t part_number;
+    struct buffer part;        /* owned: text of the part under way */
+    uint32_t part_seq;         /* its place in the result, from 1 */
+    enum code part_code;
 };
 
 struct session_options { /* borrowed for the session's life */
@@ -106,6 +111,9 @@ void session_tell(struct session *s, struct job *job, struct message *m);
  * place of an unanswered one. The broker numbers it: one that is said twice is stored twice. */
 uint32_t session_checkpoint(struct session *s, struct job *job, struct slice name,
                             struct slice data);
+/* Begins a part, in the same way: job->parts, job->parted, job->part_code. The number makes it
+ * harmless to say it twice. */
+uint32_t session_part(struct session *s, struct job *job, uint32_t seq, struct slice text);
 /* No new tasks: what is ready goes back. */
 void session_drain(struct session *s, int64_t now_ms);
 /* Also tells what runs to stop. */

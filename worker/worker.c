@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { HANDLERS_MAX = 64 };
+enum { HANDLERS_MAX = 64, PART_BYTES_MAX = 1 << 20 };
 
 enum order { ORDER_NONE = 0, ORDER_DRAIN = 1, ORDER_STOP = 2 };
 
@@ -332,6 +332,26 @@ int relais_checkpoint(struct relais_worker *w, struct relais_task *task, const c
     else if (j->stop) code = RELAIS_ATTEMPT_SUPERSEDED;
     pthread_mutex_unlock(&w->dealer.lock);
     if (code == RELAIS_OK && ret_seq) *ret_seq = seq;
+    return code;
+}
+
+int relais_part(struct relais_worker *w, struct relais_task *task, uint32_t number,
+                const void *text, size_t len, uint32_t timeout_ms) {
+    struct job *j = job_of(task);
+    int64_t deadline = deadline_of(timeout_ms);
+    int code = RELAIS_TIMEOUT;
+    if (number == 0 || len == 0) return RELAIS_ARGUMENT;
+    if (len > PART_BYTES_MAX) return RELAIS_PAYLOAD_TOO_LARGE;
+    pthread_mutex_lock(&w->dealer.lock);
+    uint32_t mine = session_part(&w->session, j, number, slice_of(text, len));
+    dealer_poke(&w->dealer);
+    w->waiters++;
+    while (j->parted < mine && !j->stop && dealer_wait(&w->dealer, deadline)) {}
+    w->waiters--;
+    if (mine == 0) code = RELAIS_MEMORY;
+    else if (j->parted >= mine) code = (int)j->part_code;
+    else if (j->stop) code = RELAIS_ATTEMPT_SUPERSEDED;
+    pthread_mutex_unlock(&w->dealer.lock);
     return code;
 }
 
