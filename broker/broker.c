@@ -70,7 +70,9 @@ static bool parts_open(struct broker *b, char *why, size_t why_size) {
         .context = b->context, .data = c->data, .router_limits = &b->limits, .secret = &b->secret,
         .file_bytes_max = c->file_bytes_max, .free_bytes_min = c->free_bytes_min,
         .chunk_bytes_max = c->file_chunk_bytes_max, .uploads_max = c->uploads_max,
-        .upload_idle_ms = c->upload_idle_ms};
+        .upload_idle_ms = c->upload_idle_ms, .stream_bytes_max = c->stream_bytes_max,
+        .streams_max = c->streams_max, .stream_idle_ms = c->stream_idle_ms,
+        .stream_ms_max = c->stream_ms_max, .wait_ms_max = b->core_limits.wait_ms_max};
     b->filer = filer_new(&filer, why, why_size);
     if (b->filer == NULL) return false;
     const struct turn_setup turn = {

@@ -2,6 +2,7 @@
 #include "broker/filer.h"
 #include "broker/keys.h"
 #include "broker/post.h"
+#include "broker/streamer.h"
 #include "proto/encode.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
@@ -37,11 +38,32 @@ struct filer {
     bool running;
     atomic_bool stopping;
     struct files *files;
+    struct streams *streams;
+    struct streamer *streamer;
     struct map owners;
     int64_t now_ms, sweep_at_ms;
     struct buffer bytes;  /* of one read */
     struct message message;
 };
+
+static void read_answer(void *context, const struct peer *p, uint64_t number,
+                        const struct file_ref *ref);
+
+static bool streams_begin(struct filer *f, char *why, size_t why_size) {
+    const struct filer_setup *setup = &f->setup;
+    const struct streams_options options = {
+        .folder = setup->data, .streams_max = setup->streams_max,
+        .stream_bytes_max = setup->stream_bytes_max, .idle_ms_max = setup->stream_idle_ms,
+        .age_ms_max = setup->stream_ms_max, .unnamed_ms_max = setup->upload_idle_ms};
+    f->streams = streams_open(&options, why, why_size);
+    if (f->streams == NULL) return false;
+    const struct streamer_setup streamer = {
+        .streams = f->streams, .files = f->files, .router = f->router,
+        .chunk_bytes_max = setup->chunk_bytes_max, .wait_ms_max = setup->wait_ms_max,
+        .context = f, .read = read_answer};
+    f->streamer = streamer_new(&streamer);
+    return f->streamer != NULL;
+}
 
 struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_size) {
     snprintf(why, why_size, "out of memory");
@@ -60,7 +82,8 @@ struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_s
         .file_bytes_max = setup->file_bytes_max, .idle_ms_max = setup->upload_idle_ms,
         .named_ms_max = NAMED_KEPT_MS};
     if (!wake_open(&f->wake) || f->router == NULL || !map_init(&f->owners, 64)
-        || (f->files = files_open(&options, why, why_size)) == NULL)
+        || (f->files = files_open(&options, why, why_size)) == NULL
+        || !streams_begin(f, why, why_size))
         filer_destroy(&f);
     return f;
 }
@@ -130,6 +153,21 @@ static enum code upload_create(struct filer *f, const struct who *who, uint64_t 
     return CODE_OK;
 }
 
+static enum code stream_create(struct filer *f, const struct who *who, uint64_t *ret_id) {
+    if (who->role == ROLE_WORKER || who->brand == 0) return CODE_FORBIDDEN;
+    if (disk_full(f, 0)) return CODE_STORAGE_FULL;
+    enum file_result result = FILE_EXISTS;
+    uint64_t id = 0;
+    for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++) {
+        randombytes_buf(&id, sizeof id);
+        id &= id_mask;
+        if (id != 0)
+            result = streams_create(f->streams, id, who->brand, f->now_ms, clock_wall_ms());
+    }
+    if (result == FILE_OK) *ret_id = id;
+    return streamer_code(result);
+}
+
 /* An upload is its principal's alone: nobody else learns that there is one. */
 static enum code upload_check(const struct filer *f, const struct who *who, uint64_t id) {
     const struct owner *o = owner_find(f, id);
@@ -146,6 +184,10 @@ static enum code upload_write(struct filer *f, const struct who *who, const stru
 }
 
 static enum code upload_drop(struct filer *f, const struct who *who, uint64_t id) {
+    struct stream_state stream;
+    if (streams_state(f->streams, id, &stream) == FILE_OK)
+        return stream.brand == who->brand ? streamer_code(streams_drop(f->streams, id))
+                                          : CODE_NOT_FOUND;
     enum code code = upload_check(f, who, id);
     if (code == CODE_OK) code = code_of(files_drop(f->files, id));
     if (code == CODE_OK) owner_forget(f, id);
@@ -171,7 +213,9 @@ static void refuse(struct filer *f, const struct peer *p, uint64_t number, enum 
 
 static void create_take(struct filer *f, const struct peer *p, const struct who *who) {
     uint64_t id = 0;
-    const enum code code = upload_create(f, who, f->message.file.size, &id);
+    const struct file_ref *ref = &f->message.file;
+    const enum code code = ref->stream ? stream_create(f, who, &id)
+                                       : upload_create(f, who, ref->size, &id);
     buffer_clear(&f->bytes);
     encode_array(&f->bytes, 1);
     encode_uint(&f->bytes, id);
@@ -199,16 +243,41 @@ static enum code bytes_read(struct filer *f, const struct file_ref *ref, bool *e
     const uint32_t len = ref->size == 0 || ref->size > f->setup.chunk_bytes_max
         ? f->setup.chunk_bytes_max : (uint32_t)ref->size;
     buffer_clear(&f->bytes);
-    const enum file_result result = files_read(f->files, ref->id, ref->offset, len, &f->bytes,
-                                               &size);
+    struct stream_state stream = {.ended = true};
+    const bool grows = streams_state(f->streams, ref->id, &stream) == FILE_OK;
+    const enum file_result result =
+        grows ? streams_read(f->streams, ref->id, ref->offset, len, &f->bytes)
+              : files_read(f->files, ref->id, ref->offset, len, &f->bytes, &size);
+    if (grows) size = stream.size;
     if (f->bytes.failed) {
         buffer_free(&f->bytes);
         return CODE_BUSY;
     }
     if (result != FILE_OK) return code_of(result);
     if (ref->offset > size) return CODE_RANGE_NOT_SATISFIABLE;
-    *end = ref->offset + f->bytes.len >= size;
+    *end = stream.ended && ref->offset + f->bytes.len >= size;
     return CODE_OK;
+}
+
+static void read_answer(void *context, const struct peer *p, uint64_t number,
+                        const struct file_ref *ref) {
+    struct filer *f = context;
+    bool end = false;
+    const enum code code = bytes_read(f, ref, &end);
+    const struct slice bytes = code == CODE_OK ? buffer_slice(&f->bytes)
+                                               : slice_text(code_text(code));
+    const struct message m = {.verb = VERB_FILE_BYTES,
+                              .file_bytes = {.number = number, .code = code,
+                                             .offset = ref->offset, .bytes = bytes, .end = end}};
+    router_say(f->router, p->number, SAY_NOW, &m);
+}
+
+static void read_refuse(struct filer *f, const struct peer *p, enum code code) {
+    const struct message m = {.verb = VERB_FILE_BYTES,
+                              .file_bytes = {.number = f->message.number, .code = code,
+                                             .offset = f->message.file.offset,
+                                             .bytes = slice_text(code_text(code))}};
+    router_say(f->router, p->number, SAY_NOW, &m);
 }
 
 static void read_take(struct filer *f, const struct peer *p) {
@@ -216,16 +285,12 @@ static void read_take(struct filer *f, const struct peer *p) {
     const bool trusted = p->who.role == ROLE_GATEWAY || p->who.role == ROLE_LOCAL;
     const bool over = p->who.role != ROLE_GATEWAY /* which reads for many */
         && p->outbox.bytes >= (size_t)PEER_CHUNKS_MAX * f->setup.chunk_bytes_max;
-    bool end = false;
-    enum code code = CODE_NOT_FOUND; /* without a ticket nobody learns what exists */
-    if (trusted || ref->ticket == ticket_of(f->setup.secret->id_key, ref->id))
-        code = over ? CODE_BUSY : bytes_read(f, ref, &end);
-    const struct slice bytes = code == CODE_OK ? buffer_slice(&f->bytes)
-                                               : slice_text(code_text(code));
-    const struct message m = {.verb = VERB_FILE_BYTES,
-                              .file_bytes = {.number = f->message.number, .code = code,
-                                             .offset = ref->offset, .bytes = bytes, .end = end}};
-    router_say(f->router, p->number, SAY_NOW, &m);
+    if (!trusted && ref->ticket != ticket_of(f->setup.secret->id_key, ref->id))
+        read_refuse(f, p, CODE_NOT_FOUND); /* without a ticket nobody learns what exists */
+    else if (over)
+        read_refuse(f, p, CODE_BUSY);
+    else if (!streamer_wait(f->streamer, p, f->message.number, ref, f->now_ms))
+        read_answer(f, p, f->message.number, ref);
 }
 
 static void item_take(struct filer *f, const struct peer *p, const struct who *who) {
@@ -233,6 +298,9 @@ static void item_take(struct filer *f, const struct peer *p, const struct who *w
     case VERB_FILE_CREATE: create_take(f, p, who); break;
     case VERB_FILE_SEAL: seal_take(f, p, who); break;
     case VERB_FILE_READ: read_take(f, p); break;
+    case VERB_FILE_APPEND: case VERB_FILE_END: case VERB_FILE_STAT:
+        streamer_take(f->streamer, p, who, &f->message, f->now_ms);
+        break;
     case VERB_FILE_WRITE:
         answer_say(f, p, f->message.number, upload_write(f, who, &f->message.file),
                    (struct slice){0});
@@ -279,8 +347,26 @@ static bool frames_take(struct filer *f) {
     return true;
 }
 
+static void stream_job_run(struct filer *f, const struct job *job) {
+    enum file_result result = FILE_OK;
+    switch (job->kind) {
+    case JOB_PLACE: result = streams_place(f->streams, job->file); break;
+    case JOB_REMOVE: result = streams_remove(f->streams, job->file); break;
+    case JOB_UNNAME: streams_unname(f->streams, job->file, f->now_ms); break;
+    }
+    if (result != FILE_OK)
+        log_error("a stream could not be placed or removed", field_number("file", job->file),
+                  field_text("why", strerror(errno)));
+    streamer_changed(f->streamer);
+}
+
 static void job_run(struct filer *f, const struct job *job) {
     enum file_result result = FILE_OK;
+    const bool grows = streams_knows(f->streams, job->file);
+    if (grows) {
+        stream_job_run(f, job);
+        return;
+    }
     switch (job->kind) {
     case JOB_PLACE: result = files_place(f->files, job->file); break;
     case JOB_REMOVE: result = files_remove(f->files, job->file); break;
@@ -305,11 +391,19 @@ static void upload_dropped(void *context, uint64_t id) {
     owner_forget(context, id);
 }
 
+static void stream_over(void *context, uint64_t id) {
+    struct filer *f = context;
+    log_info("a stream that nobody went on with, or that is too long, was ended",
+             field_number("file", id));
+    streamer_changed(f->streamer);
+}
+
 static void sweep(struct filer *f) {
     if (f->now_ms < f->sweep_at_ms) return;
     f->sweep_at_ms = f->now_ms + FILER_SLEEP_MS;
     router_sweep(f->router, f->now_ms);
     files_expire(f->files, f->now_ms, upload_dropped, f);
+    streams_expire(f->streams, f->now_ms, clock_wall_ms(), stream_over, f);
 }
 
 static void filer_sleep(struct filer *f, bool blocked) {
@@ -318,7 +412,8 @@ static void filer_sleep(struct filer *f, bool blocked) {
     wake_sleep(&f->wake);
     if (!router_poll(f->router, fds, &count) && post_empty(&f->jobs)
         && !atomic_load(&f->stopping))
-        poll(fds, count, blocked ? RETRY_AFTER_MS : FILER_SLEEP_MS);
+        poll(fds, count, streamer_sleep_ms(f->streamer, f->now_ms,
+                                           blocked ? RETRY_AFTER_MS : FILER_SLEEP_MS));
     router_wake(f->router, fds + 1);
     wake_up(&f->wake, (fds[0].revents & POLLIN) != 0);
 }
@@ -331,6 +426,8 @@ static void *filer_main(void *context) {
         jobs_run(f);
         const bool more = frames_take(f);
         sweep(f);
+        streamer_turn(f->streamer, f->now_ms);
+        router_flush(f->router, f->now_ms);
         for (struct peer *p; (p = router_gone(f->router)) != NULL;) router_forget(f->router, p);
         const bool blocked = router_retry(f->router, f->now_ms);
         if (!more) filer_sleep(f, blocked);
@@ -350,6 +447,8 @@ void filer_destroy(struct filer **self) {
     atomic_store(&f->stopping, true);
     wake_ring(&f->wake);
     if (f->running) pthread_join(f->thread, NULL);
+    streamer_destroy(&f->streamer);
+    streams_close(&f->streams);
     files_close(&f->files); /* what is in incoming/ is looked at by the next start */
     for (size_t i = 0; f->owners.buckets != NULL && i <= f->owners.mask; i++)
         while (f->owners.buckets[i] != NULL)
@@ -367,6 +466,11 @@ void filer_destroy(struct filer **self) {
 
 enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size) {
     return code_of(files_name(f->files, file, clock_mono_ms(), ret_size));
+}
+
+enum code filer_name_stream(struct filer *f, uint64_t file) {
+    if (streams_name(f->streams, file) == FILE_OK) return CODE_OK;
+    return files_placed(f->files, file) ? CODE_OK : CODE_NOT_FOUND;
 }
 
 bool filer_placed(struct filer *f, uint64_t file) { return files_placed(f->files, file); }
@@ -420,15 +524,28 @@ static void gone_settle(void *context, uint64_t id) {
                   field_text("why", strerror(errno)));
 }
 
+static void names_settle(struct filer *f, struct settling *s) {
+    files_each_named(f->files, name_settle, s);
+    streams_each_named(f->streams, name_settle, s);
+}
+
+/* How many unfinished uploads there were, and streams; -1 when they cannot be told. */
+static int64_t both_recover(struct filer *f, struct settling *s, char *why, size_t why_size) {
+    const int64_t uploads = files_recover(f->files, has_record, s, why, why_size);
+    if (uploads < 0) return -1;
+    const int64_t streams = streams_recover(f->streams, f->now_ms, has_record, s, why, why_size);
+    return streams < 0 ? -1 : uploads + streams;
+}
+
 bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_size) {
     struct settling s = {.filer = f, .view = store_view_open(store, store_next_group(store) - 1,
                                                              why, why_size)};
     if (s.view == NULL) return false;
     int64_t count = 0;
     if (f->running)
-        files_each_named(f->files, name_settle, &s);
+        names_settle(f, &s);
     else
-        count = files_recover(f->files, has_record, &s, why, why_size);
+        count = both_recover(f, &s, why, why_size);
     if (count > 0)
         log_info("unfinished uploads were looked at", field_signed("count", count));
     store_view_close(&s.view);

@@ -24,8 +24,9 @@ struct filer_setup {
     const char *data;
     const struct router_limits *router_limits;
     const struct secret *secret;
-    uint64_t file_bytes_max, free_bytes_min;
+    uint64_t file_bytes_max, free_bytes_min, stream_bytes_max;
     uint32_t chunk_bytes_max, uploads_max, upload_idle_ms;
+    uint32_t streams_max, stream_idle_ms, stream_ms_max, wait_ms_max;
 };
 
 struct filer;
@@ -44,6 +45,8 @@ bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_s
 /* Any thread: a task is about to name this file. 0 with its size when it is sealed or in its
  * place, else NOT_FOUND; the upload is then kept until filer_place. */
 enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size);
+/* The same for a file that may still grow (streamer.h); it need not be sealed. */
+enum code filer_name_stream(struct filer *f, uint64_t file);
 /* True when a task has it already. */
 bool filer_placed(struct filer *f, uint64_t file);
 /* Any thread, after the group is durable. */

@@ -160,7 +160,9 @@ static enum code file_check(struct turn *t) {
     struct message *m = &t->message;
     if (m->verb == VERB_SUBMIT && m->submit.options.source_file != 0) {
         struct options *o = &m->submit.options;
-        const enum code code = filer_name(t->setup.filer, o->source_file, &o->source_size);
+        const enum code code = o->stream
+            ? filer_name_stream(t->setup.filer, o->source_file)
+            : filer_name(t->setup.filer, o->source_file, &o->source_size);
         if (code != CODE_OK || o->key.len > 0) return code; /* with a key it may be said again */
         /* a file goes with its task: two would lose it with the first */
         return filer_placed(t->setup.filer, o->source_file) ? CODE_CONFLICT : CODE_OK;

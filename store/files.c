@@ -352,6 +352,14 @@ bool files_placed(struct files *f, uint64_t id) {
     return fstatat(f->placed_fd, name_of(id, name), &st, 0) == 0;
 }
 
+enum file_result files_size(struct files *f, uint64_t id, uint64_t *ret_size) {
+    char name[NAME_BYTES];
+    struct stat st;
+    if (fstatat(f->placed_fd, name_of(id, name), &st, 0) != 0) return result_of_errno();
+    *ret_size = (uint64_t)st.st_size;
+    return FILE_OK;
+}
+
 void files_unname(struct files *f, uint64_t id, int64_t now_ms) {
     struct upload *u = touch(f, id, now_ms);
     pthread_mutex_lock(&f->lock);

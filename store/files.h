@@ -72,6 +72,8 @@ uint32_t files_expire(struct files *f, int64_t now_ms, files_found *dropped, voi
 enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size);
 /* True when it has its place: the record of some task names it. */
 bool files_placed(struct files *f, uint64_t id);
+/* Of a file that has its place; else FILE_UNKNOWN. */
+enum file_result files_size(struct files *f, uint64_t id, uint64_t *ret_size);
 /* The task did not come to be. */
 void files_unname(struct files *f, uint64_t id, int64_t now_ms);
 /* The named uploads. `found` calls nothing of this module. */
