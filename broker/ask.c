@@ -180,7 +180,7 @@ enum code ask_put(struct ask *a, uint32_t peer, uint32_t serial, const struct me
     if (atomic_load(&a->questions.count) >= QUESTIONS_MAX) return CODE_BUSY;
     const struct question *q = &m->question;
     const struct slice *from[] = {&q->kind, &q->queue, &q->type, &q->owner, &q->object,
-                                  &q->search, &q->cursor, &q->worker};
+                                  &q->search, &q->cursor, &q->worker, &q->filter, &q->sort};
     enum { SLICES = sizeof from / sizeof from[0] };
     size_t len = 0;
     for (int i = 0; i < SLICES; i++) len += from[i]->len;
@@ -190,7 +190,8 @@ enum code ask_put(struct ask *a, uint32_t peer, uint32_t serial, const struct me
                             .number = m->number, .who = *who, .question = *q};
     struct question *to = &asked->question;
     struct slice *copies[SLICES] = {&to->kind, &to->queue, &to->type, &to->owner, &to->object,
-                                    &to->search, &to->cursor, &to->worker};
+                                    &to->search, &to->cursor, &to->worker, &to->filter,
+                                    &to->sort};
     uint8_t *at = asked->bytes;
     for (int i = 0; i < SLICES; i++) {
         if (from[i]->len > 0) memcpy(at, from[i]->data, from[i]->len);

@@ -78,6 +78,9 @@ static const struct field question_keys[] = {
     M("object", question.object, TEXT),
     M("search", question.search, TEXT),
     M("id", question.id, U64),
+    M("filter", question.filter, BIN),
+    M("sort", question.sort, TEXT),
+    M("want", question.want, U32),
 };
 static const struct layout question_map = PART(question_keys, 0);
 

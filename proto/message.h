@@ -111,10 +111,12 @@ struct task_ref {
 /* [kind, options map]: kind "tasks" "queues" "lanes" "workers" "objects" "checkpoints"
  * "attempts" "log"; keys: brand, status [numbers], queue, type, priority, owner, dialect, from_ms,
  * to_ms (created), order ("asc" "desc"), limit, cursor (bin, from a ROWS), offset, count (bool),
- * object (kind name), search, id */
+ * object (kind name), search, id, filter (bin: predicates, see broker/filter.h), sort (text: field
+ * names with comma between, "-" before one that descends), want (enum want: rows of tasks carry
+ * their body and result) */
 struct question {
-    struct slice kind, queue, type, owner, object, search, cursor, worker;
-    uint32_t brand, status_mask /* 1 << status */, limit, offset;
+    struct slice kind, queue, type, owner, object, search, cursor, worker, filter, sort;
+    uint32_t brand, status_mask /* 1 << status */, limit, offset, want;
     int8_t priority, dialect; /* -1 = any */
     int64_t from_ms, to_ms;   /* 0 = open */
     uint64_t id;

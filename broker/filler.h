@@ -1,0 +1,79 @@
+/* filler.h - one page under way, as the files that fill it share it; only they include this.
+ *
+ *   rows.c        which records are walked, which match, totals
+ *   rows_task.c   tasks: lanes and workers by number, fields, search, how a row looks
+ *   rows_sort.c   pages in another order than that of creation
+ *   rows_object.c objects
+ *   rows_queue.c  queues: their settings and the sums of their lanes */
+#ifndef RELAIS_BROKER_FILLER_H
+#define RELAIS_BROKER_FILLER_H
+#include "broker/filter.h"
+#include "broker/rows.h"
+#include <jansson.h>
+
+struct lane_entry { /* what a lane number stands for; copied out of the walk */
+    struct map_node by_number;
+    struct lane_record lane;
+    uint8_t bytes[];
+};
+
+struct sorter;
+
+struct filler {
+    struct rows_page *page;
+    struct store_view *view;
+    const struct question *q;
+    struct filter *filter; /* NULL = none */
+    struct map lanes, workers;
+    struct message message; /* a row of tasks */
+    uint32_t skip, limit;
+};
+
+/* ---- rows_task.c ---- */
+
+/* Reads what lanes and workers are called. */
+bool names_read(struct filler *f);
+void names_free(struct filler *f);
+const struct lane_record *lane_find(const struct filler *f, uint32_t number);
+bool task_matches(struct filler *f, const struct task_head *t, const struct lane_record *l);
+void task_put(struct filler *f, const struct task_head *t);
+/* What a task is sorted by, in the order of question.sort: `count` keys, the first SORT_TEXT_BYTES
+ * of texts. */
+enum { SORT_KEYS_MAX = 4, SORT_TEXT_BYTES = 40 };
+struct sort_key {
+    uint8_t kind; /* of struct field_value */
+    bool descending;
+    uint8_t len, text[SORT_TEXT_BYTES];
+    double number;
+};
+uint32_t task_sort_keys(struct filler *f, const struct task_head *t,
+                        struct sort_key keys[SORT_KEYS_MAX]);
+/* Exact number of tasks that match, from the lanes' counters; false when the question tells apart
+ * what they do not. */
+bool task_counters(struct filler *f, int64_t *total);
+void statuses_put(struct buffer *b, const uint64_t count[STATUS_COUNT][PRIORITY_COUNT]);
+
+/* A member of a JSON object; `tree` is parsed once, owned by the caller and NULL at first. */
+struct field_value field_of_member(json_t **tree, struct slice json, struct slice name);
+
+/* ---- rows_object.c ---- */
+
+/* Which objects of which brand; false when there is no such kind. */
+bool object_walk(const struct question *q, struct walk *walk);
+bool object_matches(const struct filler *f, const struct object_record *o);
+void object_put(struct filler *f, const struct object_record *o);
+
+/* ---- rows_sort.c ---- */
+
+/* NULL when memory is out. */
+struct sorter *sorter_new(struct filler *f);
+void sorter_destroy(struct sorter **self);
+/* Keeps the task while it is among the first skip + limit. */
+void sorter_take(struct sorter *s, const struct task_head *t);
+/* Writes the page; true when tasks come after it. */
+bool sorter_put(struct sorter *s);
+
+/* ---- rows_queue.c ---- */
+
+void queues_fill(struct filler *f);
+#endif

@@ -1,0 +1,174 @@
+#include "broker/filter.h"
+#include "proto/decode.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum op { OP_EQ, OP_NE, OP_LT, OP_LTE, OP_GT, OP_GTE, OP_IN, OP_PREFIX, OP_CONTAINS, OP_NULL,
+          OP_COUNT };
+
+struct value { struct slice text; double number; }; /* NAN: the text is no number */
+
+struct predicate {
+    struct slice field;
+    enum op op;
+    uint32_t first, count; /* of its values */
+};
+
+struct filter {
+    uint32_t predicate_count, value_count;
+    struct predicate predicates[FILTER_PREDICATES_MAX];
+    struct value values[FILTER_VALUES_MAX];
+};
+
+static bool op_read(struct slice name, enum op *op) {
+    static const char *const names[OP_COUNT] = {"eq", "ne", "lt",     "lte",      "gt",
+                                                "gte", "in", "prefix", "contains", "null"};
+    for (int i = 0; i < OP_COUNT; i++) {
+        if (!slice_equal(name, slice_text(names[i]))) continue;
+        *op = (enum op)i;
+        return true;
+    }
+    return false;
+}
+
+static double number_of(struct slice text) {
+    char copy[64], *end = NULL;
+    if (text.len == 0 || text.len >= sizeof copy) return NAN;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    const double number = strtod(copy, &end);
+    return end == copy + text.len && isfinite(number) ? number : NAN;
+}
+
+static bool predicate_read(struct decode *d, struct filter *f) {
+    struct predicate *p = &f->predicates[f->predicate_count++];
+    struct slice op;
+    uint32_t count;
+    if (!decode_array(d, &count) || count < 2 || !decode_slice(d, &p->field) ||
+        !decode_slice(d, &op) || !op_read(op, &p->op))
+        return false;
+    p->first = f->value_count;
+    p->count = count - 2;
+    if (p->count > FILTER_VALUES_MAX - f->value_count) return false;
+    if (p->op != OP_IN && p->count != 1) return false;
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct value *v = &f->values[f->value_count++];
+        if (!decode_slice(d, &v->text)) return false;
+        v->number = number_of(v->text);
+    }
+    return true;
+}
+
+enum code filter_new(struct slice wire, struct filter **ret) {
+    struct decode d = decode_of(wire.data, wire.len);
+    uint32_t count = 0;
+    if (wire.len > 0 && (!decode_array(&d, &count) || count > FILTER_PREDICATES_MAX))
+        return CODE_VALIDATION_ERROR;
+    if (count == 0) {
+        *ret = NULL;
+        return CODE_OK;
+    }
+    struct filter *f = calloc(1, sizeof *f);
+    if (f == NULL) return CODE_UNAVAILABLE;
+    for (uint32_t i = 0; i < count; i++) {
+        if (predicate_read(&d, f)) continue;
+        free(f);
+        return CODE_VALIDATION_ERROR;
+    }
+    *ret = f;
+    return CODE_OK;
+}
+
+void filter_destroy(struct filter **self) {
+    free(*self);
+    *self = NULL;
+}
+
+/* ---- does it hold? ---- */
+
+static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
+
+static bool contains(struct slice text, struct slice part) {
+    for (uint32_t at = 0; at + part.len <= text.len; at++) {
+        uint32_t n = 0;
+        while (n < part.len && lower(text.data[at + n]) == lower(part.data[n])) n++;
+        if (n == part.len) return true;
+    }
+    return false;
+}
+
+static int text_order(struct slice a, struct slice b) {
+    const uint32_t len = a.len < b.len ? a.len : b.len;
+    const int order = len == 0 ? 0 : memcmp(a.data, b.data, len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* How the field lies to the value. A number lies nowhere to a text that is none. */
+static bool order_of(const struct field_value *field, const struct value *v, int *order) {
+    if (field->kind == IS_TEXT) {
+        *order = text_order(field->text, v->text);
+        return true;
+    }
+    if (isnan(v->number)) return false;
+    *order = (field->number > v->number) - (field->number < v->number);
+    return true;
+}
+
+static bool value_fits(enum op op, const struct field_value *field, const struct value *v) {
+    int order;
+    if (op == OP_PREFIX)
+        return field->kind == IS_TEXT && field->text.len >= v->text.len &&
+               slice_equal(slice_of(field->text.data, v->text.len), v->text);
+    if (op == OP_CONTAINS) return field->kind == IS_TEXT && contains(field->text, v->text);
+    if (!order_of(field, v, &order)) return op == OP_NE;
+    switch (op) {
+    case OP_EQ:
+    case OP_IN: return order == 0;
+    case OP_NE: return order != 0;
+    case OP_LT: return order < 0;
+    case OP_LTE: return order <= 0;
+    case OP_GT: return order > 0;
+    case OP_GTE: return order >= 0;
+    case OP_PREFIX:
+    case OP_CONTAINS:
+    case OP_NULL:
+    case OP_COUNT: break;
+    }
+    return false;
+}
+
+bool filter_matches(const struct filter *f, field_find *find, void *row) {
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
+        const struct predicate *p = &f->predicates[i];
+        const struct field_value field = find(row, p->field);
+        bool fits = false;
+        if (p->op == OP_NULL)
+            fits = (field.kind == IS_ABSENT) == (f->values[p->first].number == 1);
+        else if (field.kind != IS_ABSENT)
+            for (uint32_t v = 0; v < p->count && !fits; v++)
+                fits = value_fits(p->op, &field, &f->values[p->first + v]);
+        if (!fits) return false;
+    }
+    return true;
+}
+
+static bool name_listed(const char *names, struct slice name) {
+    for (const char *at = names; *at != '\0';) {
+        const size_t len = strcspn(at, ",");
+        if (slice_equal(name, slice_of(at, len))) return true;
+        at += len + (at[len] == ',');
+    }
+    return false;
+}
+
+bool filter_names_only(const struct filter *f, const char *names) {
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++)
+        if (!name_listed(names, f->predicates[i].field)) return false;
+    return true;
+}
+
+int field_order(const struct field_value *a, const struct field_value *b) {
+    if (a->kind != b->kind) return (a->kind > b->kind) - (a->kind < b->kind);
+    if (a->kind == IS_TEXT) return text_order(a->text, b->text);
+    return a->kind == IS_ABSENT ? 0 : (a->number > b->number) - (a->number < b->number);
+}

@@ -1,0 +1,101 @@
+/* rows_sort.c - pages of tasks in another order than that of creation; see filler.h.
+ *
+ * The first skip + limit tasks of that order are kept in a heap with the last of them on top, so
+ * that memory is bounded by the page and its offset, whatever is looked at. */
+#include "broker/filler.h"
+#include <stdlib.h>
+
+struct sorted {
+    struct task_head head;
+    struct sort_key keys[SORT_KEYS_MAX];
+    uint32_t count;
+};
+
+struct sorter {
+    struct filler *f;
+    struct sorted *list; /* a heap: none comes after the first */
+    uint32_t count, room, cap;
+    bool more;           /* there was more than fits */
+};
+
+static int key_order(const struct sort_key *a, const struct sort_key *b) {
+    const struct field_value left = {.kind = a->kind, .number = a->number,
+                                     .text = slice_of(a->text, a->len)};
+    const struct field_value right = {.kind = b->kind, .number = b->number,
+                                      .text = slice_of(b->text, b->len)};
+    const int order = field_order(&left, &right);
+    return a->descending ? -order : order;
+}
+
+static int sorted_order(const void *left, const void *right) {
+    const struct sorted *a = left, *b = right;
+    for (uint32_t i = 0; i < a->count; i++) {
+        const int order = key_order(&a->keys[i], &b->keys[i]);
+        if (order != 0) return order;
+    }
+    return (a->head.id < b->head.id) - (a->head.id > b->head.id); /* newest first */
+}
+
+struct sorter *sorter_new(struct filler *f) {
+    struct sorter *s = calloc(1, sizeof *s);
+    if (s == NULL) return NULL;
+    s->f = f;
+    s->room = f->skip + f->limit;
+    return s;
+}
+
+void sorter_destroy(struct sorter **self) {
+    if (*self != NULL) free((*self)->list);
+    free(*self);
+    *self = NULL;
+}
+
+static void swap(struct sorted *a, struct sorted *b) {
+    const struct sorted c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static void sink(struct sorter *s, uint32_t at) {
+    for (uint32_t child; (child = 2 * at + 1) < s->count; at = child) {
+        if (child + 1 < s->count && sorted_order(&s->list[child + 1], &s->list[child]) > 0) child++;
+        if (sorted_order(&s->list[child], &s->list[at]) <= 0) return;
+        swap(&s->list[child], &s->list[at]);
+    }
+}
+
+static void rise(struct sorter *s, uint32_t at) {
+    for (; at > 0 && sorted_order(&s->list[at], &s->list[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+        swap(&s->list[at], &s->list[(at - 1) / 2]);
+}
+
+void sorter_take(struct sorter *s, const struct task_head *t) {
+    struct sorted item = {.head = *t};
+    item.count = task_sort_keys(s->f, t, item.keys);
+    if (s->count == s->room) {
+        s->more = true;
+        if (s->room == 0 || sorted_order(&item, &s->list[0]) >= 0) return;
+        s->list[0] = item;
+        sink(s, 0);
+        return;
+    }
+    if (s->count == s->cap) {
+        const uint32_t cap = s->cap == 0 ? 64 : 2 * s->cap;
+        struct sorted *list = realloc(s->list, cap * sizeof *list);
+        if (list == NULL) abort();
+        s->list = list;
+        s->cap = cap;
+    }
+    s->list[s->count] = item;
+    rise(s, s->count++);
+}
+
+bool sorter_put(struct sorter *s) {
+    if (s->count > 0) qsort(s->list, s->count, sizeof *s->list, sorted_order);
+    for (uint32_t i = s->f->skip; i < s->count; i++) {
+        if (s->f->page->rows.len >= ROWS_BYTES_MAX) return true;
+        task_put(s->f, &s->list[i].head);
+        s->f->page->count++;
+    }
+    return s->more;
+}

@@ -1,0 +1,438 @@
+/* rows_task.c - lists of tasks; see filler.h. */
+#include "broker/filler.h"
+#include "proto/encode.h"
+#include <jansson.h>
+#include <stdlib.h>
+
+struct worker_entry {
+    struct map_node by_number;
+    uint32_t worker;
+    struct slice name;
+    uint8_t bytes[];
+};
+
+/* ---- search ---- */
+
+static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
+
+static bool letter(uint8_t c) {
+    return c >= 0x80 || (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+
+static bool word_begins(struct slice word, struct slice text) {
+    const uint32_t len = text.len < SEARCH_BYTES ? text.len : SEARCH_BYTES;
+    for (uint32_t i = 0; i + word.len <= len; i++) {
+        if (i > 0 && letter(text.data[i - 1])) continue;
+        uint32_t n = 0;
+        while (n < word.len && lower(text.data[i + n]) == lower(word.data[n])) n++;
+        if (n == word.len) return true;
+    }
+    return false;
+}
+
+bool search_matches(struct slice search, const struct slice *texts, uint32_t count) {
+    uint32_t words = 0;
+    for (uint32_t at = 0; at < search.len && words < SEARCH_WORDS_MAX;) {
+        const uint32_t from = at;
+        while (at < search.len && letter(search.data[at])) at++;
+        if (at == from) {
+            at++;
+            continue;
+        }
+        words++;
+        bool found = false;
+        for (uint32_t i = 0; i < count && !found; i++)
+            found = word_begins(slice_of(search.data + from, at - from), texts[i]);
+        if (!found) return false;
+    }
+    return true;
+}
+
+/* ---- lanes and workers by number ---- */
+
+static bool lanes_read(struct filler *f) {
+    struct walk walk = {.kind = WALK_LANES};
+    struct record r;
+    struct store_walk *w = walk_open(f->view, &walk);
+    if (w == NULL || !map_init(&f->lanes, 64)) return false;
+    while (walk_next(w, &r)) {
+        const struct lane_record *l = &r.lane;
+        struct lane_entry *e = malloc(sizeof *e + l->queue.len + l->type.len + l->labels.len);
+        if (e == NULL) break;
+        e->lane = *l;
+        uint8_t *at = e->bytes;
+        struct slice *parts[] = {&e->lane.queue, &e->lane.type, &e->lane.labels};
+        for (int i = 0; i < 3; i++) {
+            if (parts[i]->len > 0) memcpy(at, parts[i]->data, parts[i]->len);
+            parts[i]->data = at;
+            at += parts[i]->len;
+        }
+        map_put(&f->lanes, &e->by_number, hash_number(l->lane));
+    }
+    const bool whole = walk_trouble(w) == NULL;
+    walk_close(&w);
+    return whole;
+}
+
+const struct lane_record *lane_find(const struct filler *f, uint32_t number) {
+    for (struct map_node *n = map_first(&f->lanes, hash_number(number)); n; n = map_next(n)) {
+        const struct lane_entry *e = (struct lane_entry *)(void *)n;
+        if (e->lane.lane == number) return &e->lane;
+    }
+    return NULL;
+}
+
+static bool workers_read(struct filler *f) {
+    struct walk walk = {.kind = WALK_WORKERS};
+    struct record r;
+    struct store_walk *w = walk_open(f->view, &walk);
+    if (w == NULL || !map_init(&f->workers, 64)) return false;
+    while (walk_next(w, &r)) {
+        struct worker_entry *e = malloc(sizeof *e + r.worker.name.len);
+        if (e == NULL) break;
+        e->worker = r.worker.worker;
+        if (r.worker.name.len > 0) memcpy(e->bytes, r.worker.name.data, r.worker.name.len);
+        e->name = slice_of(e->bytes, r.worker.name.len);
+        map_put(&f->workers, &e->by_number, hash_number(e->worker));
+    }
+    const bool whole = walk_trouble(w) == NULL;
+    walk_close(&w);
+    return whole;
+}
+
+static struct slice worker_name(const struct filler *f, uint32_t number) {
+    for (struct map_node *n = map_first(&f->workers, hash_number(number)); n; n = map_next(n)) {
+        const struct worker_entry *e = (struct worker_entry *)(void *)n;
+        if (e->worker == number) return e->name;
+    }
+    return (struct slice){0};
+}
+
+static void map_drop(struct map *m) { /* entries begin with their node */
+    if (m->buckets == NULL) return;
+    for (size_t i = 0; i <= m->mask; i++)
+        for (struct map_node *n = m->buckets[i], *next; n != NULL; n = next) {
+            next = n->next;
+            free(n);
+        }
+    map_free(m);
+}
+
+bool names_read(struct filler *f) { return lanes_read(f) && workers_read(f); }
+
+void names_free(struct filler *f) {
+    map_drop(&f->lanes);
+    map_drop(&f->workers);
+}
+
+/* ---- fields ---- */
+
+struct task_row { /* the task that is being looked at */
+    struct filler *f;
+    const struct task_head *head;
+    const struct lane_record *lane;
+    bool read;               /* its body and result were looked for */
+    struct buffer kept;      /* of them, what fields show */
+    uint32_t owner_len, error_len, extra_len, metrics_len;
+    json_t *extra, *metrics; /* owned; NULL until asked for */
+};
+
+static void part_found(void *context, const struct record *r) {
+    struct task_row *row = context;
+    if (r->kind == RECORD_BODY) {
+        buffer_append(&row->kept, r->body.owner.data, r->body.owner.len);
+        buffer_append(&row->kept, r->body.extra.data, r->body.extra.len);
+        row->owner_len = r->body.owner.len;
+        row->extra_len = r->body.extra.len;
+    } else if (r->kind == RECORD_RESULT) { /* comes after the body */
+        buffer_append(&row->kept, r->result.message.data, r->result.message.len);
+        buffer_append(&row->kept, r->result.metrics.data, r->result.metrics.len);
+        row->error_len = r->result.message.len;
+        row->metrics_len = r->result.metrics.len;
+    }
+}
+
+static const uint8_t *row_parts(struct task_row *row) {
+    if (!row->read) view_task(row->f->view, row->head->id, part_found, row);
+    row->read = true;
+    return row->kept.data;
+}
+
+static void task_row_close(struct task_row *row) {
+    json_decref(row->extra);
+    json_decref(row->metrics);
+    buffer_free(&row->kept);
+}
+
+static struct field_value value_time(int64_t ms) {
+    return (struct field_value){.kind = ms == 0 ? IS_ABSENT : IS_NUMBER,
+                                .number = (double)ms};
+}
+
+static struct field_value json_value(const json_t *v) {
+    if (json_is_number(v)) return value_number(json_number_value(v));
+    if (json_is_boolean(v)) return value_number(json_is_true(v));
+    if (!json_is_string(v)) return value_absent;
+    return (struct field_value){.kind = IS_TEXT, .text = slice_of(json_string_value(v),
+                                                                  json_string_length(v))};
+}
+
+struct field_value field_of_member(json_t **tree, struct slice json, struct slice name) {
+    char key[64];
+    if (name.len >= sizeof key) return value_absent;
+    memcpy(key, name.data, name.len);
+    key[name.len] = '\0';
+    if (*tree == NULL && json.len > 0)
+        *tree = json_loadb((const char *)json.data, json.len, 0, NULL);
+    return json_value(json_object_get(*tree, key));
+}
+
+static struct field_value value_span(int64_t from_ms, int64_t to_ms) {
+    if (from_ms == 0 || to_ms < from_ms) return value_absent;
+    return value_number((double)(to_ms - from_ms));
+}
+
+/* What only body and result tell. */
+static struct field_value part_value(struct task_row *row, struct slice name) {
+    const uint8_t *parts = row_parts(row);
+    const uint32_t extra_at = row->owner_len, error_at = extra_at + row->extra_len,
+                   metrics_at = error_at + row->error_len;
+    if (slice_equal(name, slice_text("owner"))) return value_text(slice_of(parts, row->owner_len));
+    if (slice_equal(name, slice_text("error")))
+        return value_text(slice_of(parts + error_at, row->error_len));
+    if (name.len > 6 && memcmp(name.data, "extra.", 6) == 0)
+        return field_of_member(&row->extra, slice_of(parts + extra_at, row->extra_len),
+                               slice_of(name.data + 6, name.len - 6));
+    if (name.len > 8 && memcmp(name.data, "metrics.", 8) == 0)
+        return field_of_member(&row->metrics, slice_of(parts + metrics_at, row->metrics_len),
+                               slice_of(name.data + 8, name.len - 8));
+    return value_absent;
+}
+
+/* The worker's own measure, when it gave one; else the broker's. */
+static struct field_value measure(struct task_row *row, const char *metric, int64_t from_ms,
+                                  int64_t to_ms) {
+    const struct field_value given = part_value(row, slice_text(metric));
+    return given.kind != IS_ABSENT ? given : value_span(from_ms, to_ms);
+}
+
+enum field_name {
+#define FIELD(name, sentence) NAME_##name,
+#include "broker/field.def"
+#undef FIELD
+    NAME_COUNT
+};
+
+static enum field_name field_named(struct slice name) {
+    static const char *const names[] = {
+#define FIELD(name, sentence) #name,
+#include "broker/field.def"
+#undef FIELD
+    };
+    for (uint32_t i = 0; i < NAME_COUNT; i++)
+        if (slice_equal(name, slice_text(names[i]))) return (enum field_name)i;
+    return NAME_COUNT;
+}
+
+static struct field_value task_field(void *context, struct slice name) {
+    struct task_row *row = context;
+    const struct task_head *t = row->head;
+    switch (field_named(name)) {
+    case NAME_id: return value_number((double)t->id);
+    case NAME_status: return value_number(t->status);
+    case NAME_priority: return value_number(t->priority);
+    case NAME_dialect: return value_number(t->dialect);
+    case NAME_queue: return value_text(row->lane->queue);
+    case NAME_type: return value_text(row->lane->type);
+    case NAME_labels: return value_text(row->lane->labels);
+    case NAME_worker: return value_text(worker_name(row->f, t->worker));
+    case NAME_created_ms: return value_time(t->created_ms);
+    case NAME_updated_ms: return value_time(t->updated_ms);
+    case NAME_started_ms: return value_time(t->started_ms);
+    case NAME_finished_ms: return value_time(t->finished_ms);
+    case NAME_due_ms: return value_time(t->due_ms);
+    case NAME_progress: return value_number(t->progress);
+    case NAME_attempt: return value_number(t->attempt);
+    case NAME_retry_count: return value_number(t->retry_count);
+    case NAME_max_retries: return value_number(t->max_retries);
+    case NAME_timeout_ms: return value_number(t->timeout_ms);
+    case NAME_checkpoint: return value_number(t->checkpoint);
+    case NAME_run_ms:
+        return measure(row, "metrics.execution_time_ms", t->started_ms, t->finished_ms);
+    case NAME_wait_ms:
+        return measure(row, "metrics.queue_wait_time_ms", t->created_ms, t->started_ms);
+    case NAME_COUNT: break;
+    }
+    return part_value(row, name);
+}
+
+/* ---- which tasks match ---- */
+
+struct body_match { const struct question *q; const struct lane_record *lane; bool matches; };
+
+static void body_found(void *context, const struct record *r) {
+    struct body_match *m = context;
+    if (r->kind != RECORD_BODY) return;
+    const struct slice texts[] = {m->lane->type, m->lane->queue, r->body.owner, r->body.extra,
+                                  r->body.payload};
+    m->matches = (m->q->owner.len == 0 || slice_equal(m->q->owner, r->body.owner))
+        && search_matches(m->q->search, texts, sizeof texts / sizeof texts[0]);
+}
+
+static bool filter_holds(struct filler *f, const struct task_head *t,
+                         const struct lane_record *l) {
+    struct task_row row = {.f = f, .head = t, .lane = l};
+    const bool holds = filter_matches(f->filter, task_field, &row);
+    task_row_close(&row);
+    return holds;
+}
+
+bool task_matches(struct filler *f, const struct task_head *t, const struct lane_record *l) {
+    const struct question *q = f->q;
+    if (q->status_mask != 0 && (q->status_mask >> t->status & 1) == 0) return false;
+    if (q->priority >= 0 && t->priority != (uint8_t)q->priority) return false;
+    if (q->dialect >= 0 && t->dialect != (uint8_t)q->dialect) return false;
+    if (q->from_ms != 0 && t->created_ms < q->from_ms) return false;
+    if (q->to_ms != 0 && t->created_ms > q->to_ms) return false;
+    if (q->queue.len > 0 && !slice_equal(q->queue, l->queue)) return false;
+    if (q->type.len > 0 && !slice_equal(q->type, l->type)) return false;
+    if (q->worker.len > 0 && !slice_equal(q->worker, worker_name(f, t->worker))) return false;
+    if (f->filter != NULL && !filter_holds(f, t, l)) return false;
+    if (q->owner.len == 0 && q->search.len == 0) return true;
+    struct body_match match = {.q = q, .lane = l};
+    view_task(f->view, t->id, body_found, &match);
+    return match.matches;
+}
+
+uint32_t task_sort_keys(struct filler *f, const struct task_head *t,
+                        struct sort_key keys[SORT_KEYS_MAX]) {
+    struct task_row row = {.f = f, .head = t, .lane = lane_find(f, t->lane)};
+    struct slice left = f->q->sort;
+    uint32_t count = 0;
+    while (left.len > 0 && count < SORT_KEYS_MAX) {
+        const uint8_t *comma = memchr(left.data, ',', left.len);
+        const uint32_t len = comma != NULL ? (uint32_t)(comma - left.data) : left.len;
+        const bool descending = left.data[0] == '-';
+        struct sort_key *key = &keys[count++];
+        const struct field_value v =
+            task_field(&row, slice_of(left.data + descending, len - descending));
+        *key = (struct sort_key){.kind = (uint8_t)v.kind, .descending = descending,
+                                 .number = v.number};
+        if (v.kind == IS_TEXT) {
+            key->len = (uint8_t)(v.text.len < SORT_TEXT_BYTES ? v.text.len : SORT_TEXT_BYTES);
+            memcpy(key->text, v.text.data, key->len);
+        }
+        const uint32_t step = comma != NULL ? len + 1 : len;
+        left = slice_of(left.data + step, left.len - step);
+    }
+    task_row_close(&row);
+    return count;
+}
+
+/* ---- how a row looks ---- */
+
+void statuses_put(struct buffer *b, const uint64_t count[STATUS_COUNT][PRIORITY_COUNT]) {
+    encode_array(b, STATUS_COUNT);
+    for (int s = 0; s < STATUS_COUNT; s++) {
+        uint64_t sum = 0;
+        for (int p = 0; p < PRIORITY_COUNT; p++) sum += count[s][p];
+        encode_uint(b, sum);
+    }
+}
+
+/* With question.want, what it names of body and result stands in the row; the texts lie in `kept`
+ * until it is written. */
+struct row_parts { struct view *view; struct buffer kept; uint32_t want; };
+
+static struct slice part_keep(struct row_parts *p, struct slice text) {
+    buffer_append(&p->kept, text.data, text.len);
+    return slice_of(NULL, text.len); /* kept may move: the places are filled in at the end */
+}
+
+static void body_keep(struct row_parts *p, const struct task_body *body) {
+    p->view->body = *body;
+    struct slice *texts[] = {&p->view->body.payload, &p->view->body.extra, &p->view->body.owner,
+                             &p->view->body.key, &p->view->body.source_name,
+                             &p->view->body.source_mime};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) *texts[i] = part_keep(p, *texts[i]);
+}
+
+static void result_keep(struct row_parts *p, const struct task_result *result) {
+    p->view->result = *result;
+    struct slice *texts[] = {&p->view->result.result, &p->view->result.message,
+                             &p->view->result.metrics, &p->view->result.worker};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) *texts[i] = part_keep(p, *texts[i]);
+}
+
+static void parts_found(void *context, const struct record *r) {
+    struct row_parts *p = context;
+    if (r->kind == RECORD_BODY && (p->want & WANT_BODY)) body_keep(p, &r->body);
+    if (r->kind == RECORD_RESULT && (p->want & WANT_RESULT)) result_keep(p, &r->result);
+}
+
+static void parts_settle(struct row_parts *p) {
+    struct view *v = p->view;
+    const uint8_t *at = p->kept.data;
+    struct slice *texts[] = {
+        &v->body.payload, &v->body.extra, &v->body.owner, &v->body.key, &v->body.source_name,
+        &v->body.source_mime, &v->result.result, &v->result.message, &v->result.metrics,
+        &v->result.worker};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        texts[i]->data = at;
+        at += texts[i]->len;
+    }
+}
+
+void task_put(struct filler *f, const struct task_head *t) {
+    const struct lane_record *l = lane_find(f, t->lane);
+    f->message.view = (struct view){.head = *t, .queue = l->queue, .type = l->type,
+                                    .labels = l->labels, .worker = worker_name(f, t->worker)};
+    struct row_parts p = {.view = &f->message.view, .want = f->q->want};
+    if (p.want & (WANT_BODY | WANT_RESULT)) {
+        view_task(f->view, t->id, parts_found, &p);
+        parts_settle(&p);
+    }
+    row_put(&f->page->rows, &f->message);
+    buffer_free(&p.kept);
+}
+
+/* ---- totals ---- */
+
+/* True when the lanes' counters answer: nothing is asked for that they do not tell apart. */
+static bool counters_suffice(const struct filler *f) {
+    const struct question *q = f->q;
+    return q->owner.len == 0 && q->search.len == 0 && q->worker.len == 0 && q->dialect < 0
+        && q->from_ms == 0 && q->to_ms == 0
+        && filter_names_only(f->filter, "status,priority,queue,type,labels");
+}
+
+static uint64_t lane_sum(struct filler *f, const struct lane_record *l) {
+    const struct question *q = f->q;
+    uint64_t sum = 0;
+    for (uint8_t s = 1; s < STATUS_COUNT; s++)
+        for (uint8_t p = 0; p < PRIORITY_COUNT; p++) {
+            const struct task_head t = {.status = s, .priority = p, .lane = l->lane};
+            if (l->count[s][p] == 0) continue;
+            if (q->status_mask != 0 && (q->status_mask >> s & 1) == 0) continue;
+            if (q->priority >= 0 && q->priority != p) continue;
+            if (f->filter == NULL || filter_holds(f, &t, l)) sum += l->count[s][p];
+        }
+    return sum;
+}
+
+bool task_counters(struct filler *f, int64_t *total) {
+    const struct question *q = f->q;
+    uint64_t sum = 0;
+    if (!counters_suffice(f)) return false;
+    for (size_t i = 0; i <= f->lanes.mask; i++) {
+        for (struct map_node *n = f->lanes.buckets[i]; n != NULL; n = n->next) {
+            const struct lane_record *l = &((struct lane_entry *)(void *)n)->lane;
+            if (q->brand != 0 && l->brand != q->brand) continue;
+            if (q->queue.len > 0 && !slice_equal(q->queue, l->queue)) continue;
+            if (q->type.len > 0 && !slice_equal(q->type, l->type)) continue;
+            sum += lane_sum(f, l);
+        }
+    }
+    *total = (int64_t)sum;
+    return true;
+}
