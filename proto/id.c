@@ -9,7 +9,7 @@ enum { ROUNDS = 6, HIGH_BITS = 26, LOW_BITS = 27 };
 static const char digits36[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /* What a hash is for, so that no two uses share an input. */
-enum use { USE_CUID = 'c', USE_UUID = 'u', USE_MASK = 'm', USE_CHECK = 'k', USE_ROUND = 'r' };
+enum use { USE_CUID = 'c', USE_RESULT = 's', USE_UUID = 'u', USE_MASK = 'm', USE_CHECK = 'k', USE_ROUND = 'r' };
 
 static uint64_t hash(const struct id_key *key, enum use use, uint8_t round, uint64_t value) {
     uint8_t input[10] = {(uint8_t)use, round};
@@ -69,16 +69,33 @@ static bool tagged_check(const struct id_key *key, enum use use, u128 value, uin
     return true;
 }
 
-void cuid_write(const struct id_key *key, uint64_t number, char text[static CUID_SIZE]) {
+static void cuid_make(const struct id_key *key, enum use use, uint64_t number, char *text) {
     text[0] = 'c';
-    digits_write(tagged_make(key, USE_CUID, number), text + 1, CUID_DIGITS);
+    digits_write(tagged_make(key, use, number), text + 1, CUID_DIGITS);
 }
 
-bool cuid_read(const struct id_key *key, struct slice text, uint64_t *number) {
+static bool cuid_check(const struct id_key *key, enum use use, struct slice text,
+                       uint64_t *number) {
     u128 value;
     return text.len == CUID_SIZE - 1 && text.data[0] == 'c' &&
            digits_read(slice_of(text.data + 1, CUID_DIGITS), &value) &&
-           tagged_check(key, USE_CUID, value, number);
+           tagged_check(key, use, value, number);
+}
+
+void cuid_write(const struct id_key *key, uint64_t number, char text[static CUID_SIZE]) {
+    cuid_make(key, USE_CUID, number, text);
+}
+
+bool cuid_read(const struct id_key *key, struct slice text, uint64_t *number) {
+    return cuid_check(key, USE_CUID, text, number);
+}
+
+void result_cuid_write(const struct id_key *key, uint64_t number, char text[static CUID_SIZE]) {
+    cuid_make(key, USE_RESULT, number, text);
+}
+
+bool result_cuid_read(const struct id_key *key, struct slice text, uint64_t *number) {
+    return cuid_check(key, USE_RESULT, text, number);
 }
 
 /* The 117 bits and five zero bits fill the 122 that UUIDv8 leaves free. */

@@ -24,11 +24,14 @@ struct id_key {
 };
 
 void cuid_write(const struct id_key *key, uint64_t number, char text[static CUID_SIZE]);
+/* The cuid of the result of the task with this number: another text than the task's own. */
+void result_cuid_write(const struct id_key *key, uint64_t number, char text[static CUID_SIZE]);
 void job_uuid_write(const struct id_key *key, uint64_t number, char text[static JOB_UUID_SIZE]);
 void task_text_write(const struct id_key *key, uint64_t number, char text[static TASK_TEXT_SIZE]);
 
 /* False and *number untouched when the text was not written with this key. */
 bool cuid_read(const struct id_key *key, struct slice text, uint64_t *number);
+bool result_cuid_read(const struct id_key *key, struct slice text, uint64_t *number);
 bool job_uuid_read(const struct id_key *key, struct slice text, uint64_t *number);
 bool task_text_read(const struct id_key *key, struct slice text, uint64_t *number);
 #endif

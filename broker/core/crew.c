@@ -21,18 +21,40 @@ static struct slice label_key(struct slice label) {
     return slice_of(label.data, eq ? (size_t)(eq - label.data) : label.len);
 }
 
+/* "+key=value" wants a lane that has the label; the plus is not part of it. */
+static bool label_wanted(struct slice *item) {
+    if (item->len == 0 || item->data[0] != '+') return false;
+    *item = slice_of(item->data + 1, item->len - 1);
+    return true;
+}
+
 /* A worker that names no label of a key serves every value of it. */
 static bool label_serves(struct slice labels, struct slice label) {
     bool named = false;
     uint32_t at = 0;
     for (struct slice item; text_next(labels, &at, &item);) {
+        label_wanted(&item);
         if (slice_equal(item, label)) return true;
         if (slice_equal(label_key(item), label_key(label))) named = true;
     }
     return !named;
 }
 
+static bool labels_have(struct slice labels, struct slice label) {
+    while (labels.len) {
+        const uint8_t *comma = memchr(labels.data, ',', labels.len);
+        size_t len = comma ? (size_t)(comma - labels.data) : labels.len;
+        if (slice_equal(slice_of(labels.data, len), label)) return true;
+        size_t skip = comma ? len + 1 : len;
+        labels = slice_of(labels.data + skip, labels.len - skip);
+    }
+    return false;
+}
+
 static bool labels_serve(struct slice served, struct slice lane) {
+    uint32_t at = 0;
+    for (struct slice item; text_next(served, &at, &item);)
+        if (label_wanted(&item) && !labels_have(lane, item)) return false;
     while (lane.len) {
         const uint8_t *comma = memchr(lane.data, ',', lane.len);
         size_t len = comma ? (size_t)(comma - lane.data) : lane.len;
@@ -47,7 +69,8 @@ bool crew_serves(const struct crew *crew, const struct lane *l, bool *labels) {
     const struct serves *s = &crew->serves;
     *labels = labels_serve(s->labels, l->labels);
     if (crew->brand && crew->brand != l->queue->set.brand) return false;
-    if (!list_has(s->queues, l->queue->set.name)) return false;
+    bool every = list_has(s->queues, slice_text("*"));
+    if (!every && !list_has(s->queues, l->queue->set.name)) return false;
     return s->type_count == 0 || l->type.len == 0 || list_has(s->types, l->type);
 }
 

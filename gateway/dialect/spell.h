@@ -9,7 +9,12 @@
 
 void spell_task(const struct exchange *x, uint64_t number, char text[static TASK_TEXT_SIZE]);
 void spell_job(const struct exchange *x, uint64_t number, char text[static JOB_UUID_SIZE]);
+void spell_cuid(const struct exchange *x, uint64_t number, char text[static CUID_SIZE]);
+/* The cuid of a task's result. */
+void spell_result(const struct exchange *x, uint64_t number, char text[static CUID_SIZE]);
 /* False and untouched when the text is no such id of this installation. */
 bool spell_task_read(const struct exchange *x, struct slice text, uint64_t *ret_number);
 bool spell_job_read(const struct exchange *x, struct slice text, uint64_t *ret_number);
+bool spell_cuid_read(const struct exchange *x, struct slice text, uint64_t *ret_number);
+bool spell_result_read(const struct exchange *x, struct slice text, uint64_t *ret_number);
 #endif

@@ -180,6 +180,34 @@ worker a queues=q slots=3
     [     0] a < WELCOME
     [     0] a < TASK german e3 attempt 1
 
+== every queue, but only what carries a label
+client c
+    [     0] c < WELCOME
+c submit plain queue=video type=video
+    [     0] c < SUBMITTED plain
+c submit other queue=video type=video labels=dialect=001
+    [     0] c < SUBMITTED other
+c submit film queue=video type=video labels=dialect=000
+    [     0] c < SUBMITTED film
+c submit bare queue=default labels=dialect=000
+    [     0] c < SUBMITTED bare
+c submit song queue=audio type=audio labels=dialect=000
+    [     0] c < SUBMITTED song
+worker w queues=* types=video labels=+dialect=000 slots=9
+    [     0] w < WELCOME
+    [     0] w < TASK film e1 attempt 1
+    [     0] w < TASK bare e2 attempt 1
+worker v queues=* labels=+dialect=000 slots=9
+    [     0] v < WELCOME
+    [     0] v < TASK song e3 attempt 1
+c submit late queue=never-heard-of type=x labels=dialect=000
+    [     0] c < SUBMITTED late
+    [     0] v < TASK late e4 attempt 1
+worker n queues=video slots=9
+    [     0] n < WELCOME
+    [     0] n < TASK plain e5 attempt 1
+    [     0] n < TASK other e6 attempt 1
+
 == a delayed task waits, and then goes to the end of the line
 client c
     [     0] c < WELCOME

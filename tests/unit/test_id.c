@@ -19,6 +19,7 @@ typedef void write_id(const struct id_key *key, uint64_t number, char *text);
 typedef bool read_id(const struct id_key *key, struct slice text, uint64_t *number);
 
 static void write_cuid(const struct id_key *k, uint64_t n, char *t) { cuid_write(k, n, t); }
+static void write_result(const struct id_key *k, uint64_t n, char *t) { result_cuid_write(k, n, t); }
 static void write_uuid(const struct id_key *k, uint64_t n, char *t) { job_uuid_write(k, n, t); }
 static void write_task(const struct id_key *k, uint64_t n, char *t) { task_text_write(k, n, t); }
 
@@ -29,6 +30,7 @@ static const struct spelling {
     uint32_t len;
     unsigned forgeries_max; /* of 100,000 random texts of the right form */
 } spellings[] = {{"cuid", write_cuid, cuid_read, 25, 0},
+                 {"result's cuid", write_result, result_cuid_read, 25, 0},
                  {"job_uuid", write_uuid, job_uuid_read, 36, 0},
                  {"task_text", write_task, task_text_read, 17, 400}};
 
