@@ -15,5 +15,5 @@ command_main command_gateway;
 command_main command_work, command_submit, command_get, command_list, command_cancel,
     command_retry, command_explain, command_stats, command_bench;
 /* broker/command */
-command_main command_token, command_key, command_check;
+command_main command_token, command_key, command_check, command_user, command_brand;
 #endif

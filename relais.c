@@ -23,7 +23,9 @@ static const struct command {
     {"explain", "ID", "says what keeps a task from running", command_explain},
     {"stats", "", "shows the broker's counters", command_stats},
     {"token", "--role R --user NAME --brand N", "prints a token for HTTP", command_token},
-    {"key", "curve|api", "makes and lists keys", command_key},
+    {"user", "add|list|...", "accounts", command_user},
+    {"brand", "add|list|rename", "tenants", command_brand},
+    {"key", "curve|api|list|...", "makes, lists and revokes keys", command_key},
     {"check", "", "audits a data folder", command_check},
     {"bench", "SCENARIO", "measures this machine", command_bench},
 };

@@ -1,6 +1,7 @@
 /* broker.c - see broker.h. */
 #include "broker/broker.h"
 #include "broker/curve.h"
+#include "broker/founder.h"
 #include "broker/turn.h"
 #include "proto/host/log.h"
 #include <assert.h>
@@ -25,7 +26,9 @@ struct broker {
     struct router *router;
     struct filer *filer;
     struct turn *turn;
+    struct founder *founder;
     char native[CONFIG_ENDPOINT_MAX];
+    char house[CONFIG_ENDPOINT_MAX]; /* where this process itself is heard; "" = nowhere */
 };
 
 static void limits_take(struct broker *b) {
@@ -114,6 +117,7 @@ static bool endpoints_bind(struct broker *b, char *why, size_t why_size) {
     const struct config *c = b->config;
     if (!pair_bind(b, c->listen, c->listen_files, b->native, why, why_size)) return false;
     if (b->serve && !pair_bind(b, BROKER_INPROC, "", bound, why, why_size)) return false;
+    if (b->serve) snprintf(b->house, sizeof b->house, "%s", BROKER_INPROC);
     config_ipc_endpoint(c, ipc);
     char files[CONFIG_ENDPOINT_MAX];
     config_files_endpoint(ipc, files);
@@ -125,6 +129,7 @@ static bool endpoints_bind(struct broker *b, char *why, size_t why_size) {
     const mode_t mask = umask(0077); /* the folder is 0700 already; the sockets say so too */
     const bool good = pair_bind(b, ipc, "", bound, why, why_size);
     umask(mask);
+    if (good && !b->serve) snprintf(b->house, sizeof b->house, "%s", ipc);
     return good;
 }
 
@@ -147,7 +152,11 @@ struct broker *broker_open(const struct broker_setup *setup, char *why, size_t w
     return NULL;
 }
 
-void broker_run(struct broker *b) { turn_run(b->turn, b->stop_fd); }
+void broker_run(struct broker *b) {
+    b->founder = founder_start(b->context, b->house, b->config->data);
+    turn_run(b->turn, b->stop_fd);
+}
+
 void broker_stop(struct broker *b) { turn_stop(b->turn); }
 
 void broker_close(struct broker **self) {
@@ -158,6 +167,8 @@ void broker_close(struct broker **self) {
     filer_destroy(&b->filer);
     router_destroy(&b->router);
     curve_stop(&b->curve);
+    if (b->founder != NULL) zmq_ctx_shutdown(b->context); /* it waits for an answer, if at all */
+    founder_end(&b->founder);
     if (b->context != NULL) zmq_ctx_term(b->context);
     secret_wipe(&b->secret);
     free(b);

@@ -51,7 +51,7 @@ bool keys_find_curve(const char *folder, const uint8_t public_key[32], struct ke
 }
 
 static bool registry_make(const char *data, char *why, size_t why_size) {
-    static const char *const folders[] = {"", "/curve", "/api", "/revoked", "/own"};
+    static const char *const folders[] = {"", "/curve", "/api", "/own"};
     char path[KEYS_PATH_MAX];
     if (!folder_make(data, why, why_size)) return false;
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
@@ -115,16 +115,6 @@ bool keys_make_api(const char *data, const struct secret *secret, const struct k
     return file_put(folder, hex, line, why, why_size);
 }
 
-bool keys_revoke(const char *data, const char *text, char *why, size_t why_size) {
-    char folder[KEYS_PATH_MAX];
-    if (strchr(text, '/') != NULL || text[0] == '.' || strlen(text) > 200) {
-        snprintf(why, why_size, "not a name that can be revoked");
-        return false;
-    }
-    snprintf(folder, sizeof folder, "%s/keys/revoked", data);
-    return registry_make(data, why, why_size) && file_put(folder, text, "", why, why_size);
-}
-
 /* ---- the ring ---- */
 
 static void api_entry_read(struct keyring *ring, const char *folder, const char *file) {
@@ -151,16 +141,13 @@ static void api_entry_read(struct keyring *ring, const char *folder, const char 
     if (!keyring_add_key(ring, &key)) log_warn("too many API keys", field_text("file", path));
 }
 
-static void folder_read(struct keyring *ring, const char *folder, bool revoked) {
+static void api_read(struct keyring *ring, const char *folder) {
     DIR *dir = opendir(folder);
     if (dir == NULL) return;
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
         const size_t len = strlen(d->d_name);
         if (d->d_name[0] == '.' || (len > 4 && strcmp(d->d_name + len - 4, ".new") == 0)) continue;
-        if (!revoked)
-            api_entry_read(ring, folder, d->d_name);
-        else if (!keyring_add_revoked(ring, slice_text(d->d_name)))
-            log_warn("too many revocations", field_text("entry", d->d_name));
+        api_entry_read(ring, folder, d->d_name);
     }
     closedir(dir);
 }
@@ -171,8 +158,8 @@ static int64_t folder_changed(const char *folder) {
     return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
-static const char *const looked_at[] = {"api", "revoked", "curve"};
-enum { LOOK_API, LOOK_REVOKED, LOOK_CURVE };
+static const char *const looked_at[] = {"api", "curve"};
+enum { LOOK_API, LOOK_CURVE };
 
 static int64_t folder_look(const struct keys *k, int i) {
     char folder[KEYS_PATH_MAX + 16];
@@ -182,18 +169,14 @@ static int64_t folder_look(const struct keys *k, int i) {
 
 static bool ring_read(struct keys *k) {
     char folder[KEYS_PATH_MAX + 16];
-    buffer_free(&k->ring.revoked);
-    k->ring.revoked_count = k->ring.key_count = 0;
+    k->ring.key_count = 0;
     free(k->ring.keys);
     k->ring.keys = NULL;
-    for (int i = LOOK_API; i <= LOOK_REVOKED; i++) {
-        k->changed[i] = folder_look(k, i); /* before: a change meanwhile is seen the next time */
-        snprintf(folder, sizeof folder, "%s/%s", k->folder, looked_at[i]);
-        folder_read(&k->ring, folder, i == LOOK_REVOKED);
-    }
-    buffer_clear(&k->body);
-    keyring_write(&k->body, &k->ring);
-    return !k->body.failed;
+    k->changed[LOOK_API] = folder_look(k, LOOK_API); /* before: a change meanwhile is seen later */
+    snprintf(folder, sizeof folder, "%s/%s", k->folder, looked_at[LOOK_API]);
+    api_read(&k->ring, folder);
+    k->old = true;
+    return keys_body(k).len > 0;
 }
 
 bool keys_open(struct keys *k, const char *data, const struct secret *secret, char *why,
@@ -223,10 +206,31 @@ unsigned keys_look(struct keys *k, int64_t now_ms) {
     const int64_t curve = folder_look(k, LOOK_CURVE);
     if (curve != k->changed[LOOK_CURVE]) change |= KEYS_CURVE;
     k->changed[LOOK_CURVE] = curve;
-    for (int i = LOOK_API; i <= LOOK_REVOKED; i++)
-        if (folder_look(k, i) != k->changed[i]) change |= KEYS_RING;
+    if (folder_look(k, LOOK_API) != k->changed[LOOK_API]) change |= KEYS_RING;
     if ((change & KEYS_RING) != 0 && !ring_read(k)) change &= ~(unsigned)KEYS_RING;
     return change;
+}
+
+struct slice keys_body(struct keys *k) {
+    if (k->old) {
+        buffer_clear(&k->body);
+        keyring_write(&k->body, &k->ring);
+        k->old = k->body.failed;
+    }
+    return k->old ? (struct slice){0} : buffer_slice(&k->body);
+}
+
+bool keys_add_revoked(struct keys *k, struct slice text, int64_t before_s) {
+    k->old = true;
+    return keyring_add_revoked(&k->ring, text, before_s);
+}
+
+void keys_set_revoked(struct keys *k, struct buffer *revoked, uint32_t count) {
+    buffer_free(&k->ring.revoked);
+    k->ring.revoked = *revoked;
+    k->ring.revoked_count = count;
+    k->old = true;
+    *revoked = (struct buffer){0};
 }
 
 bool keys_has_curve(const char *data, const char *hex) {

@@ -3,13 +3,16 @@
  *   DATA/keys/curve/HEX     a CURVE public key (file name: its 64 hex digits), with the metadata
  *                           name, role, brand, queues; a ZeroMQ certificate
  *   DATA/keys/api/HEX       an API key's hash; one line each: name, role, brand
- *   DATA/keys/revoked/TEXT  an empty file: "jti:…" or "worker:…" is no longer accepted
  *   DATA/keys/own/NAME      certificates with secret keys that `relais key curve` made here
  *
  * One file is one entry, written whole and renamed: the registry needs no lock, may be changed
  * while a server runs, and taking a file away revokes what it granted. The CURVE folder is read
  * by the ZAP handler at each handshake; all are looked at every KEYS_LOOK_MS, and connections whose
- * key has gone are then refused. */
+ * key has gone are then refused.
+ *
+ * Keys are files because they open doors before a server runs. What is revoked are objects of the
+ * kind revocation (proto/account.h), for they come from gateways and end by themselves: the shell
+ * reads them when the store is up and puts them into the ring here. */
 #ifndef RELAIS_BROKER_KEYS_H
 #define RELAIS_BROKER_KEYS_H
 #include "broker/secret.h"
@@ -19,10 +22,11 @@ enum { KEYS_LOOK_MS = 1000, KEYS_PATH_MAX = 4300 };
 
 struct keys { /* owned by one thread */
     char folder[KEYS_PATH_MAX];
-    int64_t changed[3]; /* of api, revoked and curve, when last looked at; nanoseconds */
+    int64_t changed[2]; /* of api and curve, when last looked at; nanoseconds */
     int64_t look_at_ms;
-    struct keyring ring;
-    struct buffer body; /* the ring as KEYRING carries it */
+    struct keyring ring; /* `revoked` is the shell's */
+    struct buffer body; /* the ring as KEYRING carries it; see keys_body */
+    bool old;           /* the body is older than the ring */
 };
 
 /* Makes the folders and reads them. */
@@ -33,6 +37,12 @@ void keys_free(struct keys *k);
  * KEYS_LOOK_MS. */
 enum keys_change { KEYS_SAME = 0, KEYS_RING = 1, KEYS_CURVE = 2 };
 unsigned keys_look(struct keys *k, int64_t now_ms);
+/* The ring as KEYRING carries it; borrowed until the next change. */
+struct slice keys_body(struct keys *k);
+/* One more revocation. False when there is no room. */
+bool keys_add_revoked(struct keys *k, struct slice text, int64_t before_s);
+/* The ring's revocations become these (a keyring's `revoked` and count; taken). */
+void keys_set_revoked(struct keys *k, struct buffer *revoked, uint32_t count);
 /* True while the CURVE key with these hex digits is registered. */
 bool keys_has_curve(const char *data, const char *hex);
 
@@ -50,5 +60,4 @@ bool keys_make_curve(const char *data, const struct key_entry *entry, char *path
 /* Registers a new API key; its text is shown once. */
 bool keys_make_api(const char *data, const struct secret *secret, const struct key_entry *entry,
                    char text[64], char *why, size_t why_size);
-bool keys_revoke(const char *data, const char *text, char *why, size_t why_size);
 #endif

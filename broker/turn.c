@@ -20,11 +20,13 @@ struct turn *turn_new(const struct turn_setup *setup, char *why, size_t why_size
     t->mono_ms = clock_mono_ms();
     t->wall_ms = clock_wall_ms();
     if (wake_open(&t->wake)) t->writer = writer_start(setup->store, &t->wake);
+    if (t->writer != NULL) filer_serve(setup->filer, t->writer);
     if (t->writer != NULL) t->loader = loader_start(t->writer, &t->loaded);
     if (t->loader != NULL)
         t->ask = ask_start(t->writer, &t->answered, setup->secret->id_key, setup->ask_rows_max,
                            setup->ask_ms_max);
-    if (t->ask == NULL || !keys_open(&t->keys, setup->data, setup->secret, why, why_size))
+    if (t->ask == NULL || !keys_open(&t->keys, setup->data, setup->secret, why, why_size)
+        || !acts_open(&t->acts, setup->data, why, why_size))
         turn_destroy(&t);
     return t;
 }
@@ -33,6 +35,7 @@ void turn_destroy(struct turn **self) {
     struct turn *t = *self;
     if (t == NULL) return;
     core_destroy(&t->core);
+    filer_serve(t->setup.filer, NULL);
     if (t->writer != NULL) {
         struct writer_result last;
         writer_stop(t->writer); /* the last group is durable now, or never */
@@ -52,6 +55,7 @@ void turn_destroy(struct turn **self) {
     free(t->filling.at);
     free(t->in_flight.at);
     keys_free(&t->keys);
+    acts_close(&t->acts);
     post_free(&t->loaded);
     post_free(&t->answered);
     wake_close(&t->wake);
@@ -145,6 +149,7 @@ static bool turn_once(struct turn *t) {
     admission_look(t);
     const bool more = !t->draining && turn_take_frames(t);
     turn_take_answers(t);
+    turn_tend_revoked(t);
     timers_step(t);
     chores(t);
     turn_bury_peers(t);

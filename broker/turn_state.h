@@ -1,6 +1,7 @@
 /* turn_state.h - what the loop holds, on one page. Internal to turn.c, intake.c and group.c. */
 #ifndef RELAIS_BROKER_TURN_STATE_H
 #define RELAIS_BROKER_TURN_STATE_H
+#include "broker/acts.h"
 #include "broker/keys.h"
 #include "broker/loader.h"
 #include "broker/turn.h"
@@ -18,6 +19,7 @@ struct turn {
     struct loader *loader;
     struct ask *ask;
     struct keys keys;
+    struct acts acts;
     atomic_bool stopping;
     /* the core, and the store behind it */
     struct core *core;         /* NULL while down or opening */
@@ -42,6 +44,7 @@ struct turn {
     uint64_t seed;
     bool send_blocked, draining;
     struct message message;    /* the item being stepped */
+    uint8_t hash[32];          /* of the file that it names */
     struct buffer row;         /* of the object that is being said */
     struct { uint64_t turns, frames, items, refused, groups, group_bytes, restarts; } stats;
 };
@@ -59,6 +62,14 @@ void turn_bury_peers(struct turn *t);
 /* The registry changed: connections whose key has gone lose their link. */
 void turn_check_keys(struct turn *t);
 void turn_push_keyring(struct turn *t, uint32_t peer);
+
+/* acts.c: administration. Before the item is stepped: 0, or why it is refused. */
+enum code turn_note_act(struct turn *t, const struct peer *p, const struct who *who);
+/* The core says m to the peer. */
+void turn_settle_act(struct turn *t, uint32_t peer, const struct message *m);
+/* Reads the revocations when that is due; call once a turn. */
+void turn_tend_revoked(struct turn *t);
+void turn_take_revoked(struct turn *t, const struct message *m);
 
 /* group.c: the store's life and the groups */
 /* Brings the store up, step by step; call once a turn. */

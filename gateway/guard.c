@@ -1,8 +1,11 @@
 #include "gateway/guard.h"
+#include "gateway/account.h"
+#include "gateway/fleet.h"
 #include "gateway/jwt.h"
 #include "gateway/rate.h"
 #include "gateway/request.h"
 #include "proto/host/log.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +70,10 @@ static void become(struct exchange *x, const struct credential *c) {
     x->brand_count = c->brand_count < BRANDS_MAX ? c->brand_count : BRANDS_MAX;
     memcpy(x->brands, c->brands, x->brand_count * sizeof *x->brands);
     x->who.brand = x->brand_count > 0 ? x->brands[0] : 0;
+    struct request *r = request_of(x);
+    memcpy(r->jti, c->jti, sizeof r->jti);
+    r->token_until_s = c->expires_s;
+    r->limited = c->limited;
 }
 
 /* "Bearer TEXT" in any case; NULL = another scheme or none. */
@@ -91,6 +98,7 @@ static bool authenticate(struct exchange *x, const char *text) {
                                            s->wall_ms / 1000, &why);
     if (c != NULL) {
         become(x, c);
+        account_sight(x, c);
         return true;
     }
     log_info("credentials refused", field_text("id", x->request_id), field_text("why", why));
@@ -99,6 +107,22 @@ static bool authenticate(struct exchange *x, const char *text) {
 
 bool guard_who(struct exchange *x) {
     return authenticate(x, bearer(exchange_header(x, "Authorization")));
+}
+
+bool guard_fleet(struct exchange *x) {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    const struct fleet *f = request_of(x)->server->fleet;
+    const char *text = bearer(exchange_header(x, "Authorization"));
+    const uint32_t brand = text != NULL ? fleet_find(f, text) : 0;
+    if (brand != 0) {
+        const struct credential c = {.role = ROLE_FLEET, .brand_count = 1, .brands = {brand},
+                                     .name = "fleet", .expires_s = INT64_MAX};
+        become(x, &c);
+        return true;
+    }
+    if (fleet_empty(f) && !atomic_flag_test_and_set(&told))
+        log_warn("worker_tokens is not set: no worker of dialect 003 is let in");
+    return authenticate(x, text);
 }
 
 /* Option `open` names dialects that loopback clients use without credentials. */
@@ -187,6 +211,7 @@ bool guard_role(struct exchange *x) {
         break;
     case ROLE_WORKER: fits = fits || (guard & GUARD_WORKER); break;
     case ROLE_SERVICE: fits = fits || (guard & GUARD_SERVICE); break;
+    case ROLE_FLEET: fits = fits || (guard & GUARD_FLEET); break;
     case ROLE_NONE:
         if (!fits) return refuse(x, CAUSE_NO_CREDENTIALS, CODE_UNAUTHORIZED, NULL);
         break;
@@ -194,6 +219,8 @@ bool guard_role(struct exchange *x) {
     case ROLE_GATEWAY:
     case ROLE_LOCAL: break; /* no credential of HTTP gives these */
     }
+    if (fits && request_of(x)->limited && !(guard & (GUARD_OPEN | GUARD_LIMITED)))
+        return refuse(x, CAUSE_ROLE, CODE_FORBIDDEN, "the password must be changed first");
     return fits || refuse(x, CAUSE_ROLE, CODE_FORBIDDEN, NULL);
 }
 

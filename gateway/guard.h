@@ -9,6 +9,9 @@
  *                 there is read, a wrong one is ignored.
  *   guard_key     the same, and `X-API-KEY: JWT`; a dialect named in option `open` serves loopback
  *                 clients that send neither as the service of brand 1
+ *   guard_fleet   `Authorization: Bearer TEXT` where TEXT is one of option worker_tokens: role FLEET
+ *                 of the token's brand; any other text goes the way of guard_who. While the option
+ *                 is empty no fleet token is taken, and the log says so once
  *   guard_brand   tenant by X-Brand-ID: at most once, absent = the token's first (an admin's that
  *                 names none: 1), must be in the token's list, `all` for admins only
  *   guard_role    the route's guard against the principal's role
@@ -26,6 +29,7 @@
 bool guard_cors(struct exchange *x);
 bool guard_who(struct exchange *x);
 bool guard_key(struct exchange *x);
+bool guard_fleet(struct exchange *x);
 bool guard_brand(struct exchange *x);
 bool guard_role(struct exchange *x);
 bool guard_rate(struct exchange *x);

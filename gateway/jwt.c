@@ -49,11 +49,17 @@ static bool token_read(const struct keyring *ring, struct slice text, int64_t no
     *why = "type";
     if (strcmp(token.type, "refresh") == 0) return false;
     *why = "revoked";
-    if (token.jti[0] != '\0' && keyring_is_revoked(ring, "jti", token.jti)) return false;
-    if (token.role == ROLE_WORKER && keyring_is_revoked(ring, "worker", token.name)) return false;
+    const char *kind = token_role_name(token.role);
+    if (token.role == ROLE_ADMIN) kind = "user"; /* both are people */
+    if (token.jti[0] != '\0' && keyring_revoked_before(ring, "jti", token.jti) >= token.issued_s)
+        return false;
+    if (keyring_revoked_before(ring, kind, token.name) >= token.issued_s) return false;
     *ret = (struct credential){.role = token.role, .brand_admin = token.brand_admin,
                                .brand_count = token.brand_count, .boot = token.boot,
+                               .limited = strcmp(token.type, "limited") == 0,
+                               .login = strcmp(token.type, "login") == 0,
                                .expires_s = token.expires_s};
+    memcpy(ret->jti, token.jti, sizeof ret->jti);
     memcpy(ret->brands, token.brands, sizeof ret->brands);
     memcpy(ret->name, token.name, sizeof ret->name);
     return true;

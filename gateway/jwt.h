@@ -1,7 +1,7 @@
 /* jwt.h - from the text of a credential to who it stands for, with a memory of those seen lately.
  *
  * A JSON Web Token is checked by proto/host/token.h (signature, times, form); a refresh token is
- * no credential here; one whose jti or worker is revoked is refused. Any other text is an API key
+ * no credential here; one whose jti, worker or user is revoked is refused. Any other text is an API key
  * and is looked up by its keyed hash. What was found sound is remembered until it expires or the
  * keyring changes, by the whole text: the next request with it costs no signature.
  *
@@ -16,9 +16,12 @@ enum { JWT_CACHE_MAX = 512 };
 struct credential {
     uint8_t role;
     bool brand_admin;
+    bool limited;       /* a user who must change the password first */
+    bool login;         /* came from a login, not from the command line */
     uint32_t brand_count;
     uint32_t brands[TOKEN_BRANDS_MAX];
     char name[WHO_NAME_MAX];
+    char jti[TOKEN_JTI_MAX]; /* "" = an API key, or a token without */
     uint64_t boot;
     int64_t expires_s;
 };

@@ -1,5 +1,6 @@
 /* main.c - `relais gateway`, and the gateway's threads. See gateway.h. */
 #include "command.h"
+#include "gateway/fleet.h"
 #include "gateway/gateway.h"
 #include "gateway/house.h"
 #include "gateway/http.h"
@@ -27,7 +28,10 @@ struct gateway {
     const struct dialect *dialects[DIALECTS_MAX + 2];
     struct route_table *routes;
     struct rates *rates;
-    int listen_fd, stop_fd;
+    struct fleet *fleet;
+    struct hasher *hasher;
+    struct door *door;
+    int stop_fd;
     char address[CONFIG_HOST_MAX + 16];
     uint32_t count; /* of threads */
     struct thread {
@@ -39,13 +43,10 @@ struct gateway {
 
 static void on_keyring(void *context, struct slice body) {
     struct server *s = context;
-    struct keyring ring = {0};
-    if (!keyring_read(&ring, body)) {
+    if (!keyring_take(&s->ring, body)) {
         log_error("the broker's keyring cannot be read");
         return;
     }
-    keyring_free(&s->ring);
-    s->ring = ring;
     s->ring_version++;
     __atomic_store_n(&s->ring_known, true, __ATOMIC_RELEASE);
 }
@@ -65,11 +66,15 @@ static void server_close(struct server *s) {
 }
 
 /* What the thread is given; the rest it opens itself. */
-static void server_fill(struct gateway *g, struct server *s) {
+static void server_fill(struct gateway *g, struct server *s, uint32_t thread) {
+    s->door = g->door;
+    s->thread = thread;
     s->config = g->setup.config;
     s->routes = g->routes;
     s->house = &house;
     s->rates = g->rates;
+    s->fleet = g->fleet;
+    s->hasher = g->hasher;
     s->gateway = g;
     s->now_ms = clock_mono_ms();
     s->wall_ms = clock_wall_ms();
@@ -87,11 +92,7 @@ static bool server_open(struct gateway *g, struct server *s, char *why, size_t w
         .silence_ms = c->silence_ms, .answer_ms = c->answer_ms, .batch_max = GATEWAY_BATCH_MAX,
         .name = g->address, .context = s, .keyring = on_keyring};
     s->link = link_new(&options, s->now_ms, why, why_size);
-    uint32_t connections = c->connections_max / g->count + (c->connections_max % g->count > 0);
-    if (s->link != NULL && http_open(s, g->listen_fd, g->stop_fd, connections, why, why_size)) {
-        return true;
-    }
-    return false;
+    return s->link != NULL && http_open(s, g->stop_fd, why, why_size);
 }
 
 static void *thread_main(void *context) {
@@ -114,13 +115,21 @@ static bool dialects_load(struct gateway *g, char *why, size_t why_size) {
     return g->routes != NULL;
 }
 
+/* The list itself is needed no more once its hashes are held. */
+static bool fleet_load(struct gateway *g, char *why, size_t why_size) {
+    const char *list = g->setup.config->worker_tokens;
+    g->fleet = fleet_new(list, why, why_size);
+    if (g->fleet != NULL && list[0] != 0) sodium_memzero((char *)(uintptr_t)list, strlen(list));
+    return g->fleet != NULL;
+}
+
 static bool gateway_listen(struct gateway *g, char *why, size_t why_size) {
-    const char *address = g->setup.config->http;
-    uint16_t port;
-    g->listen_fd = http_listen(address, &port, why, why_size);
-    if (g->listen_fd < 0) return false;
-    const char *colon = strrchr(address, ':');
-    snprintf(g->address, sizeof g->address, "%.*s:%u", (int)(colon - address), address, port);
+    const struct config *c = g->setup.config;
+    g->door = door_open(c->http, g->count, c->connections_max, why, why_size);
+    if (g->door == NULL) return false;
+    const char *colon = strrchr(c->http, ':');
+    snprintf(g->address, sizeof g->address, "%.*s:%u", (int)(colon - c->http), c->http,
+             door_port(g->door));
     return true;
 }
 
@@ -133,17 +142,20 @@ struct gateway *gateway_start(const struct gateway_setup *setup, char *why, size
     if (g == NULL || sodium_init() < 0) abort();
     g->setup = *setup;
     g->count = count;
-    g->listen_fd = g->stop_fd = -1;
     g->rates = rates_new();
     g->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!dialects_load(g, why, why_size) || !gateway_listen(g, why, why_size)) {
+    for (uint32_t i = 0; i < count; i++) g->threads[i].server.hashed.fd = -1;
+    if (dialects_load(g, why, why_size) && fleet_load(g, why, why_size))
+        g->hasher = hasher_new(why, why_size);
+    if (g->hasher == NULL || !gateway_listen(g, why, why_size)) {
         gateway_stop(&g);
         return NULL;
     }
     for (uint32_t i = 0; i < count; i++) {
         struct thread *t = &g->threads[i];
-        server_fill(g, &t->server);
-        t->started = pthread_create(&t->thread, NULL, thread_main, &t->server) == 0;
+        server_fill(g, &t->server, i);
+        t->started = hash_box_open(&t->server.hashed) &&
+                     pthread_create(&t->thread, NULL, thread_main, &t->server) == 0;
         if (t->started) pthread_setname_np(t->thread, "http");
         if (!t->started) {
             snprintf(why, why_size, "http: a thread cannot start");
@@ -186,7 +198,10 @@ void gateway_stop(struct gateway **self) {
     for (uint32_t i = 0; i < g->count; i++) {
         if (g->threads[i].started) pthread_join(g->threads[i].thread, NULL);
     }
-    if (g->listen_fd >= 0) close(g->listen_fd);
+    hasher_destroy(&g->hasher); /* before the boxes it puts into */
+    for (uint32_t i = 0; i < g->count; i++) hash_box_close(&g->threads[i].server.hashed);
+    fleet_destroy(&g->fleet);
+    door_close(&g->door);
     if (g->stop_fd >= 0) close(g->stop_fd);
     route_table_destroy(&g->routes);
     rates_destroy(&g->rates);

@@ -4,6 +4,27 @@
 #include "proto/encode.h"
 #include <stdlib.h>
 
+/* The entry at *at, which moves behind it. */
+static const char *entry_at(const uint8_t **at, int64_t *before_s) {
+    memcpy(before_s, *at, sizeof *before_s);
+    const char *text = (const char *)*at + sizeof *before_s;
+    *at += sizeof *before_s + strlen(text) + 1;
+    return text;
+}
+
+static void revoked_write(struct buffer *b, struct slice text, int64_t before_s) {
+    if (before_s > 0) encode_array(b, 2);
+    encode_text(b, text);
+    if (before_s > 0) encode_int(b, before_s);
+}
+
+void keyring_write_revoked(struct buffer *b, struct slice text, int64_t before_s) {
+    encode_map(b, 1);
+    encode_text(b, slice_text("revoked"));
+    encode_array(b, 1);
+    revoked_write(b, text, before_s);
+}
+
 void keyring_write(struct buffer *b, const struct keyring *k) {
     encode_map(b, 4);
     encode_text(b, slice_text("tokens"));
@@ -14,9 +35,12 @@ void keyring_write(struct buffer *b, const struct keyring *k) {
     encode_bin(b, slice_of(k->id_key, KEYRING_ID_KEY_BYTES));
     encode_text(b, slice_text("revoked"));
     encode_array(b, k->revoked_count);
-    const char *text = (const char *)k->revoked.data;
-    for (uint32_t i = 0; i < k->revoked_count; i++, text += strlen(text) + 1)
-        encode_text(b, slice_text(text));
+    const uint8_t *at = k->revoked.data;
+    for (uint32_t i = 0; i < k->revoked_count; i++) {
+        int64_t before_s;
+        const char *text = entry_at(&at, &before_s);
+        revoked_write(b, slice_text(text), before_s);
+    }
     encode_text(b, slice_text("keys"));
     encode_array(b, k->key_count);
     for (uint32_t i = 0; i < k->key_count; i++) {
@@ -47,8 +71,14 @@ static bool revoked_read(struct decode *d, struct keyring *k) {
     uint32_t count;
     struct slice text;
     if (!decode_array(d, &count)) return false;
-    for (uint32_t i = 0; i < count; i++)
-        if (!decode_slice(d, &text) || !keyring_add_revoked(k, text)) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t members = 1;
+        int64_t before_s = 0;
+        const bool timed = d->at < d->end && *d->at == 0x92;
+        if (timed && !decode_array(d, &members)) return false;
+        if (!decode_slice(d, &text) || (timed && !decode_int(d, &before_s))) return false;
+        if (before_s < 0 || !keyring_add_revoked(k, text, before_s)) return false;
+    }
     return true;
 }
 
@@ -87,17 +117,29 @@ static bool member_read(struct decode *d, struct keyring *k) {
     return decode_skip(d, 1);
 }
 
-bool keyring_read(struct keyring *ret, struct slice body) {
-    struct keyring k = {0};
+/* What the addition holds moves into *k, as far as there is room. */
+static bool revoked_join(struct keyring *k, const struct keyring *more) {
+    if (k->revoked_count + more->revoked_count > KEYRING_REVOKED_MAX) return false;
+    buffer_append(&k->revoked, more->revoked.data, more->revoked.len);
+    if (k->revoked.failed) return false;
+    k->revoked_count += more->revoked_count;
+    return true;
+}
+
+bool keyring_take(struct keyring *k, struct slice body) {
+    struct keyring new = {0};
     struct decode d = decode_of(body.data, body.len);
     uint32_t members;
     bool good = decode_map(&d, &members);
-    for (uint32_t i = 0; good && i < members; i++) good = member_read(&d, &k);
-    if (!good || k.token_count == 0) {
-        keyring_free(&k);
-        return false;
+    for (uint32_t i = 0; good && i < members; i++) good = member_read(&d, &new);
+    const bool whole = new.token_count > 0;
+    if (good && !whole) good = k->token_count > 0 && revoked_join(k, &new);
+    if (!good || !whole) {
+        keyring_free(&new);
+        return good;
     }
-    *ret = k;
+    keyring_free(k);
+    *k = new;
     return true;
 }
 
@@ -119,22 +161,29 @@ bool keyring_add_key(struct keyring *k, const struct keyring_key *key) {
     return true;
 }
 
-bool keyring_add_revoked(struct keyring *k, struct slice text) {
+bool keyring_add_revoked(struct keyring *k, struct slice text, int64_t before_s) {
     if (k->revoked_count >= KEYRING_REVOKED_MAX) return false;
     if (text.len == 0 || memchr(text.data, 0, text.len) != NULL) return false;
+    buffer_append(&k->revoked, &before_s, sizeof before_s);
     buffer_append(&k->revoked, text.data, text.len);
     buffer_byte(&k->revoked, 0);
     k->revoked_count++;
     return !k->revoked.failed;
 }
 
-bool keyring_is_revoked(const struct keyring *k, const char *kind, const char *name) {
+int64_t keyring_revoked_before(const struct keyring *k, const char *kind, const char *name) {
     const size_t len = strlen(kind);
-    const char *text = (const char *)k->revoked.data;
-    for (uint32_t i = 0; i < k->revoked_count; i++, text += strlen(text) + 1)
-        if (strncmp(text, kind, len) == 0 && text[len] == ':' && strcmp(text + len + 1, name) == 0)
-            return true;
-    return false;
+    const uint8_t *at = k->revoked.data;
+    int64_t newest_s = INT64_MIN;
+    for (uint32_t i = 0; i < k->revoked_count; i++) {
+        int64_t before_s;
+        const char *text = entry_at(&at, &before_s);
+        if (strncmp(text, kind, len) != 0 || text[len] != ':' || strcmp(text + len + 1, name) != 0)
+            continue;
+        if (before_s == 0) return INT64_MAX;
+        if (before_s > newest_s) newest_s = before_s;
+    }
+    return newest_s;
 }
 
 const struct keyring_key *keyring_find(const struct keyring *k,

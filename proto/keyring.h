@@ -1,10 +1,12 @@
 /* keyring.h - what a gateway checks credentials with; the body of KEYRING.
  *
  * The broker sends it after WELCOME to gateways and again when it changes; the newest replaces
- * all before it. On the wire: a map with
+ * all before it, but for one without tokens, which only adds what it holds in `revoked`. On the
+ * wire: a map with
  *   tokens   [binary of 32 bytes]: secrets that sign JSON Web Tokens, newest first, at most 2
  *   id_key   binary of 16 bytes: public ids are spelled with it
- *   revoked  [text]: "jti:…" a token by its jti, "worker:…" every token of that worker
+ *   revoked  [text, or [text, before_s]]: "jti:…" the tokens with that jti, "worker:…" and "user:…"
+ *            those of that name; with before_s (unix seconds) only those issued up to then
  *   keys     [[hash (32 bytes), name, role, brand]]: API keys; hash = BLAKE2b-256 of the key's
  *            text, keyed with id_key
  *
@@ -16,7 +18,7 @@
 
 enum {
     KEYRING_TOKENS_MAX = 2, KEYRING_SECRET_BYTES = 32, KEYRING_ID_KEY_BYTES = 16,
-    KEYRING_HASH_BYTES = 32, KEYRING_REVOKED_MAX = 10000, KEYRING_KEYS_MAX = 10000
+    KEYRING_HASH_BYTES = 32, KEYRING_REVOKED_MAX = 40000, KEYRING_KEYS_MAX = 10000
 };
 
 struct keyring_key {
@@ -30,20 +32,26 @@ struct keyring {
     uint8_t tokens[KEYRING_TOKENS_MAX][KEYRING_SECRET_BYTES];
     uint32_t token_count;
     uint8_t id_key[KEYRING_ID_KEY_BYTES];
-    struct buffer revoked;  /* owned: NUL-ended texts, one after the other */
+    struct buffer revoked;  /* owned: 8 bytes of before_s and a NUL-ended text, one after the other */
     uint32_t revoked_count;
     struct keyring_key *keys; /* owned */
     uint32_t key_count;
 };
 
 void keyring_write(struct buffer *b, const struct keyring *k);
-/* False when it is malformed or memory is out; *ret is untouched then. */
-bool keyring_read(struct keyring *ret, struct slice body);
+/* One entry of `revoked` alone, for those who hold the rest already. */
+void keyring_write_revoked(struct buffer *b, struct slice text, int64_t before_s);
+/* Replaces *k, which may be {0}, or adds to it. False when the body is malformed or memory is out;
+ * *k is untouched then. */
+bool keyring_take(struct keyring *k, struct slice body);
 void keyring_free(struct keyring *k);
 /* False when the limit is reached or memory is out. */
 bool keyring_add_key(struct keyring *k, const struct keyring_key *key);
-bool keyring_add_revoked(struct keyring *k, struct slice text);
-bool keyring_is_revoked(const struct keyring *k, const char *kind, const char *name);
+/* before_s 0 = whatever was issued. */
+bool keyring_add_revoked(struct keyring *k, struct slice text, int64_t before_s);
+/* Tokens of that kind and name that were issued up to this second are refused; INT64_MIN = none
+ * is, INT64_MAX = all are. */
+int64_t keyring_revoked_before(const struct keyring *k, const char *kind, const char *name);
 /* The key with that hash, or NULL; compares all, in constant time each. */
 const struct keyring_key *keyring_find(const struct keyring *k,
                                        const uint8_t hash[KEYRING_HASH_BYTES]);

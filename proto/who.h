@@ -18,7 +18,8 @@ enum role {
     ROLE_WORKER = 4,  /* takes tasks; writes only what it holds */
     ROLE_CLIENT = 5,  /* native client: submits and reads in its brand */
     ROLE_GATEWAY = 6, /* speaks for the principal it attaches */
-    ROLE_LOCAL = 7    /* loopback without CURVE: client of brand 1 and worker */
+    ROLE_LOCAL = 7,   /* loopback without CURVE: client of brand 1 and worker */
+    ROLE_FLEET = 8    /* dialect 003's static worker token: the stations of its brand */
 };
 
 struct who {

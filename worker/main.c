@@ -1,5 +1,6 @@
 /* main.c - relais work: any command is a worker. */
 #include "command.h"
+#include "proto/host/args.h"
 #include "proto/host/log.h"
 #include "proto/host/signal.h"
 #include "worker/crew.h"
@@ -24,46 +25,39 @@ static int help(void) {
     return 0;
 }
 
-/* ---- flags of our own, beside the options: taken out of argv before those are read ---- */
+/* ---- flags of our own, beside the options ---- */
 
 struct flags {
-    char types[4096 + 8], labels[1024 + 16]; /* "--types=a,b", as an option; "" = not given */
+    struct arg_list type, label;
     const char *permanent;
+    char types[4096], labels[4096]; /* those and the options, comma between */
 };
 
-static bool append(char *text, size_t size, const char *start, const char *word) {
-    size_t len = strlen(text);
-    int n = snprintf(text + len, size - len, "%s%s", len ? "," : start, word);
-    return n > 0 && (size_t)n < size - len;
+static bool join(char *text, size_t size, const char *option, const struct arg_list *more) {
+    size_t len = (size_t)snprintf(text, size, "%s", option);
+    for (size_t i = 0; i < more->count && len < size; i++)
+        len += (size_t)snprintf(text + len, size - len, "%s%s", len ? "," : "", more->at[i]);
+    return len < size;
 }
 
-/* The value of --NAME VALUE or --NAME=VALUE at argv[*at]; NULL when it is another flag. */
-static const char *value_of(const char *name, char **argv, int argc, int *at) {
-    const char *text = argv[*at];
-    size_t len = strlen(name);
-    if (strncmp(text, name, len) != 0) return NULL;
-    if (text[len] == '=') return text + len + 1;
-    return text[len] == 0 && *at + 1 < argc ? argv[++*at] : NULL;
-}
-
-static bool flags_take(struct flags *f, int *argc, char **argv) {
-    int kept = 1;
+/* -1 = go on, else the exit status. */
+static int flags_take(struct flags *f, const struct config *config, int argc, char **argv) {
+    const struct arg table[] = {
+        {"type", ARG_LIST, &f->type, "one more type to take"},
+        {"label", ARG_LIST, &f->label, "one more label served"},
+        {"permanent", ARG_TEXT, &f->permanent, "exit statuses that are never retried"}};
     *f = (struct flags){.permanent = "64,65"};
-    for (int at = 1; at < *argc; at++) {
-        const char *value;
-        bool fits = true;
-        if ((value = value_of("--type", argv, *argc, &at)))
-            fits = append(f->types, sizeof f->types, "--types=", value);
-        else if ((value = value_of("--label", argv, *argc, &at)))
-            fits = append(f->labels, sizeof f->labels, "--labels=", value);
-        else if ((value = value_of("--permanent", argv, *argc, &at))) f->permanent = value;
-        else argv[kept++] = argv[at];
-        if (!fits) return false;
+    int words = args_read(table, COUNT(table), "--queue Q[,Q] -- COMMAND [ARG...]", argc, argv);
+    if (words < 0) return args_exit(words);
+    if (words > 0) {
+        fprintf(stderr, "relais work: %.128s is not understood\n", argv[1]);
+        return 2;
     }
-    if (f->types[0] && kept < *argc) argv[kept++] = f->types;
-    if (f->labels[0] && kept < *argc) argv[kept++] = f->labels;
-    *argc = kept;
-    return true;
+    if (join(f->types, sizeof f->types, config->types, &f->type) &&
+        join(f->labels, sizeof f->labels, config->labels, &f->label))
+        return -1;
+    fputs("relais work: too many types or labels\n", stderr);
+    return 2;
 }
 
 /* "64,65" to a bit each. */
@@ -163,8 +157,8 @@ static int work_with(const struct config *config, const struct flags *flags, cha
         return 2;
     }
     if (!reach_open(&reach, config)) return 2;
-    char *queue_text = strdup(config->queue), *type_text = strdup(config->types);
-    char *label_text = strdup(config->labels);
+    char *queue_text = strdup(config->queue), *type_text = strdup(flags->types);
+    char *label_text = strdup(flags->labels);
     reach.link.name = config->name[0] ? config->name : NULL;
     reach.link.brand = config->brand;
     struct relais_worker_options o = {
@@ -185,13 +179,13 @@ int command_work(int argc, char **argv) {
     char *const *command = own < argc ? argv + own + 1 : argv + argc;
     struct flags flags;
     if (config_help_asked(argc, argv)) return help();
-    if (!flags_take(&flags, &own, argv)) return refuse("too many types or labels");
     struct config config;
     int code = config_start(&config, SECTION_BASE | SECTION_WORK, &own, argv);
     if (code >= 0) return code;
-    if (!config_used_up(own, argv)) {
+    code = flags_take(&flags, &config, own, argv);
+    if (code >= 0) {
         config_free(&config);
-        return 2;
+        return code;
     }
     code = work_with(&config, &flags, command);
     config_free(&config);

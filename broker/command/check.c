@@ -1,4 +1,5 @@
 /* check.c - `relais check`: audits a data folder that no broker is using. */
+#include "broker/audit.h"
 #include "command.h"
 #include "proto/host/config.h"
 #include "store/store.h"
@@ -17,7 +18,8 @@ int command_check(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") != 0) continue;
         puts("usage: relais check [--data DIR]\n\nCompares every index entry with its record and "
-             "every counter with a recount. Exit 0: nothing found.");
+             "every counter with a recount, and verifies the chain of the audit log. Exit 0: nothing "
+             "found.");
         return 0;
     }
     const int code = config_start(&config, SECTION_BASE | SECTION_BROKER, &argc, argv);
@@ -41,8 +43,12 @@ int command_check(int argc, char **argv) {
     struct store_stats stats;
     uint64_t shown = 0;
     store_stats(store, &stats);
-    const uint64_t findings = store_audit(store, finding_print, &shown);
+    struct audit_sum acts;
+    uint64_t findings = store_audit(store, finding_print, &shown);
     store_close(&store);
+    audit_check(config.data, finding_print, &shown, &acts);
+    findings += acts.findings;
+    printf("audit log: %" PRIu64 " acts, newest hash %s\n", acts.lines, acts.hash);
     printf("%s: %" PRIu64 " groups reached the table, %" PRIu64 " bytes of a torn end were cut, "
            "%" PRIu64 " findings\n", config.data, stats.reached, stats.cut_bytes, findings);
     config_free(&config);

@@ -1,30 +1,30 @@
-/* key.c - `relais key`: makes, lists and revokes keys in the data folder, live or offline. */
+/* key.c - `relais key`: makes, lists and revokes keys of the data folder. */
+#include "broker/command/people.h"
 #include "broker/keys.h"
 #include "command.h"
-#include "proto/host/config.h"
+#include "proto/host/args.h"
 #include <dirent.h>
+#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static const char usage_text[] =
-    "usage: relais key curve NAME [--role worker|client|gateway|admin] [--brand N]\n"
-    "                             [--queue Q[,Q...]] [--data DIR]\n"
-    "       relais key api NAME [--role service|user|admin] [--brand N] [--data DIR]\n"
-    "       relais key list [--data DIR]\n"
-    "       relais key drop HEX            (as listed)\n"
-    "       relais key revoke jti:ID|worker:NAME\n"
-    "\n"
+    "curve NAME | api NAME | list | drop HEX | revoke jti:ID|worker:NAME|user:NAME\n\n"
     "curve makes a CURVE key pair, registers its public half and says where the certificate\n"
-    "is that the program of that name connects with. api prints a new API key, once.\n"
-    "A server that runs on the folder takes up every change within a second.\n";
+    "is that the program of that name connects with. api prints a new API key, once. A server\n"
+    "that runs on the folder takes up every change within a second; revoke needs one.\n";
 
-struct flags { struct key_entry entry; const char *verb, *name; };
+struct flags {
+    struct key_entry entry;
+    const char *role, *brand, *queue, *verb, *name;
+    bool json;
+};
 
 static int refuse(const char *what, const char *value) {
-    fprintf(stderr, "relais key: %s%s%.128s\n%s", what, value == NULL ? "" : ": ",
-            value == NULL ? "" : value, usage_text);
+    fprintf(stderr, "relais key: %s%s%.128s; --help lists what there is\n", what,
+            value == NULL ? "" : ": ", value == NULL ? "" : value);
     return 2;
 }
 
@@ -39,49 +39,44 @@ static bool queues_good(const char *queues) {
         && strpbrk(queues, "\"\n") == NULL;
 }
 
-static int flag_take(struct flags *f, const char *flag, const char *value) {
-    if (strcmp(flag, "--role") == 0) {
-        f->entry.role = (uint8_t)(strcmp(value, "client") == 0 ? ROLE_CLIENT
-                                  : strcmp(value, "gateway") == 0 ? ROLE_GATEWAY
-                                  : token_role(value));
-        return f->entry.role == ROLE_NONE ? refuse("there is no such role", value) : 0;
+static int flags_take(struct flags *f) {
+    if (f->role != NULL) {
+        f->entry.role = (uint8_t)(strcmp(f->role, "client") == 0 ? ROLE_CLIENT
+                                  : strcmp(f->role, "gateway") == 0 ? ROLE_GATEWAY
+                                  : token_role(f->role));
+        if (f->entry.role == ROLE_NONE) return refuse("there is no such role", f->role);
     }
-    if (strcmp(flag, "--brand") == 0) {
+    if (f->brand != NULL) {
         char *end = NULL;
-        const unsigned long brand = strtoul(value, &end, 10);
+        const unsigned long brand = strtoul(f->brand, &end, 10);
         f->entry.brand = (uint32_t)brand;
-        return *end != 0 || value[0] == 0 || brand > UINT32_MAX
-            ? refuse("a brand is a number", value) : 0;
+        if (*end != 0 || f->brand[0] == 0 || brand > UINT32_MAX)
+            return refuse("a brand is a number", f->brand);
     }
-    if (strcmp(flag, "--queue") == 0) {
-        if (!queues_good(value)) return refuse("not a list of queues", value);
-        snprintf(f->entry.queues, sizeof f->entry.queues, "%s", value);
-        return 0;
+    if (f->queue != NULL) {
+        if (!queues_good(f->queue)) return refuse("not a list of queues", f->queue);
+        snprintf(f->entry.queues, sizeof f->entry.queues, "%s", f->queue);
     }
-    return refuse("not understood", flag);
+    return -1;
 }
 
+/* -1 = go on, else the exit code. */
 static int flags_read(struct flags *f, int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--", 2) == 0) {
-            char flag[32];
-            const char *equals = strchr(argv[i], '=');
-            const size_t len = equals == NULL ? strlen(argv[i]) : (size_t)(equals - argv[i]);
-            if (len >= sizeof flag) return refuse("not understood", argv[i]);
-            snprintf(flag, sizeof flag, "%.*s", (int)len, argv[i]);
-            const char *value = equals != NULL ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
-            if (value == NULL) return refuse("a value is missing", flag);
-            const int code = flag_take(f, flag, value);
-            if (code != 0) return code;
-        } else if (f->verb == NULL) {
-            f->verb = argv[i];
-        } else if (f->name == NULL) {
-            f->name = argv[i];
-        } else {
-            return refuse("not understood", argv[i]);
-        }
-    }
-    return f->verb == NULL ? refuse("curve, api, list, drop or revoke", NULL) : 0;
+    const struct arg table[] = {
+        {"role", ARG_TEXT, &f->role, "curve: worker, client, gateway, admin; api: service, user, "
+                                     "worker, admin"},
+        {"brand", ARG_TEXT, &f->brand, "the brand's number (1)"},
+        {"queue", ARG_TEXT, &f->queue, "curve: queues that it may name, comma between; all without"},
+        {"json", ARG_FLAG, &f->json, "list: one JSON object a line"},
+        {"data", ARG_SHOWN, NULL, "the data folder"}};
+    *f = (struct flags){0};
+    const int words = args_read(table, COUNT(table), usage_text, argc, argv);
+    if (words < 0) return args_exit(words);
+    if (words == 0) return refuse("curve, api, list, drop or revoke", NULL);
+    if (words > 2) return refuse("not understood", argv[3]);
+    f->verb = argv[1];
+    f->name = words == 2 ? argv[2] : NULL;
+    return flags_take(f);
 }
 
 static int fail(const char *why) {
@@ -121,7 +116,26 @@ static int api_make(struct flags *f, const char *data) {
     return 0;
 }
 
-static void folder_print(const char *data, const char *folder) {
+static void key_print(const struct flags *f, const char *kind, const char *id,
+                      const struct key_entry *entry) {
+    if (f->json) {
+        json_t *object = entry == NULL
+            ? json_pack("{s:s, s:s}", "kind", kind, "id", id)
+            : json_pack("{s:s, s:s, s:s, s:i, s:s}", "kind", kind, "id", id, "name", entry->name,
+                        "brand", (int)entry->brand, "queues", entry->queues);
+        char *line = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+        printf("%s\n", line == NULL ? "null" : line);
+        free(line);
+        json_decref(object);
+        return;
+    }
+    printf("%-8s %s", kind, id);
+    if (entry != NULL)
+        printf(" name=%s brand=%u queues=%s", entry->name, entry->brand, entry->queues);
+    printf("\n");
+}
+
+static void folder_print(const struct flags *f, const char *data, const char *folder) {
     char path[KEYS_PATH_MAX];
     snprintf(path, sizeof path, "%s/keys/%s", data, folder);
     DIR *dir = opendir(path);
@@ -134,38 +148,68 @@ static void folder_print(const char *data, const char *folder) {
         const bool curve = strcmp(folder, "curve") == 0
             && sodium_hex2bin(key, sizeof key, d->d_name, strlen(d->d_name), NULL, &len, NULL) == 0
             && len == sizeof key && keys_find_curve(path, key, &entry);
-        printf("%-8s %s", folder, d->d_name);
-        if (curve)
-            printf(" name=%s brand=%u queues=%s", entry.name, entry.brand, entry.queues);
-        printf("\n");
+        key_print(f, folder, d->d_name, curve ? &entry : NULL);
     }
     closedir(dir);
+}
+
+/* What is revoked is known to the server alone. */
+static void revoked_print(const struct flags *f, const struct config *config) {
+    static const struct who local = {.role = ROLE_ADMIN, .name = "local"};
+    char why[512];
+    struct caller *c = caller_open(config, &local, why, sizeof why);
+    struct buffer next = {0};
+    struct slice rows;
+    bool failed;
+    while (c != NULL && people_page(c, "key", "revocation", NULL, &next, &rows, &failed)) {
+        struct object_row row;
+        uint32_t at = 0;
+        while (object_row_next(rows, &at, &row)) {
+            char name[REVOCATION_NAME_SIZE];
+            snprintf(name, sizeof name, "%.*s", (int)row.name.len, (const char *)row.name.data);
+            key_print(f, "revoked", name, NULL);
+        }
+    }
+    buffer_free(&next);
+    caller_close(&c);
+}
+
+static int key_revoke(const struct config *config, const char *name) {
+    const bool kind = strncmp(name, "jti:", 4) == 0 || strncmp(name, "worker:", 7) == 0
+        || strncmp(name, "user:", 5) == 0;
+    if (!kind || strchr(name, ':')[1] == 0 || strlen(name) >= REVOCATION_NAME_SIZE)
+        return refuse("jti:ID, worker:NAME or user:NAME", name);
+    struct caller *c = people_open(config, "key");
+    if (c == NULL) return 1;
+    /* a user may log in again: what was given up to now dies */
+    const bool done = people_revoke(c, "key", name, strncmp(name, "user:", 5) == 0);
+    caller_close(&c);
+    return done ? 0 : 1;
 }
 
 static int key_drop(const char *data, const char *name) {
     char path[KEYS_PATH_MAX];
     bool dropped = false;
-    static const char *const folders[] = {"curve", "api", "revoked"};
+    static const char *const folders[] = {"curve", "api"};
     if (strchr(name, '/') != NULL || name[0] == '.') return refuse("not a key", name);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/keys/%s/%.200s", data, folders[i], name);
         dropped |= unlink(path) == 0;
     }
     return dropped ? 0 : fail("there is no such key");
 }
 
-static int verb_run(struct flags *f, const char *data) {
-    char why[512];
+static int verb_run(struct flags *f, const struct config *config) {
+    const char *data = config->data;
     if (strcmp(f->verb, "list") == 0) {
-        folder_print(data, "curve");
-        folder_print(data, "api");
-        folder_print(data, "revoked");
+        folder_print(f, data, "curve");
+        folder_print(f, data, "api");
+        revoked_print(f, config);
         return 0;
     }
     if (f->name == NULL) return refuse("a name is missing", NULL);
     if (strcmp(f->verb, "drop") == 0) return key_drop(data, f->name);
-    if (strcmp(f->verb, "revoke") == 0)
-        return keys_revoke(data, f->name, why, sizeof why) ? 0 : fail(why);
+    if (strcmp(f->verb, "revoke") == 0) return key_revoke(config, f->name);
     if (!name_good(f->name))
         return refuse("a name has 1 to 63 letters, digits, dots, lines or underscores", f->name);
     snprintf(f->entry.name, sizeof f->entry.name, "%s", f->name);
@@ -176,15 +220,11 @@ static int verb_run(struct flags *f, const char *data) {
 
 int command_key(int argc, char **argv) {
     struct config config;
-    if (config_help_asked(argc, argv)) {
-        fputs(usage_text, stdout);
-        return 0;
-    }
-    const int code = config_start(&config, SECTION_BASE, &argc, argv);
+    struct flags flags;
+    int code = config_start(&config, SECTION_BASE, &argc, argv);
     if (code >= 0) return code;
-    struct flags flags = {0};
-    int exit_code = flags_read(&flags, argc, argv);
-    if (exit_code == 0) exit_code = verb_run(&flags, config.data);
+    code = flags_read(&flags, argc, argv);
+    if (code < 0) code = verb_run(&flags, &config);
     config_free(&config);
-    return exit_code;
+    return code;
 }

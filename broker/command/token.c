@@ -1,8 +1,10 @@
 /* token.c - `relais token`: prints one JSON Web Token from the data folder's secret. */
 #include "broker/secret.h"
 #include "command.h"
+#include "proto/host/args.h"
 #include "proto/host/clock.h"
 #include "proto/host/config.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,16 +12,12 @@
 enum { TTL_S_DEFAULT = 86400, TTL_S_MAX = 315360000 };
 
 static const char usage_text[] =
-    "usage: relais token --role admin|user|worker|service --user NAME [--brand N]... [--ttl S]\n"
-    "                    [--brand-admin] [--data DIR]\n"
-    "\n"
-    "Prints one token and a newline, for servers on the data folder. --brand may repeat; an admin\n"
-    "without --brand has all, any other role none. --ttl is in seconds, 24 hours by default. A\n"
-    "token of role worker is the worker NAME.\n";
+    "--role admin|user|worker|service --user NAME [--brand N]... [--ttl S]\n\n"
+    "Prints one token and a newline, for servers on the data folder.\n";
 
 static int refuse(const char *what, const char *value) {
-    fprintf(stderr, "relais token: %s%s%.128s\n%s", what, value == NULL ? "" : ": ",
-            value == NULL ? "" : value, usage_text);
+    fprintf(stderr, "relais token: %s%s%.128s; --help lists what there is\n", what,
+            value == NULL ? "" : ": ", value == NULL ? "" : value);
     return 2;
 }
 
@@ -31,42 +29,44 @@ static bool number_read(const char *text, int64_t min, int64_t max, int64_t *out
     return true;
 }
 
-/* Takes the flag at argv[*i]: "--name value" or "--name=value"; NULL when it is another. */
-static const char *flag_value(const char *name, int argc, char **argv, int *i) {
-    const size_t len = strlen(name);
-    if (strncmp(argv[*i], name, len) != 0) return NULL;
-    if (argv[*i][len] == '=') return argv[*i] + len + 1;
-    if (argv[*i][len] != 0 || *i + 1 >= argc) return NULL;
-    return argv[++*i];
+struct flags { const char *role, *user, *ttl; struct arg_list brands; bool brand_admin; };
+
+static int flags_take(const struct flags *f, struct token *t, int64_t *ttl_s) {
+    int64_t number;
+    t->brand_admin = f->brand_admin;
+    if (f->role == NULL) return refuse("--role is needed", NULL);
+    t->role = (uint8_t)token_role(f->role);
+    if (t->role == ROLE_NONE) return refuse("there is no such role", f->role);
+    if (f->user == NULL) return refuse("--user is needed", NULL);
+    if (f->user[0] == 0 || strlen(f->user) >= sizeof t->name)
+        return refuse("a name has 1 to 63 bytes", f->user);
+    snprintf(t->name, sizeof t->name, "%s", f->user);
+    for (size_t i = 0; i < f->brands.count; i++) {
+        if (!number_read(f->brands.at[i], 1, UINT32_MAX, &number))
+            return refuse("a brand is a number from 1", f->brands.at[i]);
+        t->brands[t->brand_count++] = (uint32_t)number;
+    }
+    if (f->ttl != NULL && !number_read(f->ttl, 1, TTL_S_MAX, ttl_s))
+        return refuse("a time to live is in seconds, from 1 to ten years", f->ttl);
+    return 0;
 }
 
+/* -1 = go on, else the exit code. */
 static int flags_read(struct token *t, int64_t *ttl_s, int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        const char *value;
-        int64_t number;
-        if (strcmp(argv[i], "--brand-admin") == 0) {
-            t->brand_admin = true;
-        } else if ((value = flag_value("--role", argc, argv, &i)) != NULL) {
-            t->role = (uint8_t)token_role(value);
-            if (t->role == ROLE_NONE) return refuse("there is no such role", value);
-        } else if ((value = flag_value("--user", argc, argv, &i)) != NULL) {
-            if (value[0] == 0 || strlen(value) >= sizeof t->name)
-                return refuse("a name has 1 to 63 bytes", value);
-            snprintf(t->name, sizeof t->name, "%s", value);
-        } else if ((value = flag_value("--brand", argc, argv, &i)) != NULL) {
-            if (!number_read(value, 1, UINT32_MAX, &number) || t->brand_count == TOKEN_BRANDS_MAX)
-                return refuse("a brand is a number from 1, 64 of them at most", value);
-            t->brands[t->brand_count++] = (uint32_t)number;
-        } else if ((value = flag_value("--ttl", argc, argv, &i)) != NULL) {
-            if (!number_read(value, 1, TTL_S_MAX, ttl_s))
-                return refuse("a time to live is in seconds, from 1 to ten years", value);
-        } else {
-            return refuse("not understood", argv[i]);
-        }
-    }
-    if (t->role == ROLE_NONE) return refuse("--role is needed", NULL);
-    if (t->name[0] == 0) return refuse("--user is needed", NULL);
-    return 0;
+    struct flags f = {0};
+    const struct arg table[] = {
+        {"role", ARG_TEXT, &f.role, "admin, user, worker or service"},
+        {"user", ARG_TEXT, &f.user, "the name; a token of role worker is the worker of that name"},
+        {"brand", ARG_LIST, &f.brands, "a brand's number; may repeat (admin without: all)"},
+        {"brand-admin", ARG_FLAG, &f.brand_admin, "may write rules and workers of 002"},
+        {"ttl", ARG_TEXT, &f.ttl, "seconds until it expires (86400)"},
+        {"data", ARG_SHOWN, NULL, "the data folder whose secret signs it"}};
+    static_assert((int)ARG_LIST_MAX <= (int)TOKEN_BRANDS_MAX, "every brand that can be given fits");
+    const int words = args_read(table, COUNT(table), usage_text, argc, argv);
+    if (words < 0) return args_exit(words);
+    if (words > 0) return refuse("not understood", argv[1]);
+    const int code = flags_take(&f, t, ttl_s);
+    return code == 0 ? -1 : code;
 }
 
 static int token_print(struct token *t, const char *data) {
@@ -97,18 +97,14 @@ static int token_print(struct token *t, const char *data) {
 
 int command_token(int argc, char **argv) {
     struct config config;
-    if (config_help_asked(argc, argv)) {
-        fputs(usage_text, stdout);
-        return 0;
-    }
-    const int code = config_start(&config, SECTION_BASE, &argc, argv);
+    int code = config_start(&config, SECTION_BASE, &argc, argv);
     if (code >= 0) return code;
     struct token token = {0};
     int64_t ttl_s = TTL_S_DEFAULT;
-    int exit_code = flags_read(&token, &ttl_s, argc, argv);
+    code = flags_read(&token, &ttl_s, argc, argv);
     token.issued_s = clock_wall_ms() / 1000;
     token.expires_s = token.issued_s + ttl_s;
-    if (exit_code == 0) exit_code = token_print(&token, config.data);
+    if (code < 0) code = token_print(&token, config.data);
     config_free(&config);
-    return exit_code;
+    return code;
 }

@@ -1,5 +1,6 @@
 #include "proto/host/config.h"
 #include "proto/base/bytes.h"
+#include "proto/host/args.h"
 #include "proto/host/log.h"
 #include <assert.h>
 #include <ctype.h>
@@ -165,28 +166,6 @@ static bool read_environment(struct config *c, char *why) {
         c->source[i].from = FROM_ENVIRONMENT;
     }
     return true;
-}
-
-struct flag { /* --NAME VALUE or --NAME=VALUE at one place of argv */
-    const char *name, *value;
-    size_t len;
-    int words; /* of argv */
-};
-
-static bool flag_at(struct flag *f, int argc, char **argv, int at) {
-    if (strncmp(argv[at], "--", 2) != 0) {
-        return false;
-    }
-    f->name = argv[at] + 2;
-    f->len = strcspn(f->name, "=");
-    bool joined = f->name[f->len] == '=';
-    f->value = joined ? f->name + f->len + 1 : at + 1 < argc ? argv[at + 1] : NULL;
-    f->words = joined || f->value == NULL ? 1 : 2;
-    return f->len > 0;
-}
-
-static bool flag_is(const struct flag *f, const char *name) {
-    return f->len == strlen(name) && memcmp(f->name, name, f->len) == 0;
 }
 
 static bool take_flag(struct config *c, struct flag *f, bool *taken, char *why) {

@@ -2,10 +2,11 @@
  *
  * One form only: header {"alg":"HS256","typ":"JWT"}; `alg` is compared and never used to choose.
  * Claims: role ("admin" "user" "worker" "service"), sub (the name), brands [numbers],
- * brand_admin, typ ("access" "refresh" "worker" "service"), jti, iat, exp, boot. exp is required,
- * iat and nbf may lie TOKEN_SKEW_S in the future, exp as much in the past. A duplicate key, a
- * claim of another type than named here, a longer text than TOKEN_BYTES_MAX: refused. Unknown
- * claims are ignored. Two secrets may be live at once, so that they can be rotated.
+ * brand_admin, typ ("access" "login" "limited" "refresh" "worker" "service"), jti, iat, exp, boot.
+ * exp is required, iat and nbf may lie TOKEN_SKEW_S in the future, exp as much in the past. A
+ * duplicate key, a claim of another type than named here, a longer text than TOKEN_BYTES_MAX:
+ * refused. Unknown claims are ignored. Two secrets may be live at once, so that they can be
+ * rotated. "login" and "limited" come from a password, and their jti names that login.
  *
  * The time is an argument. Touches no socket and no file; libsodium does the arithmetic. */
 #ifndef RELAIS_PROTO_HOST_TOKEN_H

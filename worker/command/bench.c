@@ -3,7 +3,7 @@
 #include "command.h"
 #include "proto/host/clock.h"
 #include "proto/record.h"
-#include "worker/command/args.h"
+#include "proto/host/args.h"
 #include "worker/reach.h"
 #include <stdio.h>
 #include <stdlib.h>

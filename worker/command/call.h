@@ -11,7 +11,7 @@
  * in words and with its code. */
 #ifndef RELAIS_WORKER_COMMAND_CALL_H
 #define RELAIS_WORKER_COMMAND_CALL_H
-#include "worker/command/args.h"
+#include "proto/host/args.h"
 #include "worker/reach.h"
 
 struct call {

@@ -1,4 +1,4 @@
-#include "worker/command/args.h"
+#include "proto/host/args.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +24,12 @@ static bool parse(const char *text, const struct unit *units, uint64_t *value) {
     return true;
 }
 
+static bool list_add(struct arg_list *list, const char *text) {
+    if (list->count == ARG_LIST_MAX) return false;
+    list->at[list->count++] = text;
+    return true;
+}
+
 static bool take(const struct arg *a, const char *text) {
     uint64_t number = 0;
     switch (a->kind) {
@@ -33,6 +39,10 @@ static bool take(const struct arg *a, const char *text) {
     case ARG_TEXT:
         *(const char **)a->value = text;
         return true;
+    case ARG_LIST:
+        return list_add(a->value, text);
+    case ARG_SHOWN:
+        return false;
     case ARG_NUMBER:
         return parse(text, units_number, a->value);
     case ARG_BYTES:
@@ -45,18 +55,36 @@ static bool take(const struct arg *a, const char *text) {
     return false;
 }
 
-static const struct arg *find(const struct arg *table, size_t count, const char *name, size_t len) {
+bool flag_at(struct flag *f, int argc, char **argv, int at) {
+    if (strncmp(argv[at], "--", 2) != 0) return false;
+    f->name = argv[at] + 2;
+    f->len = strcspn(f->name, "=");
+    bool joined = f->name[f->len] == '=';
+    f->value = joined ? f->name + f->len + 1 : at + 1 < argc ? argv[at + 1] : NULL;
+    f->words = joined || f->value == NULL ? 1 : 2;
+    return f->len > 0;
+}
+
+bool flag_is(const struct flag *f, const char *name) {
+    return f->len == strlen(name) && memcmp(f->name, name, f->len) == 0;
+}
+
+static const struct arg *find(const struct arg *table, size_t count, const struct flag *f) {
     for (size_t i = 0; i < count; i++)
-        if (strlen(table[i].name) == len && strncmp(table[i].name, name, len) == 0)
-            return &table[i];
+        if (flag_is(f, table[i].name) && table[i].kind != ARG_SHOWN) return &table[i];
     return NULL;
 }
 
 static int help(const struct arg *table, size_t count, const char *command, const char *usage) {
     printf("usage: relais %s %s\n", command, usage);
     if (count > 0) putchar('\n');
-    for (size_t i = 0; i < count; i++) printf("  --%-14s %s\n", table[i].name, table[i].sentence);
-    printf("  --%-14s %s\n", "broker", "where the broker is; tcp://127.0.0.1:5555 by default");
+    bool shown = false;
+    for (size_t i = 0; i < count; i++) {
+        printf("  --%-14s %s\n", table[i].name, table[i].sentence);
+        shown = shown || table[i].kind == ARG_SHOWN;
+    }
+    if (!shown)
+        printf("  --%-14s %s\n", "broker", "where the broker is; tcp://127.0.0.1:5555 by default");
     return ARGS_HELP;
 }
 
@@ -80,17 +108,14 @@ int args_read(const struct arg *table, size_t count, const char *usage, int argc
         }
         if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0)
             return help(table, count, argv[0], usage);
-        const char *equals = strchr(text, '=');
-        size_t len = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
-        const struct arg *a = find(table, count, text + 2, len);
+        struct flag f;
+        const struct arg *a = flag_at(&f, argc, argv, i) ? find(table, count, &f) : NULL;
         if (!a) return wrong(argv[0], text, "is not understood");
-        if (a->kind == ARG_FLAG && equals) return wrong(argv[0], text, "takes no value");
-        const char *value = equals ? equals + 1 : NULL;
-        if (!equals && a->kind != ARG_FLAG) {
-            if (i + 1 >= argc) return wrong(argv[0], text, "needs a value");
-            value = argv[++i];
-        }
-        if (!take(a, value)) return wrong(argv[0], text, "has a value that is not understood");
+        bool joined = f.name[f.len] == '=';
+        if (a->kind == ARG_FLAG && joined) return wrong(argv[0], text, "takes no value");
+        if (a->kind != ARG_FLAG && f.value == NULL) return wrong(argv[0], text, "needs a value");
+        if (a->kind != ARG_FLAG && !joined) i++;
+        if (!take(a, f.value)) return wrong(argv[0], text, "has a value that is not understood");
     }
     return words;
 }
