@@ -1,11 +1,13 @@
 #include "gateway/http.h"
+#include "gateway/account.h"
+#include "gateway/early.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
 #include <assert.h>
 #include <errno.h>
 #include <linux/tcp.h>
 #include <microhttpd.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    EVENTS_MAX = 128, STREAM_BLOCK = 32768, BACKLOG = 1024, ROUNDS_MAX = 8,
+    EVENTS_MAX = 128, STREAM_BLOCK = 32768, ROUNDS_MAX = 8,
     DEAD_PEER_MS = 60000 /* a peer that acknowledges nothing for so long is gone */
 };
 
@@ -26,40 +28,7 @@ struct http {
 };
 
 /* What an epoll event is about, where it is no client. */
-static const char about_mhd, about_stop, about_link;
-
-/* ---- the listening socket ---- */
-
-int http_listen(const char *address, uint16_t *ret_port, char *why, size_t why_size) {
-    char host[CONFIG_HOST_MAX], service[8];
-    uint16_t port;
-    if (!config_address(address, host, &port)) {
-        snprintf(why, why_size, "http: %s is no HOST:PORT", address);
-        return -1;
-    }
-    snprintf(service, sizeof service, "%u", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
-    int failed = getaddrinfo(host, service, &hints, &list);
-    if (failed != 0) {
-        snprintf(why, why_size, "http: %s: %s", address, gai_strerror(failed));
-        return -1;
-    }
-    int on = 1, fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || bind(fd, list->ai_addr, list->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        snprintf(why, why_size, "http: %s: %s", address, strerror(errno));
-        if (fd >= 0) close(fd);
-        freeaddrinfo(list);
-        return -1;
-    }
-    freeaddrinfo(list);
-    struct sockaddr_storage bound = {0};
-    socklen_t len = sizeof bound;
-    getsockname(fd, (struct sockaddr *)&bound, &len);
-    getnameinfo((struct sockaddr *)&bound, len, NULL, 0, service, sizeof service, NI_NUMERICSERV);
-    *ret_port = (uint16_t)atoi(service);
-    return fd;
-}
+static const char about_mhd, about_stop, about_link, about_door, about_pipe;
 
 /* ---- connections ---- */
 
@@ -98,6 +67,7 @@ static void client_open(struct server *s, struct MHD_Connection *connection, voi
     setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
+    strain_open(s->strainer, &c->strain, c->fd);
     list_push(&s->clients, &c->in_server);
     count_add(&s->count.connections, 1);
     count_add(&s->count.open_connections, 1);
@@ -112,6 +82,8 @@ static void client_close(struct server *s, void **context) {
     }
     assert(c->request == NULL);
     epoll_ctl(s->http->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    strain_close(s->strainer, &c->strain);
+    door_left(s->door, s->thread);
     list_unlink(&c->in_server);
     count_add(&s->count.open_connections, UINT64_MAX);
     free(c);
@@ -122,6 +94,16 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
                           enum MHD_ConnectionNotificationCode code) {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) client_open(cls, connection, context);
     else if (*context != NULL) client_close(cls, context);
+}
+
+/* One that the door gave to this thread. libmicrohttpd closes what it does not take. */
+static void connection_add(struct server *s, int fd) {
+    struct sockaddr_storage name = {0};
+    socklen_t len = sizeof name;
+    getpeername(fd, (struct sockaddr *)&name, &len);
+    if (MHD_add_connection(s->http->daemon, fd, (struct sockaddr *)&name, len) != MHD_YES) {
+        door_left(s->door, s->thread);
+    }
 }
 
 static struct client *client_of(struct MHD_Connection *connection) {
@@ -167,6 +149,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     char *query = target != NULL ? strchr((char *)(uintptr_t)target, '?') : NULL;
     if (query != NULL && query[1] != '\0') query[1] = '\0';
     c->deadline_ms = s->now_ms + s->config->header_ms;
+    c->begun++;
     return r;
 }
 
@@ -176,9 +159,11 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     struct request *r = *context;
     (void)connection;
     if (r == NULL) return;
-    r->client->deadline_ms = s->now_ms + s->config->idle_ms;
+    bool more = strain_rest(&r->client->strain).len > 0; /* the next one has begun */
+    r->client->deadline_ms = s->now_ms + (more ? s->config->header_ms : s->config->idle_ms);
+    r->client->completed++;
     bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->abandoned;
-    if (r->linted) request_log(r, complete || r->said);
+    if (r->begun) request_log(r, complete || r->said);
     if (!complete) exchange_cut(r);
     request_free(r);
     *context = NULL;
@@ -272,30 +257,12 @@ static enum MHD_Result queue_answer(struct request *r, struct MHD_Connection *co
     r->mark_len = r->outlet != NULL ? bytes_taken(r->client) : 0;
     /* what streams is bounded by its rate, or by what it leaves behind */
     r->client->deadline_ms = r->outlet != NULL ? INT64_MAX : s->now_ms + s->config->request_ms;
-    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)r->status, response);
+    r->queued = MHD_queue_response(connection, (unsigned)r->status, response) == MHD_YES;
     MHD_destroy_response(response);
-    return queued;
+    return r->queued ? MHD_YES : MHD_NO;
 }
 
-/* Writes the answer past libmicrohttpd, which takes none in the middle of a body. */
-static void answer_now(struct request *r) {
-    char head[2048];
-    const struct buffer *body = &r->x.out.body;
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nConnection: close\r\n", r->status,
-                     MHD_get_reason_phrase_for((unsigned)r->status));
-    for (uint32_t i = 0; i < r->answer_header_count && n < (int)sizeof head - 512; i++) {
-        n += snprintf(head + n, sizeof head - (size_t)n, "%s: %.400s\r\n",
-                      r->answer_headers[i].name, r->answer_headers[i].value);
-    }
-    n += snprintf(head + n, sizeof head - (size_t)n,
-                  "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body->len);
-    struct iovec parts[2] = {{head, (size_t)n}, {body->data, body->len}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    sendmsg(r->client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    shutdown(r->client->fd, SHUT_WR);
-    r->said = true;
-    r->client->deadline_ms = r->server->now_ms + LINGER_MS;
-}
+const char *http_reason(int status) { return MHD_get_reason_phrase_for((unsigned)status); }
 
 /* True when the rest of the body is small enough to be read, and the connection stays. */
 static bool rest_is_small(const struct request *r) {
@@ -315,37 +282,37 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* The head is whole: lint, then the request begins. */
-static void begin_request(struct request *r, struct MHD_Connection *connection,
+/* The head is whole and was strained; the request begins. False when it came past the strainer. */
+static bool begin_request(struct request *r, struct MHD_Connection *connection,
                           const char *method, const char *version) {
     int count = MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
-    int kept = count < HEADERS_MAX ? count : HEADERS_MAX;
-    r->headers = exchange_alloc(&r->x, sizeof *r->headers * (size_t)kept);
+    if (r->client->begun > r->client->strain.wire.heads || count > HEADERS_MAX) {
+        log_error("libmicrohttpd has read past the strainer");
+        return false;
+    }
+    r->headers = exchange_alloc(&r->x, sizeof *r->headers * (size_t)count);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, r);
-    struct head head = {.method = method, .target = r->target_at, .target_text = r->target,
-                        .version = version, .headers = r->headers,
-                        .header_count = r->header_count, .too_many = count > HEADERS_MAX};
-    head.size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
-                    ->header_size;
-    const char *why = head_lint(&head, &r->facts);
+    head_facts(r->headers, r->header_count, version, &r->facts);
     const struct config *c = r->server->config;
-    r->linted = true;
+    r->begun = true;
+    r->close_after = r->facts.upgrades; /* what was sent behind it was kept from being read */
     r->stage_ms = r->server->now_ms;
-    request_start(r, method, why);
+    request_start(r, method);
     bool upload = r->x.route != NULL &&
                   (r->x.route->body == BODY_FORM || r->x.route->body == BODY_FILE);
     r->client->deadline_ms = r->server->now_ms + (upload ? c->upload_ms : c->request_ms);
+    return true;
 }
 
 /* The first call, and again when `begin` is done: MHD_YES lets the body come. An answer given here
  * closes the connection, so even a refusal waits for the last call when it can. */
 static enum MHD_Result on_head(struct request *r, struct MHD_Connection *connection) {
-    if (r->stage == STAGE_ENDED) {
+    if (r->stage == STAGE_ENDED && !r->said) {
         bool small = rest_is_small(r);
         if (r->close_after || (!small && r->facts.expects_continue)) {
             return queue_answer(r, connection);
         }
-        if (!small) answer_now(r);
+        if (!small) answer_early(r);
     } else if (r->waiting) {
         return suspend(r, connection);
     }
@@ -364,7 +331,7 @@ static enum MHD_Result on_body(struct request *r, struct MHD_Connection *connect
     size_t taken = request_body(r, (const uint8_t *)data, *size);
     if (r->stage == STAGE_ENDED) {
         *size = 0;
-        if (!rest_is_small(r)) answer_now(r);
+        if (!rest_is_small(r)) answer_early(r);
         return MHD_YES;
     }
     *size -= taken;
@@ -378,7 +345,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     (void)cls;
     (void)url;
     if (r == NULL || r->abandoned) return MHD_NO;
-    if (!r->linted) begin_request(r, connection, method, version);
+    if (!r->begun && !begin_request(r, connection, method, version)) return MHD_NO;
     if (!r->in_body) return on_head(r, connection);
     if (*size > 0) return on_body(r, connection, data, size);
     if (r->said) return MHD_NO;
@@ -389,24 +356,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 }
 
 /* ---- deadlines ---- */
-
-static void client_kill(struct client *c) {
-    static const char late[] =
-        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        "Content-Length: 57\r\n\r\n"
-        "{\"error\":\"the request took too long\",\"code\":\"TIMED_OUT\"} ";
-    struct request *r = c->request;
-    c->deadline_ms = INT64_MAX;
-    count_add(&c->server->count.late_kills, 1);
-    if (r != NULL && r->suspended) {
-        request_left(r);
-        return;
-    }
-    if (r != NULL && !r->said && r->stage != STAGE_ENDED) {
-        send(c->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    shutdown(c->fd, SHUT_RDWR);
-}
 
 /* Every header_ms the bytes since the last look are held against body_rate_min; time in which we
  * kept the peer waiting does not count. */
@@ -431,22 +380,23 @@ static void client_tick(struct client *c) {
     struct request *r = c->request;
     client_nudge(c);
     if (c->server->now_ms >= c->deadline_ms) {
-        client_kill(c);
+        early_late(c);
         return;
     }
     if (r == NULL || r->said) return;
     if (r->outlet != NULL && r->stage == STAGE_ENDED) {
         outlet_tick(r);
         bool file = outlet_size(r) != UINT64_MAX;
-        if (!r->suspended && file && too_slow(r, bytes_taken(c))) client_kill(c);
+        if (!r->suspended && file && too_slow(r, bytes_taken(c))) early_late(c);
     } else if (r->in_body && !r->suspended && r->stage == STAGE_BODY &&
                too_slow(r, r->body_len)) {
-        client_kill(c);
+        early_late(c);
     }
 }
 
 static void server_tick(struct server *s) {
     s->tick_ms = s->now_ms + TICK_MS;
+    door_watch(s->door, s->thread, s->http->epoll, (void *)(uintptr_t)&about_door);
     link_tick(s->link, s->now_ms);
     struct node *n = s->clients.next;
     while (n != &s->clients) {
@@ -478,7 +428,10 @@ static void turn(struct server *s) {
     struct http *h = s->http;
     for (uint32_t i = 0; i < ROUNDS_MAX; i++) {
         h->woken = 0;
+        strainer_begin(s->strainer);
         MHD_run(h->daemon);
+        strainer_end();
+        early_settle(s);
         link_flush(s->link);
         bool heard = link_receive(s->link, s->now_ms);
         if (!heard && h->woken == 0) break;
@@ -503,8 +456,12 @@ static bool poll_once(struct server *s) {
     for (int i = 0; i < n; i++) {
         const void *about = events[i].data.ptr;
         if (about == &about_stop) stop = true;
+        else if (about == &about_door) door_accept(s->door, s->thread, s->http->epoll);
+        else if (about == &about_pipe) continue;
         else if (about != &about_mhd && about != &about_link) client_left(events[i].data.ptr);
     }
+    account_hashed(s);
+    for (int fd; (fd = door_take(s->door, s->thread)) >= 0;) connection_add(s, fd);
     turn(s);
     if (s->now_ms >= s->tick_ms) server_tick(s);
     return stop;
@@ -538,7 +495,7 @@ void http_run(struct server *s, uint32_t drain_ms) {
     while (!poll_once(s)) {
     }
     epoll_ctl(h->epoll, EPOLL_CTL_DEL, h->stop_fd, NULL);
-    MHD_quiesce_daemon(h->daemon);
+    door_leave(s->door, s->thread, h->epoll);
     h->stopping = s->draining = true;
     end_parked(s, false);
     int64_t end_ms = s->now_ms + drain_ms;
@@ -547,18 +504,18 @@ void http_run(struct server *s, uint32_t drain_ms) {
     turn(s);
 }
 
-bool http_open(struct server *s, int listen_fd, int stop_fd, uint32_t connections_max, char *why,
-               size_t why_size) {
+bool http_open(struct server *s, int stop_fd, char *why, size_t why_size) {
     struct http *h = calloc(1, sizeof *h);
     if (h == NULL) abort();
     const struct config *c = s->config;
     s->http = h;
     list_init(&s->clients);
+    s->strainer = strainer_new(c->pool_bytes);
     h->stop_fd = stop_fd;
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
     h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL, on_request, s,
-        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, connections_max,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0,
+        NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->pool_bytes,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->connections_per_address_max,
         MHD_OPTION_CONNECTION_TIMEOUT, 0, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
@@ -573,6 +530,7 @@ bool http_open(struct server *s, int listen_fd, int stop_fd, uint32_t connection
     h->mhd_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     watch(h, h->mhd_fd, &about_mhd);
     watch(h, stop_fd, &about_stop);
+    watch(h, s->hashed.fd, &about_link);
     watch_link(s);
     return true;
 }
@@ -580,10 +538,8 @@ bool http_open(struct server *s, int listen_fd, int stop_fd, uint32_t connection
 void http_close(struct server *s) {
     struct http *h = s->http;
     if (h == NULL) return;
-    if (h->daemon != NULL) {
-        MHD_quiesce_daemon(h->daemon); /* else it would close the socket that others share */
-        MHD_stop_daemon(h->daemon);
-    }
+    if (h->daemon != NULL) MHD_stop_daemon(h->daemon);
+    strainer_destroy(&s->strainer);
     if (h->epoll >= 0) close(h->epoll);
     free(h);
     s->http = NULL;

@@ -1,30 +1,29 @@
 /* http.h - the threads that serve HTTP: sockets, libmicrohttpd, and the loop around them.
  *
  * Each thread has its own epoll set with libmicrohttpd's descriptor, the link's two and a wake-up
- * in it; the listening socket is shared by all. Connections are watched for hang-ups from their
- * first moment on, for libmicrohttpd does not notice them while a request is suspended.
+ * in it; connections come through the door (door.h), which evens them out between the threads.
+ * What libmicrohttpd reads of them is strained first (strain.h). They are watched for hang-ups
+ * from their first moment on, for libmicrohttpd does not notice them while a request is suspended.
  *
- * Deadlines, looked at every TICK_MS: header_ms for a head from its first line (from the accept
+ * Deadlines, looked at every TICK_MS: header_ms for a head from its first byte (from the accept
  * for the first one), idle_ms between requests, request_ms or upload_ms for a body, request_ms for
  * taking an answer. A body, and a file that is sent, must reach body_rate_min over every header_ms
  * (time that we kept the peer waiting does not count). Over one of them the connection is closed,
- * with a 408 before anything was answered.
+ * with a 408 in the form of the dialect when a request was begun and not answered (early.h).
  *
  * A refusal in the middle of a large body is written at once and the rest of the body thrown away
- * for a moment (LINGER_BYTES_MAX, LINGER_MS), so that the client can read it before it sees the
- * connection close. */
+ * for a moment, so that the client can read it before it sees the connection close. */
 #ifndef RELAIS_GATEWAY_HTTP_H
 #define RELAIS_GATEWAY_HTTP_H
 #include "gateway/request.h"
 
-enum { LINGER_BYTES_MAX = 4 << 20, LINGER_MS = 2000, DRAIN_BYTES_MAX = 256 << 10 };
+enum { DRAIN_BYTES_MAX = 256 << 10 };
 
-/* Opens a listening socket for HOST:PORT; -1 with the cause in why. *ret_port: the port it got. */
-int http_listen(const char *address, uint16_t *ret_port, char *why, size_t why_size);
 /* Opens daemon and epoll set of a filled server. False with the cause in why. */
-bool http_open(struct server *s, int listen_fd, int stop_fd, uint32_t connections_max, char *why,
-               size_t why_size);
+bool http_open(struct server *s, int stop_fd, char *why, size_t why_size);
 /* Serves until stop_fd is readable; then ends what is under way within drain_ms. */
 void http_run(struct server *s, uint32_t drain_ms);
 void http_close(struct server *s);
+/* "Not Found" for 404. */
+const char *http_reason(int status);
 #endif

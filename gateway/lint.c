@@ -2,138 +2,218 @@
 #include <string.h>
 #include <strings.h>
 
-static bool name_byte(unsigned char c) {
-    return c > 0x20 && c < 0x7f && strchr("()<>@,;:\\\"/[]?={}", c) == NULL;
+static bool refuse(struct head *h, enum code code, const char *why) {
+    h->code = code;
+    h->why = why;
+    return false;
 }
 
-static bool name_fits(const char *name) {
-    if (*name == '\0') return false;
-    for (; *name != '\0'; name++) {
-        if (!name_byte((unsigned char)*name)) return false;
+static bool bad(struct head *h, const char *why) { return refuse(h, CODE_VALIDATION_ERROR, why); }
+
+static bool is(struct slice s, const char *text) {
+    size_t len = strlen(text);
+    return s.len == len && strncasecmp((const char *)s.data, text, len) == 0;
+}
+
+static bool same(struct slice s, const char *text) { return slice_equal(s, slice_text(text)); }
+
+/* ---- the first line ---- */
+
+static bool method_fits(struct slice method) {
+    static const char *const methods[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                          "PATCH", "DELETE", "OPTIONS", NULL};
+    for (const char *const *m = methods; *m != NULL; m++) {
+        if (same(method, *m)) return true;
+    }
+    return false;
+}
+
+static bool target_fits(struct slice target, struct head *h) {
+    if (target.len == 0 || target.data[0] != '/') {
+        return bad(h, "the request's target is not a path");
+    }
+    for (uint32_t i = 0; i < target.len; i++) {
+        uint8_t c = target.data[i];
+        if (c <= 0x20 || c >= 0x7f || c == '#') {
+            return bad(h, "the request's target has a stray byte");
+        }
     }
     return true;
 }
 
-static bool value_fits(const char *value) {
-    for (; *value != '\0'; value++) {
-        unsigned char c = (unsigned char)*value;
+static bool version_fits(struct slice version, struct head *h) {
+    h->facts.http_1_0 = same(version, "HTTP/1.0");
+    if (h->facts.http_1_0 || same(version, "HTTP/1.1")) return true;
+    bool shape = version.len == 8 && memcmp(version.data, "HTTP/", 5) == 0 &&
+                 version.data[5] >= '0' && version.data[5] <= '9' && version.data[6] == '.' &&
+                 version.data[7] >= '0' && version.data[7] <= '9';
+    if (shape && version.data[5] != '1') return refuse(h, CODE_VERSION_NOT_SUPPORTED, NULL);
+    return bad(h, "HTTP/1.0 and 1.1 are spoken");
+}
+
+bool line_lint(struct slice line, struct head *ret) {
+    const uint8_t *end = line.data + line.len;
+    const uint8_t *one = memchr(line.data, ' ', line.len);
+    const uint8_t *two = memrchr(line.data, ' ', line.len);
+    *ret = (struct head){0};
+    if (one == two) return bad(ret, "the request's first line is malformed");
+    struct slice method = slice_of(line.data, (size_t)(one - line.data));
+    struct slice version = slice_of(two + 1, (size_t)(end - two - 1));
+    if (!version_fits(version, ret)) return false;
+    if (!method_fits(method)) return bad(ret, "this method is not taken");
+    return target_fits(slice_of(one + 1, (size_t)(two - one - 1)), ret);
+}
+
+/* ---- the other lines ---- */
+
+static bool name_fits(struct slice name) {
+    static const char stray[] = "()<>@,;:\\\"/[]?={}";
+    for (uint32_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        if (c <= 0x20 || c >= 0x7f || memchr(stray, c, sizeof stray - 1) != NULL) return false;
+    }
+    return name.len > 0;
+}
+
+static bool value_fits(struct slice value) {
+    for (uint32_t i = 0; i < value.len; i++) {
+        uint8_t c = value.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
     }
     return true;
 }
 
-/* The line break that the parser overwrote with zeros, CR and LF both. */
-static const char *line_end(const char *text) {
-    const char *end = text + strlen(text);
-    return end[0] == '\0' && end[1] == '\0' ? end + 2 : NULL;
-}
-
-/* What stood between the texts: one blank in the first line, ":" and blanks in the others, CR LF
- * behind each. Every byte of the head is accounted for. */
-static const char *gaps_lint(const struct head *h) {
-    static const char uneven[] = "the request's head is malformed";
-    const char *end = h->method + h->size;
-    if (h->method + strlen(h->method) + 1 != h->target) return uneven;
-    if (h->target + strlen(h->target_text) + 1 != h->version) return uneven;
-    const char *at = line_end(h->version);
-    for (uint32_t i = 0; i < h->header_count; i++) {
-        const struct header *header = &h->headers[i];
-        if (at == NULL || header->name != at) return uneven;
-        const char *gap = header->name + strlen(header->name) + 1;
-        if (header->value < gap || header->value > end) return uneven;
-        for (; gap < header->value; gap++) {
-            if (*gap != ' ' && *gap != '\t') return uneven;
-        }
-        at = line_end(header->value);
-        if (at == NULL || at > end) return uneven;
-    }
-    return at == NULL || at + 2 != end ? uneven : NULL;
-}
-
-static const char *target_lint(const char *target) {
-    if (target[0] != '/') return "the request's target is not a path";
-    for (; *target != '\0'; target++) {
-        unsigned char c = (unsigned char)*target;
-        if (c <= 0x20 || c >= 0x7f || c == '#') return "the request's target has a stray byte";
-    }
-    return NULL;
-}
-
-static bool host_fits(const char *host) {
-    for (; *host != '\0'; host++) {
-        unsigned char c = (unsigned char)*host;
+static bool host_fits(struct slice host) {
+    static const char marks[] = ".-_:[]%~!$&'()*+,;=";
+    for (uint32_t i = 0; i < host.len; i++) {
+        uint8_t c = host.data[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && strchr(".-_:[]%~!$&'()*+,;=", c) == NULL) return false;
+        if (!letter && memchr(marks, c, sizeof marks - 1) == NULL) return false;
     }
     return true;
 }
 
-/* Digits only, below 2^62. */
-static bool length_read(const char *text, uint64_t *value) {
-    size_t len = strlen(text);
-    if (len == 0 || len > 18 || strspn(text, "0123456789") != len) return false;
-    *value = 0;
-    for (; *text != '\0'; text++) *value = *value * 10 + (uint64_t)(*text - '0');
+static bool length_read(struct slice text, struct head *h) {
+    uint64_t value = 0;
+    for (uint32_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (c < '0' || c > '9') return bad(h, "Content-Length is malformed");
+        if (i < 18) value = value * 10 + (uint64_t)(c - '0');
+    }
+    if (text.len == 0) return bad(h, "Content-Length is malformed");
+    if (text.len > 18) return refuse(h, CODE_PAYLOAD_TOO_LARGE, "Content-Length is too large");
+    h->facts.content_length = value;
     return true;
 }
 
-struct counts { uint32_t hosts, lengths, codings; const char *coding; };
+struct counts { uint32_t headers, hosts, lengths, codings, expects; size_t cost; };
 
-static const char *header_lint(const struct header *header, struct counts *n,
-                               struct head_facts *facts) {
-    if (!name_fits(header->name)) return "a header's name is malformed";
-    if (!value_fits(header->value)) return "a header's value has a control byte";
-    switch (header->name[0] | 0x20) {
+static bool header_note(struct slice name, struct slice value, struct counts *n, struct head *h) {
+    switch (name.data[0] | 0x20) {
     case 'h':
-        if (strcasecmp(header->name, "Host") != 0) break;
-        if (++n->hosts > 1) return "Host stands twice";
-        if (!host_fits(header->value)) return "Host is malformed";
-        break;
+        if (!is(name, "Host")) break;
+        if (++n->hosts > 1) return bad(h, "Host stands twice");
+        return host_fits(value) || bad(h, "Host is malformed");
     case 'c':
-        if (strcasecmp(header->name, "Content-Length") != 0) break;
-        if (++n->lengths > 1) return "Content-Length stands twice";
-        if (!length_read(header->value, &facts->content_length)) {
-            return "Content-Length is malformed";
+        if (is(name, "Cookie")) { /* it is copied, and each of its parts has a record */
+            n->cost += value.len + HEADER_COST * 2;
+            for (uint32_t i = 0; i < value.len; i++) {
+                if (value.data[i] == ';' || value.data[i] == ',') n->cost += HEADER_COST;
+            }
         }
-        break;
+        if (!is(name, "Content-Length")) break;
+        if (++n->lengths > 1) return bad(h, "Content-Length stands twice");
+        return length_read(value, h);
     case 't':
-        if (strcasecmp(header->name, "Transfer-Encoding") != 0) break;
-        if (++n->codings > 1) return "Transfer-Encoding stands twice";
-        n->coding = header->value;
-        break;
+        if (!is(name, "Transfer-Encoding")) break;
+        if (++n->codings > 1) return bad(h, "Transfer-Encoding stands twice");
+        h->facts.chunked = is(value, "chunked");
+        return h->facts.chunked || bad(h, "this Transfer-Encoding is not taken");
     case 'e':
-        if (strcasecmp(header->name, "Expect") != 0) break;
-        if (strcasecmp(header->value, "100-continue") != 0) return "this Expect cannot be met";
-        facts->expects_continue = true;
+        if (!is(name, "Expect")) break;
+        h->facts.expects_continue = is(value, "100-continue");
+        return h->facts.expects_continue || bad(h, "this Expect cannot be met");
+    case 'u':
+        if (is(name, "Upgrade") && is(value, "websocket")) h->facts.upgrades = true;
         break;
     default: break;
     }
-    return NULL;
+    return true;
 }
 
-const char *head_lint(const struct head *h, struct head_facts *ret) {
-    static const char *const methods[] = {"GET",   "HEAD",   "POST",    "PUT",
-                                          "PATCH", "DELETE", "OPTIONS", NULL};
+static bool header_lint(struct slice line, struct counts *n, struct head *h) {
+    if (++n->headers > HEADERS_MAX) return bad(h, "too many headers");
+    n->cost += HEADER_COST;
+    const uint8_t *colon = memchr(line.data, ':', line.len);
+    if (colon == NULL) return bad(h, "a header's line has no colon");
+    struct slice name = slice_of(line.data, (size_t)(colon - line.data));
+    struct slice value = slice_of(colon + 1, line.len - name.len - 1);
+    while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
+        value = slice_of(value.data + 1, value.len - 1);
+    }
+    if (!name_fits(name)) return bad(h, "a header's name is malformed");
+    if (!value_fits(value)) return bad(h, "a header's value has a control byte");
+    return header_note(name, value, n, h);
+}
+
+static bool facts_fit(const struct counts *n, struct head *h) {
+    struct head_facts *f = &h->facts;
+    if (n->hosts == 0 && !f->http_1_0) return bad(h, "Host is missing");
+    if (n->codings > 0 && n->lengths > 0) {
+        return bad(h, "Content-Length stands beside Transfer-Encoding");
+    }
+    if (f->chunked && f->http_1_0) return bad(h, "this Transfer-Encoding is not taken");
+    f->has_body = f->chunked || f->content_length > 0;
+    return true;
+}
+
+/* The line that begins at *at, without its CR LF; false when it ends otherwise. */
+static bool line_next(struct slice bytes, size_t *at, struct slice *ret) {
+    const uint8_t *from = bytes.data + *at;
+    const uint8_t *end = memchr(from, '\n', bytes.len - *at);
+    if (end == NULL || end == from || end[-1] != '\r') return false;
+    *ret = slice_of(from, (size_t)(end - from) - 1);
+    *at = (size_t)(end - bytes.data) + 1;
+    return true;
+}
+
+bool head_lint(struct slice bytes, size_t memory_max, struct head *ret) {
+    struct counts n = {.cost = bytes.len + HEAD_ROOM};
+    struct slice line;
+    size_t at = 0;
+    *ret = (struct head){0};
+    if (!line_next(bytes, &at, &line)) return bad(ret, "the request's first line is malformed");
+    if (!line_lint(line, ret)) return false;
+    if (at + HEAD_ROOM > memory_max) return refuse(ret, CODE_URI_TOO_LONG, NULL);
+    for (;;) {
+        if (!line_next(bytes, &at, &line)) return bad(ret, "a header's line is malformed");
+        if (line.len == 0) break;
+        if (!header_lint(line, &n, ret)) return false;
+    }
+    if (at != bytes.len) return bad(ret, "the request's head is malformed");
+    if (n.cost > memory_max) return refuse(ret, CODE_HEADERS_TOO_LARGE, NULL);
+    return facts_fit(&n, ret);
+}
+
+void head_guess(struct slice bytes, struct slice *ret_method, struct slice *ret_target) {
+    uint32_t at = 0, from;
+    while (at < bytes.len && bytes.data[at] > 0x20 && bytes.data[at] < 0x7f) at++;
+    *ret_method = slice_of(bytes.data, at);
+    *ret_target = slice_of(bytes.data, 0);
+    if (at == 0 || at == bytes.len || bytes.data[at] != ' ') return;
+    from = ++at;
+    while (at < bytes.len && bytes.data[at] > 0x20 && bytes.data[at] < 0x7f) at++;
+    if (at > from && bytes.data[from] == '/') *ret_target = slice_of(bytes.data + from, at - from);
+}
+
+void head_facts(const struct header *headers, uint32_t count, const char *version,
+                struct head_facts *ret) {
+    struct head h = {0};
     struct counts n = {0};
-    const char *why = NULL;
-    *ret = (struct head_facts){0};
-    ret->http_1_0 = strcmp(h->version, "HTTP/1.0") == 0;
-    if (!ret->http_1_0 && strcmp(h->version, "HTTP/1.1") != 0) return "HTTP/1.0 and 1.1 are spoken";
-    uint32_t m = 0;
-    while (methods[m] != NULL && strcmp(methods[m], h->method) != 0) m++;
-    if (methods[m] == NULL) return "this method is not taken";
-    if (h->too_many) return "too many headers";
-    if (h->size > 0 && (why = gaps_lint(h)) != NULL) return why;
-    if ((why = target_lint(h->target_text)) != NULL) return why;
-    for (uint32_t i = 0; i < h->header_count; i++) {
-        if ((why = header_lint(&h->headers[i], &n, ret)) != NULL) return why;
+    h.facts.http_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    for (uint32_t i = 0; i < count; i++) {
+        header_note(slice_text(headers[i].name), slice_text(headers[i].value), &n, &h);
     }
-    if (n.hosts == 0 && !ret->http_1_0) return "Host is missing";
-    if (n.codings > 0 && n.lengths > 0) return "Content-Length stands beside Transfer-Encoding";
-    if (n.codings > 0 && (ret->http_1_0 || strcasecmp(n.coding, "chunked") != 0)) {
-        return "this Transfer-Encoding is not taken";
-    }
-    ret->chunked = n.codings > 0;
-    ret->has_body = ret->chunked || ret->content_length > 0;
-    return NULL;
+    h.facts.has_body = h.facts.chunked || h.facts.content_length > 0;
+    *ret = h.facts;
 }

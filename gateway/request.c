@@ -26,7 +26,6 @@ struct request *request_new(struct server *s, struct client *c, const char *targ
     r->stage = STAGE_HEAD;
     r->start_us = clock_mono_us();
     list_init(&r->calls);
-    r->target_at = target;
     r->target = (const char *)exchange_copy(&r->x, slice_text(target)).data;
     r->x.wall_ms = s->wall_ms;
     r->x.dialect = s->house;
@@ -200,19 +199,31 @@ static bool body_fits(struct request *r) {
     return true;
 }
 
-void request_start(struct request *r, const char *method, const char *why) {
-    struct exchange *x = &r->x;
+static void begin_exchange(struct request *r) {
     name_request(r);
     split_target(r);
-    exchange_set(x, "X-Request-Id", x->request_id);
-    if (why != NULL) {
-        count_add(&r->server->count.refused_heads, 1);
-        r->close_after = true;
-        x->method = method_of(method);
-        x->cause = CAUSE_PARSE;
-        exchange_refuse(x, CODE_VALIDATION_ERROR, why);
-        return;
-    }
+    exchange_set(&r->x, "X-Request-Id", r->x.request_id);
+}
+
+void request_refuse(struct request *r, struct slice method, enum code code, const char *why) {
+    struct exchange *x = &r->x;
+    struct found_route found;
+    begin_exchange(r);
+    count_add(&r->server->count.refused_heads, 1);
+    r->close_after = true;
+    x->method = method_of((const char *)exchange_copy(x, method).data);
+    r->head_only = x->method == METHOD_HEAD;
+    char *scratch = exchange_alloc(x, strlen(x->path) + 2);
+    route_find(r->server->routes, x->method, x->path, scratch, &found);
+    if (found.dialect != NULL) x->dialect = found.dialect;
+    cors_first(x);
+    x->cause = CAUSE_PARSE;
+    exchange_refuse(x, code, why);
+}
+
+void request_start(struct request *r, const char *method) {
+    struct exchange *x = &r->x;
+    begin_exchange(r);
     if (!route_request(r, method)) return;
     if (x->dialect != r->server->house) {
         if (r->server->draining || !link_up(r->server->link)) {
@@ -329,7 +340,7 @@ size_t request_body(struct request *r, const uint8_t *data, size_t len) {
 
 void request_check(struct request *r) {
     bool waits = r->stage == STAGE_BEGIN || r->stage == STAGE_WORK;
-    if (!waits || !list_empty(&r->calls)) return;
+    if (!waits || !list_empty(&r->calls) || r->hash != NULL) return;
     log_error("a route ended without an answer", field_text("path", r->x.path));
     exchange_refuse(&r->x, CODE_INTERNAL_ERROR, NULL);
 }

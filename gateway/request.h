@@ -10,17 +10,21 @@
  * stream). */
 #ifndef RELAIS_GATEWAY_REQUEST_H
 #define RELAIS_GATEWAY_REQUEST_H
+#include "gateway/door.h"
 #include "gateway/exchange.h"
 #include "gateway/form.h"
 #include "gateway/guard.h"
+#include "gateway/hasher.h"
 #include "gateway/lint.h"
 #include "gateway/link.h"
 #include "gateway/route.h"
+#include "gateway/strain.h"
 #include "proto/base/list.h"
 #include "proto/host/config.h"
+#include "proto/host/token.h"
 #include "proto/keyring.h"
 
-enum { ARENA_FIRST = 1024, ARENA_BLOCK = 4096, ANSWER_HEADERS_MAX = 20, REQUESTS_KEPT = 256,
+enum { ARENA_FIRST = 1024, ARENA_BLOCK = 4096, ANSWER_HEADERS_MAX = 20, REQUESTS_KEPT = 256, SIGHTS = 1024,
        TICK_MS = 100 };
 
 enum stage { STAGE_HEAD, STAGE_BEGIN, STAGE_BODY, STAGE_FILES, STAGE_WORK, STAGE_ENDED };
@@ -44,6 +48,8 @@ static inline void count_add(uint64_t *counter, uint64_t n) {
 }
 
 struct rates;       /* rate.h */
+struct fleet;       /* fleet.h */
+struct hasher;      /* hasher.h */
 struct jwt_cache;   /* jwt.h */
 struct gateway;     /* gateway.h */
 struct http;        /* http.c */
@@ -55,6 +61,9 @@ struct server {
     const struct route_table *routes; /* borrowed, shared */
     const struct dialect *house;   /* answers where no dialect does */
     struct rates *rates;           /* borrowed, shared */
+    const struct fleet *fleet;     /* borrowed, shared */
+    struct hasher *hasher;         /* borrowed, shared */
+    struct hash_box hashed;        /* passwords that are done */
     struct gateway *gateway;       /* borrowed: for /metrics of all threads */
     struct link *link;
     struct keyring ring;           /* the newest KEYRING */
@@ -64,9 +73,13 @@ struct server {
     struct request *free;          /* requests kept for reuse */
     uint32_t free_count;
     struct node clients;
+    struct strainer *strainer;     /* strain.h */
+    struct door *door;             /* borrowed, shared: connections come through it */
+    uint32_t thread;               /* its number there */
     int64_t now_ms, wall_ms, tick_ms; /* mono, wall, when the next tick is due */
     struct count count;
     struct http *http;             /* http.c */
+    uint64_t sights[SIGHTS];       /* account_sight.c: hashes of names that were made */
     uint64_t request_base;         /* random: request ids */
     uint64_t request_count;
     uint32_t files;                /* that are being sent or received */
@@ -74,10 +87,12 @@ struct server {
 };
 
 struct client { /* one connection */
+    struct strain strain; /* strain.h */
     struct node in_server;
     struct server *server;
     void *connection;  /* http.c */
     struct request *request; /* the one under way; NULL = between two */
+    uint64_t begun, completed; /* requests; begun: libmicrohttpd has read their first line */
     int64_t deadline_ms; /* when it is closed unless something moves it */
     uint64_t address;  /* hash, for rates */
     int fd;
@@ -95,13 +110,13 @@ struct request {
     struct arena arena;
     enum stage stage;
     bool suspended;    /* in libmicrohttpd */
-    bool linted, waiting; /* waiting: nothing to do before it is woken */
+    bool begun, waiting; /* waiting: nothing to do before it is woken */
     bool in_body;      /* the head's part is over */
+    bool queued;       /* libmicrohttpd has the answer */
     bool said;         /* the answer was written past libmicrohttpd: the rest is thrown away */
     bool abandoned;    /* the client left: no answer */
     bool close_after, streams, head_only;
     const char *target; /* path and query as sent */
-    const char *target_at; /* where it stood */
     struct header *headers;
     uint32_t header_count;
     struct head_facts facts;
@@ -115,6 +130,11 @@ struct request {
     struct buffer body;
     struct form *form; /* in the arena */
     struct node calls; /* call.of_owner */
+    struct hash_job *hash; /* account.c: a password at the hasher; NULL = none */
+    char jti[TOKEN_JTI_MAX]; /* of its token; "" = none */
+    int64_t token_until_s;   /* when that expires */
+    bool limited;            /* the password must be changed first */
+    void *account;     /* account.c: the step of a login under way; in the arena */
     struct claimed *claimed; /* tasks given to this client by CLAIM; in the arena */
     uint32_t claimed_count;
     struct intake *intake;   /* stream.c: uploads under way */
@@ -137,8 +157,10 @@ void exchange_unclaim(struct request *r);
 
 struct request *request_new(struct server *s, struct client *c, const char *target);
 void request_free(struct request *r);
-/* The head is whole and linted: route, steps, begin. `why` = what the lint refused, or NULL. */
-void request_start(struct request *r, const char *method, const char *why);
+/* The head is whole: route, steps, begin. */
+void request_start(struct request *r, const char *method);
+/* Ends it in the form of the dialect whose path it has: its head was not taken. */
+void request_refuse(struct request *r, struct slice method, enum code code, const char *why);
 /* Takes body bytes; fewer than len when it must wait first. */
 size_t request_body(struct request *r, const uint8_t *data, size_t len);
 /* The body is whole. */
