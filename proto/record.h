@@ -221,6 +221,7 @@ struct station_record { /* a worker of dialect 003; its sessions are counted, no
 enum session_flag {
     SESSION_WANTED = 1,     /* somebody wants it connected */
     SESSION_RECOVERING = 2, /* it lost its station while it was wanted: it goes to another */
+    SESSION_ENDED = 8,      /* its user ended it: a station that still has it is told so */
     SESSION_DELETING = 4    /* deleted, but its station has not said so yet */
 };
 

@@ -355,7 +355,8 @@ static bool load_restore(struct load *l) {
     struct key meta;
     key_plain(&meta, KEY_META);
     return give_key(l, &meta) && give_kind(l, KEY_LANE) && give_kind(l, KEY_QUEUE) &&
-           give_kind(l, KEY_WORKER) && give_active(l, STATUS_DELIVERED) &&
+           give_kind(l, KEY_WORKER) && give_kind(l, KEY_STATION) &&
+           give_kind(l, KEY_SESSION) && give_kind(l, KEY_COMMAND) && give_active(l, STATUS_DELIVERED) &&
            give_active(l, STATUS_RUNNING) && give_active(l, STATUS_PAUSED);
 }
 

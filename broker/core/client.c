@@ -1,9 +1,11 @@
 #include "broker/core/client.h"
+#include "broker/core/command.h"
 #include "broker/core/attempt.h"
 #include "broker/core/claim.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
 #include "broker/core/explain.h"
+#include "broker/core/feed.h"
 #include "broker/core/lane.h"
 #include "broker/core/lease.h"
 #include "broker/core/park.h"
@@ -80,23 +82,67 @@ static void client_retry(struct core *c, const struct event *e, struct task *t) 
     view_say_head(c, e->peer, e->message->number, t);
 }
 
+/* The body as it now stands: held, or just read. */
+static const struct task_body *body_of(const struct core *c, const struct event *e,
+                                       const struct task *t) {
+    if (t->body) return &t->body->body;
+    if (c->handling != e || !c->loaded || c->loaded->need.kind != NEED_TASK ||
+        c->loaded->need.id != t->head.id)
+        return NULL;
+    for (uint32_t i = 0; i < c->loaded->record_count; i++)
+        if (c->loaded->records[i].kind == RECORD_BODY) return &c->loaded->records[i].body;
+    return NULL;
+}
+
+static enum code update_check(const struct core *c, const struct task *t,
+                              const struct options *o) {
+    const bool waits = t->head.status == STATUS_QUEUED || t->head.status == STATUS_SCHEDULED;
+    const unsigned known = SET_PRIORITY | SET_DUE | SET_EXTRA | SET_PAYLOAD;
+    if (o->set & ~known || !due_good(o)) return CODE_VALIDATION_ERROR;
+    if (o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT) return CODE_VALIDATION_ERROR;
+    if (o->extra.len > c->limits.extra_max || o->payload.len > c->limits.payload_max)
+        return CODE_PAYLOAD_TOO_LARGE;
+    if (o->set & (SET_EXTRA | SET_PAYLOAD) && c->disk_full) return CODE_STORAGE_FULL;
+    if (status_ended((enum status)t->head.status))
+        return o->set & ~(unsigned)SET_EXTRA ? CODE_ALREADY_SETTLED : CODE_OK;
+    return o->set & (SET_DUE | SET_PAYLOAD) && !waits ? CODE_INVALID_STATE : CODE_OK;
+}
+
+static void body_amend(struct core *c, struct task *t, const struct task_body *before,
+                       const struct options *o) {
+    struct task_body body = *before;
+    if (o->set & SET_EXTRA) body.extra = o->extra;
+    if (o->set & SET_PAYLOAD) body.payload = o->payload;
+    struct slice *slices[] = {&body.payload, &body.extra, &body.owner, &body.key,
+                              &body.source_name, &body.source_mime};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++)
+        *slices[i] = note_keep(c, *slices[i]); /* the old body goes while the new one is made */
+    task_set_body(c, t, &body);
+    t->amended = true;
+    t->head.payload_len = body.payload.len;
+    task_change(c, t, CHANGE_BODY);
+}
+
 static void client_update(struct core *c, const struct event *e, struct task *t) {
     const struct options *o = &e->message->ref.options;
-    bool waits = t->head.status == STATUS_QUEUED || t->head.status == STATUS_SCHEDULED;
-    enum code code = o->set & ~(unsigned)(SET_PRIORITY | SET_DUE) ? CODE_VALIDATION_ERROR
-                     : o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT
-                         ? CODE_VALIDATION_ERROR
-                     : !due_good(o) ? CODE_VALIDATION_ERROR
-                     : o->set & SET_DUE && !waits ? CODE_INVALID_STATE
-                     : status_ended((enum status)t->head.status) ? CODE_ALREADY_SETTLED : CODE_OK;
+    const enum code code = update_check(c, t, o);
     if (code != CODE_OK) {
         say_code(c, e, code, (struct slice){0});
         return;
     }
+    if (o->set & (SET_EXTRA | SET_PAYLOAD)) {
+        const struct task_body *body = body_of(c, e, t);
+        if (!body) {
+            struct need need = {.kind = NEED_TASK, .id = t->head.id};
+            park(c, e, &need);
+            return;
+        }
+        body_amend(c, t, body, o);
+    }
     if (o->set & SET_PRIORITY) task_prioritise(c, t, o->priority);
     if (o->set & SET_DUE) {
-        code = task_move(c, t, MOVE_DELAY);
-        assert(code == CODE_OK);
+        const enum code moved = task_move(c, t, MOVE_DELAY);
+        assert(moved == CODE_OK);
         t->head.due_ms = o->delay ? c->wall + o->due_ms : o->due_ms;
         task_place(c, t);
     }
@@ -142,5 +188,8 @@ void client_step(struct core *c, const struct event *e) {
 void client_unwatch(struct core *c, const struct event *e) {
     struct link *link = &c->links[e->peer];
     uint64_t number = e->message->unwatch.number;
-    if (!watch_cancel(c, link, number)) claim_cancel(c, link, number);
+    if (watch_cancel(c, link, number) || feed_cancel(c, link, number) ||
+        command_cancel(c, link, number))
+        return;
+    claim_cancel(c, link, number);
 }

@@ -1,9 +1,14 @@
 #include "broker/core/core.h"
+#include "broker/core/cache.h"
 #include "broker/core/claim.h"
 #include "broker/core/client.h"
+#include "broker/core/command.h"
 #include "broker/core/crew.h"
+#include "broker/core/demand.h"
 #include "broker/core/due.h"
 #include "broker/core/effect.h"
+#include "broker/core/feed.h"
+#include "broker/core/fleet.h"
 #include "broker/core/lane.h"
 #include "broker/core/lease.h"
 #include "broker/core/link.h"
@@ -12,6 +17,8 @@
 #include "broker/core/queue.h"
 #include "broker/core/report.h"
 #include "broker/core/restore.h"
+#include "broker/core/roster.h"
+#include "broker/core/station.h"
 #include "broker/core/step.h"
 #include "broker/core/submit.h"
 #include "broker/core/sweep.h"
@@ -30,11 +37,15 @@ void core_limits_default(struct core_limits *limits) {
         .checkpoint_max = 1 << 20, .extra_max = 8 << 10, .key_max = 255, .message_max = 4096,
         .name_max = 128, .log_lines_max = 100, .checkpoints_max = 1000, .retries_max = 1000,
         .parts_max = 10000, .part_bytes_max = 16 << 10, .parts_held_max = 16u << 20,
-        .accepted_bytes_max = 64u << 20, .wait_ms_max = 60000, .beat_ms = 2000,
+        .accepted_bytes_max = 64u << 20, .object_cache_bytes = 64u << 20,
+        .feed_events_max = 10000, .feed_bytes_max = 64u << 20, .wait_ms_max = 60000, .beat_ms = 2000,
         .suspect_ms = 6000, .doubt_ms = 10000, .lost_ms = 15000, .claim_lease_ms = 3600 * 1000,
         .quiet_ms = 15000, .stop_repeat_ms = 2000, .freeze_ms_max = 60000, .backoff_ms = 1000,
         .backoff_ms_max = 300000, .dedup_ms = DAY_MS, .aging_ms = 60000, .crashes_max = 2,
-        .retries = 3, .keep_ms = KEEP_FAILED, .failed_keep_ms = (int64_t)7 * DAY_MS};
+        .retries = 3, .keep_ms = KEEP_FAILED, .failed_keep_ms = (int64_t)7 * DAY_MS,
+        .stations_max = 10000, .sessions_max = 200000, .station_dead_ms = 120000,
+        .recovery_ms = 3000, .commands_max = 1000, .command_bytes_max = 64u << 20,
+        .command_repeat_ms = 20000, .command_deliveries_max = 5, .command_ttl_ms = DAY_MS};
 }
 
 struct core *core_new(const struct core_limits *limits, uint64_t incarnation) {
@@ -44,13 +55,17 @@ struct core *core_new(const struct core_limits *limits, uint64_t incarnation) {
     c->incarnation = incarnation;
     c->next = c->born = 1;
     c->reserved = 1;
+    c->closes = 1;
+    c->sweep_low_ms = INT64_MAX;
     c->link_next = (uint32_t)hash_number(incarnation) & 0x7fffffff;
     struct node *lists[] = {&c->dirty, &c->limbo, &c->released, &c->touched, &c->dirty_lanes,
-                            &c->dirty_queues, &c->wanted, &c->crews_pending, &c->claims_given};
+                            &c->dirty_queues, &c->wanted, &c->crews_pending, &c->claims_given,
+                            &c->objects_held, &c->objects_dirty, &c->events, &c->fed};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     struct map *maps[] = {&c->lane_keys, &c->queue_keys, &c->crew_keys, &c->worker_names,
-                          &c->worker_numbers, &c->watches, &c->wants};
-    bool whole = map_init(&c->tasks, 4096);
+                          &c->worker_numbers, &c->watches, &c->wants, &c->object_ids,
+                          &c->object_names, &c->feeds};
+    bool whole = map_init(&c->tasks, 4096) && fleet_init(c);
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) whole &= map_init(maps[i], 64);
     c->links = calloc(limits->links_max, sizeof *c->links);
     c->sweep.kind = TIMER_SWEEP;
@@ -68,6 +83,7 @@ void core_destroy(struct core **self) {
     for (uint32_t i = 0; c->links && i < c->links_used; i++) link_gone(c, i);
     park_free(c);
     worker_free(c);
+    fleet_free(c);
     for (size_t i = 0; c->tasks.buckets && i <= c->tasks.mask; i++)
         while (c->tasks.buckets[i]) {
             struct task *t = owner_of(c->tasks.buckets[i], struct task, by_id);
@@ -77,10 +93,13 @@ void core_destroy(struct core **self) {
     crew_free(c);
     lane_free(c);
     queue_free(c);
+    feed_free(c);
+    cache_free(c);
     note_free(c);
     effects_free(&none);
     struct map *maps[] = {&c->tasks, &c->lane_keys, &c->queue_keys, &c->crew_keys,
-                          &c->worker_names, &c->worker_numbers, &c->watches, &c->wants};
+                          &c->worker_names, &c->worker_numbers, &c->watches, &c->wants, &c->object_ids,
+                          &c->object_names, &c->feeds};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) map_free(maps[i]);
     heap_free(&c->clock);
     heap_free(&c->due);
@@ -101,21 +120,26 @@ void step_message(struct core *c, const struct event *e) {
     case VERB_REMOVE: case VERB_EXPLAIN: client_step(c, e); return;
     case VERB_QUEUE: queue_step(c, e); return;
     case VERB_PUT: case VERB_FETCH: case VERB_DROP: object_step(c, e); return;
+    case VERB_FEED: feed_step(c, e); return;
     case VERB_START: case VERB_PROGRESS: case VERB_CHECKPOINT: case VERB_DONE: case VERB_FAIL:
     case VERB_RELEASE: case VERB_LOG: case VERB_STOPPED: report_step(c, e); return;
     case VERB_CLAIM: claim_step(c, e); return;
     case VERB_UNWATCH: client_unwatch(c, e); return;
+    case VERB_STATION_PUT: case VERB_STATION_BEAT: case VERB_STATION_LEAVE:
+    case VERB_STATION_GET: station_step(c, e); return;
+    case VERB_STATION_LIST: roster_step(c, e); return;
+    case VERB_SESSION_PUT: case VERB_SESSION_REPORT: case VERB_SESSION_DO:
+    case VERB_SESSION_GET: demand_step(c, e); return;
+    case VERB_COMMANDS: command_step(c, e); return;
+    case VERB_FLEET_STATS: fleet_step(c, e); return;
     case VERB_ASK: case VERB_STATS: case VERB_FILE_CREATE: case VERB_FILE_WRITE:
     case VERB_FILE_SEAL: case VERB_FILE_READ: case VERB_FILE_DROP: case VERB_FILE_APPEND:
-    case VERB_FILE_LINK: case VERB_FEED:
+    case VERB_FILE_LINK:
     case VERB_FILE_END: case VERB_FILE_STAT: case VERB_WELCOME:
     case VERB_RESYNC: case VERB_SUBMITTED: case VERB_TASK: case VERB_SETTLED:
     case VERB_CHECKPOINT_OK: case VERB_STOP: case VERB_RECALL: case VERB_VIEW: case VERB_ANSWER:
     case VERB_ROWS: case VERB_OUTCOME: case VERB_REFUSED: case VERB_FILE_BYTES:
-    case VERB_STATION_PUT: case VERB_STATION_BEAT: case VERB_STATION_LEAVE:
-    case VERB_STATION_GET: case VERB_STATION_LIST: case VERB_SESSION_PUT:
-    case VERB_SESSION_REPORT: case VERB_SESSION_DO: case VERB_SESSION_GET: case VERB_COMMANDS:
-    case VERB_FLEET_STATS: case VERB_KEYRING:
+    case VERB_KEYRING:
     case VERB_NONE: say_code(c, e, CODE_UNKNOWN_VERB, (struct slice){0}); return;
     }
 }
@@ -130,6 +154,10 @@ static void timer_run(struct core *c, struct timer *t) {
     case TIMER_CLAIM: claim_timer(c, owner_of(t, struct claim_wait, timer)); return;
     case TIMER_QUEUE: queue_update(c, owner_of(t, struct queue, timer)); return;
     case TIMER_SWEEP: sweep_timer(c); return;
+    case TIMER_STATION: station_timer(c, owner_of(t, struct station, timer)); return;
+    case TIMER_FLEET: fleet_timer(c, owner_of(t, struct fleet, timer)); return;
+    case TIMER_COMMANDS: command_timer(c, owner_of(t, struct command_wait, timer)); return;
+    case TIMER_FEED: feed_timer(c, owner_of(t, struct feed_wait, timer)); return;
     }
 }
 
@@ -157,7 +185,8 @@ static void step_loaded(struct core *c, const struct event *e) {
     case NEED_DUE: due_loaded(c, e); break;
     case NEED_RESTORE: restore_loaded(c, e); break;
     case NEED_SWEEP: sweep_loaded(c, e); break;
-    case NEED_DEDUP: case NEED_OBJECT: case NEED_FILE: case NEED_NONE: break;
+    case NEED_OBJECT: case NEED_FILE: cache_loaded(c, e); break;
+    case NEED_DEDUP: case NEED_NONE: break;
     }
     if (answered) park_resume(c, answered);
     c->loaded = NULL;
@@ -186,6 +215,7 @@ void core_step(struct core *c, const struct event *e, struct effects *fx) {
         note_clear(c);
     }
     if (!list_empty(&c->released) || !list_empty(&c->limbo)) task_recycle(c);
+    if (c->object_bytes > c->limits.object_cache_bytes) cache_trim(c);
     if (e->kind == EVENT_STALL && !core_bug(c, BUG_STALL_EXPIRES)) c->stalled += e->stall_ms;
     if (c->fresh) { /* nobody could reach us yet: leases and quiet period begin with the first */
         c->stalled = e->mono_ms - c->now;
@@ -200,6 +230,7 @@ void core_step(struct core *c, const struct event *e, struct effects *fx) {
     if (!list_empty(&c->crews_pending)) crew_dispatch_pending(c);
     if (!list_empty(&c->claims_given)) claim_flush(c);
     if (!list_empty(&c->touched)) watch_flush(c);
+    if (!list_empty(&c->fed)) feed_flush(c);
 }
 
 void core_close(struct core *c, struct effects *fx) {
@@ -207,20 +238,24 @@ void core_close(struct core *c, struct effects *fx) {
     if (c->closed) note_clear(c);
     if (c->meta_dirty) {
         record_put(c, RECORD_META)->meta =
-            (struct meta_record){.sequence = c->reserved, .incarnation = c->incarnation};
+            (struct meta_record){.sequence = c->reserved, .incarnation = c->incarnation,
+                                 .objects = c->objects};
         c->meta_dirty = false;
     }
     queue_close(c);
     lane_close(c);
     for (uint32_t i = 0; i < c->note_count; i++) *record_put(c, c->notes[i].kind) = c->notes[i];
     task_close(c);
+    fleet_close(c);
+    cache_close(c);
     c->note_count = 0;
     c->closed = true;
 }
 
 bool core_dirty(const struct core *c) {
     return c->meta_dirty || !list_empty(&c->dirty_queues) || !list_empty(&c->dirty_lanes) ||
-           (!c->closed && c->note_count > 0) || !list_empty(&c->dirty);
+           (!c->closed && c->note_count > 0) || !list_empty(&c->dirty) ||
+           !list_empty(&c->objects_dirty) || fleet_dirty(c);
 }
 
 bool core_ready(const struct core *c) { return c->ready; }
@@ -243,6 +278,8 @@ void core_stats(const struct core *c, struct core_stats *stats) {
     stats->workers = c->worker_count;
     stats->lanes = c->lane_count;
     stats->queues = c->queue_count;
+    stats->objects = c->objects;
+    stats->object_bytes = c->object_bytes;
 }
 
 static uint64_t lane_digest(const struct lane *l) {
@@ -252,7 +289,7 @@ static uint64_t lane_digest(const struct lane *l) {
 }
 
 uint64_t core_digest(const struct core *c) {
-    uint64_t sum = 0;
+    uint64_t sum = hash_number(c->objects) + fleet_digest(c);
     for (uint32_t i = 1; i <= c->lane_count; i++)
         if (c->lanes[i]) sum += lane_digest(c->lanes[i]);
     for (size_t i = 0; i <= c->tasks.mask; i++)

@@ -37,6 +37,10 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     uint64_t parts_held_max;     /* bytes of them in memory */
     uint64_t accepted_bytes_max; /* memory-only tasks */
     uint64_t tasks_max;          /* stored tasks in all, 0 = by the disk watermark only */
+    uint64_t objects_max;        /* stored objects in all, 0 = by the disk watermark only */
+    uint64_t object_cache_bytes; /* objects held in memory */
+    uint32_t feed_events_max;    /* of a brand */
+    uint64_t feed_bytes_max;     /* of all brands */
     uint32_t wait_ms_max;
     uint32_t beat_ms, suspect_ms, doubt_ms, lost_ms; /* native links */
     uint32_t claim_lease_ms;     /* HTTP claims whose task names no timeout */
@@ -49,6 +53,13 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     int64_t failed_keep_ms;      /* KEEP_FAILED: failed and cancelled tasks stay so long */
     uint32_t default_timeout_ms;
     int64_t keep_ms;             /* of tasks that name none: KEEP_FAILED for native */
+    uint32_t stations_max, sessions_max; /* dialect 003, in all brands together */
+    uint32_t station_dead_ms;    /* without a heartbeat for so long it is OFFLINE */
+    uint32_t recovery_ms;        /* so much later its sessions go to others */
+    uint32_t commands_max;       /* messages that wait for one station */
+    uint64_t command_bytes_max;  /* of all commands together */
+    uint32_t command_repeat_ms, command_deliveries_max;
+    uint32_t command_ttl_ms;
     uint32_t bugs;               /* enum core_bug: only the simulator sets it */
 };
 
@@ -60,7 +71,11 @@ enum core_bug {
     BUG_DOUBLE_DONE = 512,       BUG_LOST_WINDOW = 1024,    BUG_NO_QUIET = 2048,
     BUG_STALL_EXPIRES = 4096,    BUG_LIFO = 8192,           BUG_EARLY_DUE = 1 << 14,
     BUG_FOREIGN_BRAND = 1 << 15, BUG_MISCOUNT = 1 << 16,    BUG_CURSOR_AHEAD = 1 << 17,
-    BUG_STALE_CARRY = 1 << 18
+    BUG_STALE_CARRY = 1 << 18,
+    BUG_NO_CAS = 1 << 24,        BUG_SHARED_KEY = 1 << 25,  BUG_STALE_OBJECT = 1 << 26,
+    BUG_DROP_TWICE = 1 << 27,
+    BUG_TWO_SEATS = 1 << 24,     BUG_NO_RECOVERY = 1 << 25,  BUG_SEAT_LOST = 1 << 26,
+    BUG_COMMAND_LOST = 1 << 27,  BUG_COMMAND_LIFO = 1 << 28, BUG_SEAT_MISCOUNT = 1 << 29
 };
 
 enum event_kind {
@@ -139,6 +154,7 @@ struct core_stats { /* gauges and counters; metric.def says what each means */
     uint64_t submitted, delivered, completed, failed, cancelled, requeued, superseded, refused;
     uint64_t parked, window_bytes, body_bytes, accepted_bytes;
     uint32_t links, workers, lanes, queues;
+    uint64_t objects, object_bytes, events; /* events: said on the feed */
 };
 void core_stats(const struct core *c, struct core_stats *stats);
 #endif

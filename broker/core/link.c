@@ -1,7 +1,9 @@
 #include "broker/core/link.h"
 #include "broker/core/claim.h"
+#include "broker/core/command.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
+#include "broker/core/feed.h"
 #include "broker/core/hold.h"
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
@@ -18,6 +20,8 @@ void link_open(struct core *c, const struct event *e) {
     link->timer.kind = TIMER_LINK;
     list_init(&link->watches);
     list_init(&link->claims);
+    list_init(&link->calls);
+    list_init(&link->feeds);
     if (e->peer >= c->links_used) c->links_used = e->peer + 1;
     c->link_count++;
 }
@@ -26,6 +30,8 @@ void link_open(struct core *c, const struct event *e) {
 static void link_clear(struct core *c, struct link *link) {
     for (struct node *n; (n = list_first(&link->watches));)
         watch_drop(c, owner_of(n, struct watch, in_link));
+    feed_leave(c, link);
+    command_leave(c, link);
     for (struct node *n; (n = list_first(&link->claims));)
         claim_drop(c, owner_of(n, struct claim_wait, in_link));
     heap_clear(&c->clock, &link->timer);

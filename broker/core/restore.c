@@ -1,10 +1,14 @@
 #include "broker/core/restore.h"
 #include "broker/core/attempt.h"
+#include "broker/core/command.h"
 #include "broker/core/due.h"
+#include "broker/core/fleet.h"
 #include "broker/core/lane.h"
 #include "broker/core/lease.h"
 #include "broker/core/park.h"
 #include "broker/core/queue.h"
+#include "broker/core/session.h"
+#include "broker/core/station.h"
 #include "broker/core/task.h"
 #include "broker/core/worker.h"
 
@@ -17,6 +21,7 @@ void restore_begin(struct core *c) {
 static void restore_meta(struct core *c, const struct meta_record *m) {
     if (core_bug(c, BUG_ID_REUSE)) return;
     if (m->sequence > c->next) c->next = m->sequence;
+    c->objects = m->objects;
 }
 
 static void restore_task(struct core *c, const struct task_head *h) {
@@ -43,6 +48,7 @@ static void restore_task(struct core *c, const struct task_head *h) {
 
 static void restore_end(struct core *c) {
     c->restoring = false;
+    fleet_restored(c);
     c->ready = c->fresh = true;
     c->born = c->next;
     c->reserved = c->next + NUMBER_BLOCK;
@@ -59,13 +65,15 @@ void restore_loaded(struct core *c, const struct event *e) {
         case RECORD_LANE: lane_restore(c, &r->lane); break;
         case RECORD_QUEUE: queue_restore(c, &r->queue); break;
         case RECORD_WORKER: worker_restore(c, &r->worker); break;
+        case RECORD_STATION: station_restore(c, &r->station); break;
+        case RECORD_SESSION: session_restore(c, &r->session); break;
+        case RECORD_COMMAND: command_restore(c, &r->command); break;
         case RECORD_TASK: restore_task(c, &r->task); break;
         case RECORD_NONE: case RECORD_TASK_GONE: case RECORD_BODY: case RECORD_RESULT:
         case RECORD_ATTEMPT: case RECORD_LOG: case RECORD_CHECKPOINT: case RECORD_WORKER_GONE:
         case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT: case RECORD_OBJECT_GONE:
         case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_RESULT_GONE:
-        case RECORD_CHECKPOINT_GONE: case RECORD_PART: case RECORD_STATION: case RECORD_STATION_GONE:
-        case RECORD_SESSION: case RECORD_SESSION_GONE: case RECORD_COMMAND:
+        case RECORD_CHECKPOINT_GONE: case RECORD_PART: case RECORD_STATION_GONE: case RECORD_SESSION_GONE:
         case RECORD_COMMAND_GONE: case RECORD_COUNT: break;
         }
     }

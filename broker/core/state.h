@@ -19,6 +19,7 @@
 #include "proto/base/heap.h"
 #include "proto/base/list.h"
 #include "proto/base/map.h"
+#include "proto/fleet.h"
 #include <assert.h>
 
 enum where { WHERE_NONE, WHERE_DISK, WHERE_WINDOW, WHERE_FETCH, WHERE_DUE, WHERE_FAR,
@@ -26,7 +27,7 @@ enum where { WHERE_NONE, WHERE_DISK, WHERE_WINDOW, WHERE_FETCH, WHERE_DUE, WHERE
 enum change { CHANGE_HEAD = 1, CHANGE_BODY = 2, CHANGE_RESULT = 4, CHANGE_RESULT_GONE = 8,
               CHANGE_GONE = 16, CHANGE_NOTES = 32 /* records of its own are in this group */ };
 enum timer_kind { TIMER_LEASE, TIMER_LINK, TIMER_WORKER, TIMER_WATCH, TIMER_CLAIM, TIMER_QUEUE,
-                  TIMER_SWEEP };
+                  TIMER_SWEEP, TIMER_FEED, TIMER_STATION, TIMER_FLEET, TIMER_COMMANDS };
 enum { SHELF_WINDOW_MIN = 16, SHELF_LOW = 64, FETCH_MAX = 16, LOAD_COUNT = 256,
        DUE_HELD_MAX = 65536, DUE_AHEAD_MS = 60000, DUE_LOAD_COUNT = 4096,
        SWEEP_COUNT = 1000, SWEEP_STEP_MS = 100, SWEEP_REST_MS = 60000,
@@ -59,6 +60,7 @@ struct task {
     bool gone;            /* removed, and that is written; kept against older loads */
     bool regrant;         /* an earlier grant was not handed back: record the next first */
     bool fetched;         /* what could be read for its delivery has been */
+    bool amended;         /* its body was changed while it was held: memory's word counts */
     bool watched;         /* core.watches has entries for it */
     bool touched;         /* in core.touched: watchers are told at the end of the step */
     struct node touch;
@@ -166,7 +168,8 @@ struct link {
     uint8_t kind;         /* enum link_kind */
     struct who who;
     struct worker *worker;
-    struct node watches, claims;
+    struct node feeds;    /* feed_wait.in_link */
+    struct node watches, claims, calls; /* calls: command_wait.in_link */
     uint32_t waits;       /* of both */
     struct timer timer;
     int64_t heard;
@@ -212,6 +215,129 @@ struct parked { /* an event that waits for `waits` needs */
 };
 struct waiter { struct node in_wanted; struct parked *parked; };
 
+struct fleet { /* the stations and sessions of one brand */
+    struct map_node by_brand;
+    struct node in_order; /* core.fleets */
+    struct node stations; /* station.in_fleet, in order of creation */
+    struct node waiting;  /* session.waiting: they go to the next station with room */
+    struct node queued;   /* station.queued: those that have commands */
+    struct node listeners; /* command_wait.in_list: for commands of any station */
+    struct heap seats;    /* stations that take sessions, the least loaded first */
+    struct timer timer;   /* moves some of the waiting */
+    struct fleet_counts counts;
+    uint32_t brand, station_next;
+};
+
+struct station {
+    struct map_node by_name, by_endpoint; /* the latter while it is not OFFLINE */
+    struct node in_fleet, sessions, commands, queued, listeners, dirty;
+    struct timer timer;   /* when it is dead; then, when its sessions go elsewhere */
+    struct timer seat;    /* in fleet.seats while it takes sessions; at: its load */
+    struct fleet *fleet;
+    struct station_record record; /* texts owned, in `texts` */
+    uint8_t *texts;
+    struct buffer beat;
+    int64_t heard;        /* newest sign of life, monotonic */
+    int64_t heard_ms;     /* the same, wall clock; record.heard_ms is what is written */
+    uint32_t session_count, command_count, mark;
+    bool gathered;        /* OFFLINE: its sessions have begun to go elsewhere */
+};
+
+enum session_text { SESSION_NAME, SESSION_OWNER, SESSION_TITLE, SESSION_PHONE, SESSION_DISPLAY,
+                    SESSION_REASON, SESSION_TEXTS };
+struct session {
+    struct map_node by_name;
+    struct node in_station, waiting, dirty;
+    struct node commands; /* command.in_session */
+    struct fleet *fleet;
+    struct station *station; /* NULL: with none */
+    uint8_t *texts;       /* owned: one behind the other */
+    uint64_t id;
+    int64_t created_ms, updated_ms, seen_ms, reported_ms;
+    uint32_t version, mark; /* mark: of the station's report that last named it */
+    uint8_t lens[SESSION_TEXTS];
+    uint8_t status, flags, before; /* enum session_status, enum session_flag */
+};
+
+struct command {
+    struct map_node by_id, by_key; /* the latter when it has a key */
+    struct node in_station, in_session, dirty;
+    struct fleet *fleet;
+    struct station *station; /* NULL: its session waits for one */
+    struct session *session; /* NULL: of the station itself, or of a session that is gone */
+    uint64_t id, order;
+    int64_t created_ms;
+    int64_t expires, delivered; /* monotonic */
+    uint32_t deliveries, payload_len;
+    uint8_t type, key_len, session_len;
+    uint8_t bytes[];      /* payload, key, name of the session */
+};
+
+struct command_wait { /* a parked COMMANDS */
+    struct node in_link, in_list; /* of a station or of a fleet */
+    struct timer timer;
+    struct link *link;
+    struct fleet *fleet;
+    struct station *station; /* NULL: any of the fleet */
+    uint64_t number;
+    int64_t until;
+    uint32_t limit;
+};
+
+struct object { /* held in memory; without an id it only says what is not there */
+    struct map_node by_id;
+    struct node in_order; /* core.objects_held, the one longest unused first */
+    struct node dirty;    /* core.objects_dirty: changed since the last close */
+    struct node names;    /* object_name.in_object */
+    struct object_record record; /* slices in `block` */
+    struct object_record stored; /* dirty: what the store's keys of it are made of; id 0 = none */
+    uint8_t *block;       /* owned */
+    size_t size;
+    uint64_t free_after;  /* newest load that may still show an older version */
+    uint64_t closes;      /* core.closes when it last changed */
+    bool gone;            /* it is not there */
+    bool counted;         /* free_after holds for its newest change */
+};
+
+struct object_name { /* which object a name or key stands for */
+    struct map_node by_key;
+    struct node in_object;
+    struct object *object;
+    uint32_t brand;
+    uint8_t kind;
+    uint16_t len;
+    uint8_t bytes[];
+};
+
+struct feed { /* the events of one brand */
+    struct map_node by_brand;
+    struct node events;   /* feed_event.in_feed, oldest first */
+    struct node waits;    /* feed_wait.in_feed */
+    struct node fed;      /* core.fed: it had an event in this step */
+    uint32_t brand, count;
+    uint64_t bytes;
+    uint64_t floor, last; /* newest event that is no longer kept, newest of all */
+};
+
+struct feed_event {
+    struct node in_feed, in_order; /* in_order: core.events */
+    struct feed *feed;
+    uint64_t seq;
+    int64_t time_ms;
+    uint32_t topic_len, key_len, data_len;
+    uint8_t bytes[];
+};
+
+struct feed_wait { /* a parked FEED */
+    struct node in_feed, in_link;
+    struct timer timer;
+    struct link *link;
+    struct feed *feed;
+    uint64_t number, after;
+    uint32_t limit, topics_len, key_len;
+    uint8_t bytes[];
+};
+
 struct settled_slot { uint64_t id, epoch; uint8_t verb; };
 
 struct chunk { struct chunk *next; size_t used, size; uint8_t bytes[]; };
@@ -226,8 +352,18 @@ struct core {
     bool ready, restoring, disk_full, meta_dirty;
     struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches;
     struct map wants;
+    struct map object_ids, object_names, feeds;
+    struct node objects_held, objects_dirty, events, fed;
+    uint64_t objects, object_bytes; /* stored ones in all; held in memory */
+    uint64_t closes;       /* groups closed by this core, + 1 */
+    uint64_t feed_born, feed_bytes; /* feed_born: a number before the first event; 0 = none yet */
     struct node dirty, limbo, released, touched, dirty_lanes, dirty_queues, wanted;
     struct node crews_pending, claims_given;
+    struct map fleet_brands, station_names, station_endpoints, session_names, command_ids,
+        command_keys;
+    struct node fleets, dirty_stations, dirty_sessions, dirty_commands;
+    uint32_t station_count, session_count;
+    uint64_t command_bytes;
     struct record *notes;  /* one-shot records of the open group */
     uint32_t note_count, note_cap;
     struct chunk *chunks;  /* their bytes */
@@ -239,7 +375,9 @@ struct core {
     bool due_loading;
     uint32_t due_loaded;   /* rows of the load under way */
     uint64_t sweep_id;     /* retention has looked at every task up to here */
-    bool sweep_dedup;      /* it is walking the idempotency keys */
+    uint8_t sweep_kind;    /* enum sweep: what it is walking */
+    int64_t sweep_from_ms, sweep_to_ms; /* objects: no end before the first is left; under way */
+    int64_t sweep_low_ms;  /* the earliest end that was set since it was asked */
     bool dedup_renewed;    /* an expired key was taken anew since the walk's last load */
     uint32_t sweep_brand, sweep_seen;
     struct buffer sweep_key;
