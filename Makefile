@@ -101,6 +101,18 @@ $(B)/example/%: worker/example/%.c $(B)/librelais.a
 .PHONY: examples
 examples: $(EXAMPLES)
 
+# ---- speech workers: programs of their own, which see relais.h alone; built where pocketsphinx is
+SPEECH_LIBS := $(shell pkg-config --libs pocketsphinx sphinxbase 2> /dev/null)
+SPEECH := $(if $(SPEECH_LIBS),$(B)/relais-listen $(B)/relais-speakers)
+SPEECH_PURE := $(addprefix worker/speech/,sound.c resampler.c transcript.c spectrum.c mixture.c voices.c)
+SPEECH_ALL := $(call obj,$(SPEECH_PURE) $(addprefix worker/speech/,recogniser.c booth.c reel.c))
+$(B)/worker/speech/recogniser.o: CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags \
+	pocketsphinx sphinxbase 2> /dev/null))
+$(B)/relais-%: $(B)/worker/speech/%.o $(SPEECH_ALL) $(B)/librelais.a
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBRELAIS_LIBS) $(SPEECH_LIBS) -lm
+.PHONY: speech
+speech: $(SPEECH) ## builds relais-listen and relais-speakers, where libpocketsphinx-dev is
+
 .PHONY: install
 install: all ## installs relais, librelais, relais.h and relais.pc under PREFIX (DESTDIR is honoured)
 	$(SUB) $(B)/librelais.a $(B)/librelais.so $(B)/relais.pc
