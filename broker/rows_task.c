@@ -257,6 +257,10 @@ static struct field_value task_field(void *context, struct slice name) {
     case NAME_max_retries: return value_number(t->max_retries);
     case NAME_timeout_ms: return value_number(t->timeout_ms);
     case NAME_checkpoint: return value_number(t->checkpoint);
+    case NAME_resumable:
+        return value_number(t->checkpoint > 0 && (t->status == STATUS_FAILED ||
+                                                  t->status == STATUS_CANCELLED ||
+                                                  t->status == STATUS_PAUSED));
     case NAME_run_ms:
         return measure(row, "metrics.execution_time_ms", t->started_ms, t->finished_ms);
     case NAME_wait_ms:

@@ -50,7 +50,7 @@ struct upload {
 
 enum cause { /* why the framework refused; for dialects that name more than enum code does */
     CAUSE_NONE, CAUSE_NO_CREDENTIALS, CAUSE_BAD_CREDENTIALS, CAUSE_ROLE, CAUSE_BRAND_MALFORMED,
-    CAUSE_BRAND_FORBIDDEN, CAUSE_PARSE, CAUSE_NO_SUCH_PATH
+    CAUSE_BRAND_FORBIDDEN, CAUSE_PARSE, CAUSE_NO_SUCH_PATH, CAUSE_NO_SUCH_PAGE
 };
 
 struct exchange {
@@ -83,6 +83,7 @@ struct exchange {
     /* the answer */
     struct out out;             /* its body; empty at start */
     void *state;                /* the dialect's own */
+    struct load *load;          /* dialect/load.h's: a file that is being read */
 };
 
 typedef void exchange_then(struct exchange *x, const struct message *answer);

@@ -14,8 +14,20 @@ static const char past_english[] = "The scheduled time is in the past.";
 static const struct route routes[] = {
     {METHOD_POST, "/tasks", MEMBER_GUARD, BODY_JSON, 0, VERB_SUBMIT, 201,
      task_create_read, task_create_write, "creates a task", NULL, NULL},
+    {METHOD_GET, "/tasks", MEMBER_GUARD, BODY_NONE, 0, VERB_ASK, 200,
+     task_list_read, task_list_write, "lists tasks", NULL, NULL},
     {METHOD_GET, "/tasks/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_GET, 200,
      task_detail_read, task_detail_write, "reads a task", NULL, NULL},
+    {METHOD_PUT, "/tasks/{id}", MEMBER_GUARD, BODY_JSON, 0, VERB_GET, 200,
+     task_change_read, task_change_write, "changes a task", NULL, NULL},
+    {METHOD_PATCH, "/tasks/{id}", MEMBER_GUARD, BODY_JSON, 0, VERB_GET, 200,
+     task_change_read, task_change_write, "changes a task", NULL, NULL},
+    {METHOD_DELETE, "/tasks/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_GET, 204,
+     task_delete_read, task_delete_write, "deletes a task", NULL, NULL},
+    {METHOD_POST, "/tasks/{id}/cancel", MEMBER_GUARD, BODY_JSON, 0, VERB_GET, 200,
+     task_cancel_read, task_cancel_write, "cancels a task", NULL, NULL},
+    {METHOD_POST, "/tasks/{id}/retry", MEMBER_GUARD, BODY_JSON, 0, VERB_GET, 200,
+     task_retry_read, task_retry_write, "queues a failed or cancelled task again", NULL, NULL},
     {METHOD_POST, "/tasks/claim", GUARD_WORKER, BODY_JSON, 0, VERB_CLAIM, 200,
      task_claim_read, task_claim_write, "hands out tasks to the calling worker", NULL, NULL},
     {METHOD_POST, "/tasks/{id}/heartbeat", GUARD_WORKER, BODY_JSON, 0, VERB_PROGRESS, 200,
@@ -155,8 +167,8 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
         }
         break;
     case 404:
-        r.detail = "Not found.";
-        if (x->cause != CAUSE_NO_SUCH_PATH) {
+        r.detail = x->cause == CAUSE_NO_SUCH_PAGE ? "Invalid page." : "Not found.";
+        if (x->cause != CAUSE_NO_SUCH_PATH && x->cause != CAUSE_NO_SUCH_PAGE) {
             r.name = "TASK_NOT_FOUND";
             r.detail = "Task not found or access denied";
         }

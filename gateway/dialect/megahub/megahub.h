@@ -3,6 +3,8 @@
  * megahub.c  the table, the error shape and the words
  * task.c     create and read a task
  * view.c     the Task JSON
+ * task_list.c, task_change.c  the list; what an owner does with a task
+ * page.c     lists as Django REST framework gives them
  * work.c     the worker side
  *
  * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
@@ -67,6 +69,16 @@ bool task_create_read(struct exchange *x, struct message *m);
 void task_create_write(struct exchange *x, const struct message *answer);
 bool task_detail_read(struct exchange *x, struct message *m);
 void task_detail_write(struct exchange *x, const struct message *answer);
+bool task_list_read(struct exchange *x, struct message *m);
+void task_list_write(struct exchange *x, const struct message *answer);
+bool task_change_read(struct exchange *x, struct message *m);
+void task_change_write(struct exchange *x, const struct message *answer);
+bool task_delete_read(struct exchange *x, struct message *m);
+void task_delete_write(struct exchange *x, const struct message *answer);
+bool task_cancel_read(struct exchange *x, struct message *m);
+void task_cancel_write(struct exchange *x, const struct message *answer);
+bool task_retry_read(struct exchange *x, struct message *m);
+void task_retry_write(struct exchange *x, const struct message *answer);
 bool task_claim_read(struct exchange *x, struct message *m);
 void task_claim_write(struct exchange *x, const struct message *answer);
 bool task_heartbeat_read(struct exchange *x, struct message *m);

@@ -1,0 +1,77 @@
+/* task_list.c - GET /tasks/: every task of the brand, whatever dialect it came by. */
+#include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/page.h"
+
+static const struct page_choice statuses[] = {
+    {"pending", "1,2"}, {"queued", "2"}, {"scheduled", "1"}, {"retry", "2"}, {"running", "3,4"},
+    {"processing", "3,4"}, {"paused", "5"}, {"completed", "6"}, {"failed", "7"},
+    {"cancelled", "8"}, {NULL, NULL}};
+static const struct page_choice priorities[] = {
+    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
+
+#define NUMBER(name_, field_) {.name = name_, .field = field_, .kind = PAGE_NUMBER}
+#define TEXT(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TEXT}
+#define TIME(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TIME}
+#define BOUND(name_, field_, op_) \
+    {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
+
+static const struct page_field fields[] = {
+    NUMBER("id", "id"),
+    {.name = "status", .field = "status", .kind = PAGE_CHOICE, .choices = statuses},
+    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
+    TEXT("task_type", "type"),
+    TEXT("queue_name", "queue"),
+    TEXT("created_by", "owner"),
+    TEXT("description", "extra.description"),
+    TEXT("worker_name", "worker"),
+    TIME("created_at", "created_ms"),
+    BOUND("created_after", "created_ms", "gte"),
+    BOUND("created_before", "created_ms", "lte"),
+    TIME("updated_at", "updated_ms"),
+    BOUND("updated_after", "updated_ms", "gte"),
+    BOUND("updated_before", "updated_ms", "lte"),
+    TIME("started_at", "started_ms"),
+    TIME("completed_at", "finished_ms"),
+    TIME("scheduled_for", "extra.scheduled_ms"),
+    NUMBER("progress_percentage", "progress"),
+    NUMBER("progress", "progress"),
+    NUMBER("retry_count", "retry_count"),
+    NUMBER("max_retries", "max_retries"),
+    {.name = "timeout_minutes", .field = "timeout_ms", .kind = PAGE_NUMBER, .scale = 60000},
+    NUMBER("execution_time", "run_ms"),
+    NUMBER("execution_time_ms", "run_ms"),
+    NUMBER("queue_wait_time_ms", "wait_ms"),
+    NUMBER("memory_usage", "metrics.memory_usage_mb"),
+    NUMBER("memory_usage_mb", "metrics.memory_usage_mb"),
+    NUMBER("cpu_usage_percent", "metrics.cpu_usage_percent"),
+    NUMBER("cost", "metrics.cost_usd"),
+    NUMBER("cost_usd", "metrics.cost_usd"),
+    NUMBER("tokens_used", "metrics.tokens_used"),
+    {.name = "has_metrics", .field = "run_ms", .kind = PAGE_THERE},
+    {.name = "is_resumable", .field = "resumable", .kind = PAGE_BOOL},
+    {.name = "is_periodic", .field = "extra.periodic_task", .kind = PAGE_THERE},
+};
+
+bool task_list_read(struct exchange *x, struct message *m) {
+    m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
+                                    .priority = -1, .dialect = -1,
+                                    .want = WANT_BODY | WANT_RESULT};
+    return page_read(x, fields, sizeof fields / sizeof *fields, &m->question);
+}
+
+static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
+    struct frame frame = {0};
+    struct message m;
+    struct megahub_task task;
+    if (row_next(&frame, rows, at, &m)) {
+        megahub_task_read(x, &m.view, &task);
+        out_object(&x->out);
+        megahub_task_write(x, &task);
+        out_object_end(&x->out);
+    }
+    frame_free(&frame);
+}
+
+void task_list_write(struct exchange *x, const struct message *answer) {
+    page_write(x, answer, row_write);
+}
