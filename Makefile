@@ -43,7 +43,7 @@ SUB = +@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)
 
 .PHONY: all
 all: deps ## builds build/release/relais (FLAVOUR=asan, tsan, cov for the others)
-	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) $(B)/relais examples
+	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) $(B)/relais examples speech
 
 # V=1 shows the commands
 V := 0
@@ -104,8 +104,8 @@ examples: $(EXAMPLES)
 # ---- speech workers: programs of their own, which see relais.h alone; built where pocketsphinx is
 SPEECH_LIBS := $(shell pkg-config --libs pocketsphinx sphinxbase 2> /dev/null)
 SPEECH := $(if $(SPEECH_LIBS),$(B)/relais-listen $(B)/relais-speakers)
-SPEECH_PURE := $(addprefix worker/speech/,sound.c resampler.c transcript.c spectrum.c mixture.c voices.c)
-SPEECH_ALL := $(call obj,$(SPEECH_PURE) $(addprefix worker/speech/,recogniser.c booth.c reel.c))
+SPEECH_PURE := $(patsubst %,worker/speech/%.c,sound resampler transcript spectrum mixture voices)
+SPEECH_ALL := $(call obj,$(SPEECH_PURE) $(patsubst %,worker/speech/%.c,recogniser booth reel))
 $(B)/worker/speech/recogniser.o: CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags \
 	pocketsphinx sphinxbase 2> /dev/null))
 $(B)/relais-%: $(B)/worker/speech/%.o $(SPEECH_ALL) $(B)/librelais.a
@@ -114,10 +114,10 @@ $(B)/relais-%: $(B)/worker/speech/%.o $(SPEECH_ALL) $(B)/librelais.a
 speech: $(SPEECH) ## builds relais-listen and relais-speakers, where libpocketsphinx-dev is
 
 .PHONY: install
-install: all ## installs relais, librelais, relais.h and relais.pc under PREFIX (DESTDIR is honoured)
+install: all ## installs relais, librelais, relais.h, relais.pc and the speech workers that were built under PREFIX (DESTDIR is honoured)
 	$(SUB) $(B)/librelais.a $(B)/librelais.so $(B)/relais.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -m 755 $(B)/relais $(DESTDIR)$(PREFIX)/bin/relais
+	install -m 755 $(B)/relais $(wildcard $(SPEECH)) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(PUBLIC) $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(B)/librelais.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/librelais.so $(DESTDIR)$(PREFIX)/lib/librelais.so.0
@@ -155,6 +155,7 @@ endif
 ifneq ($(SIM),)
 $(SIM): $(call obj,$(call support,tests/sim))
 endif
+$(B)/tests/unit/test_sound $(B)/tests/unit/test_voices: $(call obj,$(SPEECH_PURE))
 # archives that were built are prerequisites, so that a test never links yesterday's code
 $(B)/tests/%: $(B)/tests/%.o $(wildcard $(LIBS))
 	$(LINK)
@@ -203,11 +204,11 @@ test: deps-test all ## builds and runs unit, story, API and short crash tests
 
 .PHONY: asan tsan
 asan: deps-test deps-proof ## the same suites under AddressSanitizer, UBSan and LeakSanitizer
-	$(SUB) FLAVOUR=asan build/asan/relais
+	$(SUB) FLAVOUR=asan build/asan/relais speech
 	$(SUB) FLAVOUR=asan test-programs
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=asan suites
 tsan: deps-test deps-proof ## the same suites under ThreadSanitizer
-	$(SUB) FLAVOUR=tsan build/tsan/relais
+	$(SUB) FLAVOUR=tsan build/tsan/relais speech
 	$(SUB) FLAVOUR=tsan test-programs
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=tsan suites
 

@@ -476,9 +476,9 @@ int relais_upload(struct relais_files *f, int fd, const char *name, const char *
 /* Writes the file to fd. ticket: from a relais_task or relais_view. *ret_size may be NULL. */
 int relais_download(struct relais_files *f, uint64_t file, uint64_t ticket, int fd,
                     uint64_t *ret_size);
-/* Reads up to `size` bytes at `offset`, at most 512 KiB a call; of a growing file whatever is there,
- * waiting up to timeout_ms for the first byte. *ret_end: nothing follows what was read (*ret_len
- * may be 0 then). RELAIS_TIMEOUT: nothing came yet, or the broker is away: call again.
+/* Reads up to `size` bytes at `offset`, at most 512 KiB a call; of a growing file whatever is
+ * there, waiting up to timeout_ms for the first byte. *ret_end: nothing follows what was read
+ * (*ret_len may be 0 then). RELAIS_TIMEOUT: nothing came yet, or the broker is away: call again.
  * RELAIS_NOT_FOUND: there is no such file any more. One call at a time per object. */
 int relais_read(struct relais_files *f, uint64_t file, uint64_t ticket, uint64_t offset,
                 void *data, size_t size, uint32_t timeout_ms, size_t *ret_len, bool *ret_end);
