@@ -2,6 +2,7 @@
 #include "broker/filer.h"
 #include "broker/keys.h"
 #include "broker/post.h"
+#include "broker/registry.h"
 #include "broker/streamer.h"
 #include "proto/encode.h"
 #include "proto/host/clock.h"
@@ -41,6 +42,7 @@ struct filer {
     struct streams *streams;
     struct streamer *streamer;
     struct map owners;
+    struct registry registry;
     int64_t now_ms, sweep_at_ms;
     struct buffer bytes;  /* of one read */
     struct message message;
@@ -74,6 +76,7 @@ struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_s
     f->now_ms = clock_mono_ms();
     atomic_init(&f->stopping, false);
     post_open(&f->jobs, &f->wake);
+    registry_open(&f->registry);
     struct router_limits limits = *setup->router_limits;
     if (limits.peer_queue_max > PEER_CHUNKS_MAX) limits.peer_queue_max = PEER_CHUNKS_MAX;
     f->router = router_new(setup->context, &limits);
@@ -131,17 +134,23 @@ static enum code code_of(enum file_result result) {
     return CODE_INTERNAL_ERROR;
 }
 
-static enum code upload_create(struct filer *f, const struct who *who, uint64_t size,
+/* What is linked: an upload that begins with the bytes of another file. */
+struct source { uint64_t file, size; const uint8_t *known; uint8_t hash[FILE_HASH_BYTES]; };
+
+static enum file_result upload_begin(struct filer *f, uint64_t id, struct source *from) {
+    if (from == NULL) return files_create(f->files, id, f->now_ms);
+    return files_link(f->files, from->file, id, f->now_ms, from->known, &from->size, from->hash);
+}
+
+static enum code upload_create(struct filer *f, const struct who *who, struct source *from,
                                uint64_t *ret_id) {
-    if (size > f->setup.file_bytes_max) return CODE_PAYLOAD_TOO_LARGE;
-    if (disk_full(f, size)) return CODE_STORAGE_FULL;
     struct owner *o = calloc(1, sizeof *o);
     if (o == NULL) return CODE_BUSY;
     enum file_result result = FILE_EXISTS;
     for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++) {
         randombytes_buf(&o->id, sizeof o->id);
         o->id &= id_mask;
-        if (o->id != 0) result = files_create(f->files, o->id, f->now_ms);
+        if (o->id != 0) result = upload_begin(f, o->id, from);
     }
     if (result != FILE_OK) {
         free(o);
@@ -174,6 +183,12 @@ static enum code upload_check(const struct filer *f, const struct who *who, uint
     const bool mine = o != NULL && o->who.brand == who->brand && o->who.role == who->role
         && strcmp(o->who.name, who->name) == 0;
     return mine ? CODE_OK : CODE_NOT_FOUND;
+}
+
+/* Without a ticket nobody learns what exists. */
+static bool may_read(const struct filer *f, const struct peer *p, const struct file_ref *ref) {
+    return p->who.role == ROLE_GATEWAY || p->who.role == ROLE_LOCAL
+        || ref->ticket == ticket_of(f->setup.secret->id_key, ref->id);
 }
 
 static enum code upload_write(struct filer *f, const struct who *who, const struct file_ref *ref) {
@@ -211,11 +226,32 @@ static void refuse(struct filer *f, const struct peer *p, uint64_t number, enum 
     router_say(f->router, p->number, SAY_NOW, &m);
 }
 
+/* Whoever may read a file may have a second id for its bytes. */
+static void link_take(struct filer *f, const struct peer *p, const struct who *who) {
+    const struct file_ref *ref = &f->message.file;
+    struct source from = {.file = ref->id};
+    uint8_t hash[FILE_HASH_BYTES];
+    uint64_t id = 0;
+    enum code code = CODE_NOT_FOUND;
+    if (may_read(f, p, ref)) {
+        if (registry_hash(&f->registry, ref->id, hash)) from.known = hash;
+        code = upload_create(f, who, &from, &id);
+    }
+    buffer_clear(&f->bytes);
+    encode_array(&f->bytes, 3);
+    encode_uint(&f->bytes, id);
+    encode_uint(&f->bytes, from.size);
+    encode_bin(&f->bytes, slice_of(from.hash, sizeof from.hash));
+    answer_say(f, p, f->message.number, code, buffer_slice(&f->bytes));
+}
+
 static void create_take(struct filer *f, const struct peer *p, const struct who *who) {
     uint64_t id = 0;
     const struct file_ref *ref = &f->message.file;
-    const enum code code = ref->stream ? stream_create(f, who, &id)
-                                       : upload_create(f, who, ref->size, &id);
+    const enum code code = ref->stream                              ? stream_create(f, who, &id)
+                           : ref->size > f->setup.file_bytes_max    ? CODE_PAYLOAD_TOO_LARGE
+                           : disk_full(f, ref->size)                ? CODE_STORAGE_FULL
+                                                    : upload_create(f, who, NULL, &id);
     buffer_clear(&f->bytes);
     encode_array(&f->bytes, 1);
     encode_uint(&f->bytes, id);
@@ -282,11 +318,10 @@ static void read_refuse(struct filer *f, const struct peer *p, enum code code) {
 
 static void read_take(struct filer *f, const struct peer *p) {
     const struct file_ref *ref = &f->message.file;
-    const bool trusted = p->who.role == ROLE_GATEWAY || p->who.role == ROLE_LOCAL;
     const bool over = p->who.role != ROLE_GATEWAY /* which reads for many */
         && p->outbox.bytes >= (size_t)PEER_CHUNKS_MAX * f->setup.chunk_bytes_max;
-    if (!trusted && ref->ticket != ticket_of(f->setup.secret->id_key, ref->id))
-        read_refuse(f, p, CODE_NOT_FOUND); /* without a ticket nobody learns what exists */
+    if (!may_read(f, p, ref))
+        read_refuse(f, p, CODE_NOT_FOUND);
     else if (over)
         read_refuse(f, p, CODE_BUSY);
     else if (!streamer_wait(f->streamer, p, f->message.number, ref, f->now_ms))
@@ -296,6 +331,7 @@ static void read_take(struct filer *f, const struct peer *p) {
 static void item_take(struct filer *f, const struct peer *p, const struct who *who) {
     switch ((int)f->message.verb) {
     case VERB_FILE_CREATE: create_take(f, p, who); break;
+    case VERB_FILE_LINK: link_take(f, p, who); break;
     case VERB_FILE_SEAL: seal_take(f, p, who); break;
     case VERB_FILE_READ: read_take(f, p); break;
     case VERB_FILE_APPEND: case VERB_FILE_END: case VERB_FILE_STAT:
@@ -457,6 +493,7 @@ void filer_destroy(struct filer **self) {
     router_destroy(&f->router);
     wake_close(&f->wake);
     post_free(&f->jobs);
+    registry_close(&f->registry);
     buffer_free(&f->bytes);
     free(f);
     *self = NULL;
@@ -471,6 +508,14 @@ enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size) {
 enum code filer_name_stream(struct filer *f, uint64_t file) {
     if (streams_name(f->streams, file) == FILE_OK) return CODE_OK;
     return files_placed(f->files, file) ? CODE_OK : CODE_NOT_FOUND;
+}
+
+bool filer_hash(struct filer *f, uint64_t file, uint8_t ret_hash[32]) {
+    return files_hash(f->files, file, ret_hash);
+}
+
+void filer_serve(struct filer *f, struct writer *writer) {
+    registry_serve(&f->registry, writer);
 }
 
 bool filer_placed(struct filer *f, uint64_t file) { return files_placed(f->files, file); }

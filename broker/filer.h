@@ -4,7 +4,8 @@
  * FILE_WRITE appends to it (offset = what is there already), FILE_SEAL fsyncs and answers size and
  * SHA-256. A task's SUBMIT or DONE then names the id; when the group that holds RECORD_FILE is
  * durable the file is moved to its place (filer_place), and RECORD_FILE_GONE unlinks it. The bytes
- * themselves are store/files.h's; here is who may do what with them.
+ * themselves are store/files.h's; here is who may do what with them. FILE_LINK gives the bytes of a
+ * file a second id, an upload that is sealed already: each owner has a file of its own.
  *
  * An upload's id is a random number below 2^53 that no file on disk has: it cannot be guessed.
  *
@@ -47,6 +48,11 @@ bool filer_recover(struct filer *f, struct store *store, char *why, size_t why_s
 enum code filer_name(struct filer *f, uint64_t file, uint64_t *ret_size);
 /* The same for a file that may still grow (streamer.h); it need not be sealed. */
 enum code filer_name_stream(struct filer *f, uint64_t file);
+/* Any thread: the SHA-256 of a sealed upload that is not in its place yet; false else. */
+bool filer_hash(struct filer *f, uint64_t file, uint8_t ret_hash[32]);
+/* The broker's writer, through which records of files are read; NULL before it goes. */
+struct writer;
+void filer_serve(struct filer *f, struct writer *writer);
 /* True when a task has it already. */
 bool filer_placed(struct filer *f, uint64_t file);
 /* Any thread, after the group is durable. */

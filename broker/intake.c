@@ -66,9 +66,11 @@ static void message_complete(struct turn *t, uint32_t peer, struct message *m) {
     }
 }
 
+/* Not before it is known what is revoked; then everybody gets it. */
 void turn_push_keyring(struct turn *t, uint32_t peer) {
+    if (!t->acts.known) return;
     const struct message m = {.verb = VERB_KEYRING,
-                              .answer = {.body = buffer_slice(&t->keys.body)}};
+                              .answer = {.body = keys_body(&t->keys)}};
     router_say(t->setup.router, peer, SAY_GROUP, &m);
 }
 
@@ -77,6 +79,7 @@ void turn_route(struct turn *t) {
     for (uint32_t i = 0; i < t->fx.say_count; i++) {
         struct say *say = &t->fx.says[i];
         message_complete(t, say->peer, &say->message);
+        turn_settle_act(t, say->peer, &say->message);
         router_say(router, say->peer, say->now ? SAY_NOW : SAY_GROUP, &say->message);
         if (say->message.verb != VERB_WELCOME) continue;
         const struct peer *p = router_peer(router, say->peer);
@@ -134,7 +137,9 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
         {"refused", core.refused + t->stats.refused}, {"parked", core.parked},
         {"window_bytes", core.window_bytes}, {"body_bytes", core.body_bytes},
         {"accepted_bytes", core.accepted_bytes}, {"links", core.links},
-        {"workers", core.workers}, {"lanes", core.lanes}, {"queues", core.queues},
+        {"objects", core.objects}, {"object_bytes", core.object_bytes},
+        {"events", core.events}, {"workers", core.workers}, {"lanes", core.lanes},
+        {"queues", core.queues},
         {"peers", router_peer_count(t->setup.router)},
         {"outbox_bytes", router_waiting_bytes(t->setup.router)},
         {"turns", t->stats.turns}, {"frames", t->stats.frames}, {"items", t->stats.items},
@@ -155,7 +160,12 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
     buffer_free(&b);
 }
 
-/* A file that the item names must be sealed; its size is what is on disk. */
+/* What is on disk counts, not what is said of it. */
+static void hash_take(struct turn *t, uint64_t file, struct slice *hash) {
+    if (filer_hash(t->setup.filer, file, t->hash)) *hash = slice_of(t->hash, sizeof t->hash);
+}
+
+/* A file that the item names must be sealed; its size and hash are what is on disk. */
 static enum code file_check(struct turn *t) {
     struct message *m = &t->message;
     if (m->verb == VERB_SUBMIT && m->submit.options.source_file != 0) {
@@ -163,15 +173,18 @@ static enum code file_check(struct turn *t) {
         const enum code code = o->stream
             ? filer_name_stream(t->setup.filer, o->source_file)
             : filer_name(t->setup.filer, o->source_file, &o->source_size);
+        hash_take(t, o->source_file, &o->source_hash);
         if (code != CODE_OK || o->key.len > 0) return code; /* with a key it may be said again */
         /* a file goes with its task: two would lose it with the first */
         return filer_placed(t->setup.filer, o->source_file) ? CODE_CONFLICT : CODE_OK;
     }
-    if (m->verb == VERB_PUT && m->object.options.file != 0) /* whose it is, the core knows */
+    if (m->verb == VERB_PUT && m->object.options.file != 0) { /* whose it is, the core knows */
+        hash_take(t, m->object.options.file, &m->object.options.file_hash);
         return filer_name(t->setup.filer, m->object.options.file, &m->object.options.file_size);
-    if (m->verb == VERB_DONE && m->report.file != 0)
-        return filer_name(t->setup.filer, m->report.file, &m->report.file_size);
-    return CODE_OK;
+    }
+    if (m->verb != VERB_DONE || m->report.file == 0) return CODE_OK;
+    hash_take(t, m->report.file, &m->report.file_hash);
+    return filer_name(t->setup.filer, m->report.file, &m->report.file_size);
 }
 
 /* True when the shell itself took the item. */
@@ -179,12 +192,12 @@ static bool item_take_here(struct turn *t, struct peer *p, const struct who *who
     const struct message *m = &t->message;
     enum code code = CODE_OK;
     switch ((int)m->verb) {
-    case VERB_SUBMIT:
+    case VERB_SUBMIT: case VERB_PUT:
         if (t->debt >= 1 || t->open_bytes > GROUP_BYTES_MAX) {
             item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
             return true;
         } /* fall through */
-    case VERB_DONE: case VERB_PUT:
+    case VERB_DONE:
         code = file_check(t);
         if (code != CODE_OK) item_refuse(t, p, m->number, code, 0);
         return code != CODE_OK;
@@ -222,9 +235,11 @@ static void items_take(struct turn *t, struct peer *p, struct frame *f, const st
         t->stats.items++;
         e.who = *who;
         if (code == CODE_OK) code = peer_allow(p, &t->message, t->setup.all_brands, &e.who);
+        bool taken = code == CODE_OK && item_take_here(t, p, &e.who);
+        if (code == CODE_OK && !taken) code = turn_note_act(t, p, &e.who);
         if (code != CODE_OK) {
             item_refuse(t, p, t->message.number, code, 0);
-        } else if (!item_take_here(t, p, &e.who)) {
+        } else if (!taken) {
             turn_step(t, &e);
             if (f->verb == VERB_BYE && f->link == p->link) router_leave(t->setup.router, p);
         }
@@ -294,6 +309,7 @@ void turn_take_answers(struct turn *t) {
     for (struct letter *l = post_take_all(&t->answered), *next; l != NULL; l = next) {
         next = l->next;
         struct ask_answer *answer = (struct ask_answer *)(void *)l;
+        if (answer->peer == PEER_SHELL) turn_take_revoked(t, &answer->message);
         const struct peer *p = router_peer(t->setup.router, answer->peer);
         if (p != NULL && p->serial == answer->serial)
             router_say(t->setup.router, answer->peer, SAY_NOW, &answer->message);

@@ -26,7 +26,8 @@ enum need_kind {
     NEED_FILE = 9    /* id: the file record */
 };
 
-enum sweep { SWEEP_TASKS = 0, SWEEP_DEDUPS = 1, SWEEP_OBJECTS = 2 }; /* need.object */
+enum sweep { SWEEP_TASKS = 0, SWEEP_DEDUPS = 1, SWEEP_OBJECTS = 2,
+             SWEEP_KINDS = 3 }; /* need.object */
 
 struct need {
     enum need_kind kind;

@@ -279,6 +279,48 @@ enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64
     return FILE_OK;
 }
 
+/* Links it from where it is now; a file moves from incoming/ to its place only. */
+static enum file_result link_bytes(struct files *f, uint64_t from, const struct upload *u,
+                                   struct stat *st) {
+    char old[NAME_BYTES], new[NAME_BYTES];
+    name_of(from, old);
+    name_of(u->id, new);
+    if (linkat(f->incoming_fd, old, f->incoming_fd, new, 0) != 0 &&
+        (errno != ENOENT || linkat(f->placed_fd, old, f->incoming_fd, new, 0) != 0))
+        return errno == EEXIST ? FILE_EXISTS : result_of_errno();
+    if (fstatat(f->incoming_fd, new, st, 0) != 0 || fsync(f->incoming_fd) != 0) {
+        enum file_result result = result_of_errno();
+        unlinkat(f->incoming_fd, new, 0);
+        return result;
+    }
+    return FILE_OK;
+}
+
+enum file_result files_link(struct files *f, uint64_t from, uint64_t id, int64_t now_ms,
+                            const uint8_t *hash, uint64_t *ret_size,
+                            uint8_t ret_hash[FILE_HASH_BYTES]) {
+    struct stat st;
+    assert(id != 0 && id != from);
+    const struct upload *source = find(f, from);
+    if (source ? !source->sealed : !hash) return FILE_UNKNOWN;
+    if (find(f, id) || files_placed(f, id)) return FILE_EXISTS;
+    struct upload *u = reserve(f, id, now_ms);
+    if (!u) return FILE_LIMIT;
+    enum file_result result = link_bytes(f, from, u, &st);
+    if (result != FILE_OK) {
+        forget(f, u);
+        return result;
+    }
+    memcpy(u->hash, source ? source->hash : hash, FILE_HASH_BYTES);
+    pthread_mutex_lock(&f->lock);
+    u->size = (uint64_t)st.st_size;
+    u->sealed = true;
+    pthread_mutex_unlock(&f->lock);
+    *ret_size = u->size;
+    memcpy(ret_hash, u->hash, FILE_HASH_BYTES);
+    return FILE_OK;
+}
+
 /* The bytes of an upload that is no longer in the map. */
 static enum file_result let_go(struct files *f, struct upload *u) {
     char name[NAME_BYTES];
@@ -344,6 +386,15 @@ enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64
     if (fstatat(f->placed_fd, name_of(id, name), &st, 0) != 0) return result_of_errno();
     *ret_size = (uint64_t)st.st_size;
     return FILE_OK;
+}
+
+bool files_hash(struct files *f, uint64_t id, uint8_t ret_hash[FILE_HASH_BYTES]) {
+    pthread_mutex_lock(&f->lock);
+    const struct upload *u = find_locked(f, id);
+    bool there = u && u->sealed;
+    if (there) memcpy(ret_hash, u->hash, FILE_HASH_BYTES);
+    pthread_mutex_unlock(&f->lock);
+    return there;
 }
 
 bool files_placed(struct files *f, uint64_t id) {

@@ -61,6 +61,12 @@ enum file_result files_append(struct files *f, uint64_t id, uint64_t offset, str
 /* Sealing again gives the same answer. Outputs are untouched on failure. */
 enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size,
                             uint8_t ret_hash[FILE_HASH_BYTES]);
+/* The bytes of `from`, a placed file or a sealed upload, get the new id: a sealed upload, by a hard
+ * link. hash: of a placed file, whose record has it; NULL = not known, then only an upload can be
+ * linked. Outputs are untouched on failure. */
+enum file_result files_link(struct files *f, uint64_t from, uint64_t id, int64_t now_ms,
+                            const uint8_t *hash, uint64_t *ret_size,
+                            uint8_t ret_hash[FILE_HASH_BYTES]);
 /* Gives an upload up, unless it is named: FILE_ORDER. */
 enum file_result files_drop(struct files *f, uint64_t id);
 typedef void files_found(void *context, uint64_t id);
@@ -70,6 +76,8 @@ uint32_t files_expire(struct files *f, int64_t now_ms, files_found *dropped, voi
 /* A task is about to name the file: FILE_OK with its size when it is sealed or placed. A sealed
  * upload is then named until files_place or files_unname: nobody drops it. */
 enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size);
+/* The hash of a sealed upload that is not placed yet; false when there is none. */
+bool files_hash(struct files *f, uint64_t id, uint8_t ret_hash[FILE_HASH_BYTES]);
 /* True when it has its place: the record of some task names it. */
 bool files_placed(struct files *f, uint64_t id);
 /* Of a file that has its place; else FILE_UNKNOWN. */

@@ -2,6 +2,7 @@
 #include "broker/core/attempt.h"
 #include "broker/core/effect.h"
 #include "broker/core/lease.h"
+#include "broker/core/object.h"
 #include "broker/core/park.h"
 #include "broker/core/part.h"
 #include "broker/core/task.h"
@@ -163,6 +164,10 @@ static void report_done(struct core *c, const struct event *e, struct lease *l) 
         refuse(c, e, CODE_VALIDATION_ERROR);
         return;
     }
+    if (r->file && object_file_known(c, r->file)) {
+        refuse(c, e, CODE_CONFLICT);
+        return;
+    }
     lease_start(c, l);
     struct task_result result = {.result_file = r->file, .result = r->data, .message = r->text,
                                  .metrics = r->metrics,
@@ -174,6 +179,7 @@ static void report_done(struct core *c, const struct event *e, struct lease *l) 
             .mime = note_keep(c, r->file_mime)};
         if (r->file_hash.len == sizeof n->file.hash)
             memcpy(n->file.hash, r->file_hash.data, sizeof n->file.hash);
+        object_file_taken(c, r->file);
     }
     uint64_t epoch = l->epoch;
     lease_end(c, l);

@@ -2,6 +2,7 @@
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
 #include "broker/core/lane.h"
+#include "broker/core/object.h"
 #include "broker/core/park.h"
 #include "broker/core/queue.h"
 #include "broker/core/task.h"
@@ -122,6 +123,7 @@ static void submit_file(struct core *c, const struct task *t, const struct optio
         .mime = note_keep(c, o->source_mime)};
     if (o->source_hash.len == sizeof r->file.hash)
         memcpy(r->file.hash, o->source_hash.data, sizeof r->file.hash);
+    object_file_taken(c, o->source_file);
 }
 
 static void submit_dedup(struct core *c, const struct event *e, const struct task *t) {
@@ -174,6 +176,10 @@ void submit_step(struct core *c, const struct event *e) {
             else say_code(c, e, CODE_IDEMPOTENCY_CONFLICT, (struct slice){0});
             return;
         }
+    }
+    if (m->options.source_file && object_file_known(c, m->options.source_file)) {
+        say_code(c, e, CODE_CONFLICT, slice_text("the file is another's already"));
+        return;
     }
     struct lane *lane = lane_get(c, brand, m->queue, m->type, m->options.labels);
     if (!lane) {

@@ -1,7 +1,10 @@
 #include "broker/core/sweep.h"
 #include "broker/core/effect.h"
+#include "broker/core/object.h"
 #include "broker/core/park.h"
 #include "broker/core/task.h"
+
+enum { SWEEP_OBJECT_COUNT = 64 /* their bodies may be large */ };
 
 static bool task_expired(const struct core *c, const struct task_head *h) {
     if (!status_ended((enum status)h->status)) return false;
@@ -9,14 +12,28 @@ static bool task_expired(const struct core *c, const struct task_head *h) {
     return h->finished_ms + keep <= c->wall;
 }
 
+/* The walk begins where the last one ended: what went before left nothing there but the marks of
+ * its going, which a read would have to pass over. Ends that were set since then may lie earlier. */
+static void sweep_objects_begin(struct core *c) {
+    if (c->sweep_low_ms < c->sweep_from_ms) c->sweep_from_ms = c->sweep_low_ms;
+    c->sweep_low_ms = INT64_MAX;
+    c->sweep_to_ms = c->wall;
+}
+
 void sweep_timer(struct core *c) {
     if (!c->ready) {
         heap_set(&c->clock, &c->sweep, c->now + SWEEP_STEP_MS);
         return;
     }
-    struct need need = {.kind = NEED_SWEEP, .count = SWEEP_COUNT, .object = c->sweep_dedup,
-                        .id = c->sweep_dedup ? 0 : c->sweep_id, .brand = c->sweep_brand,
-                        .key = buffer_slice(&c->sweep_key)};
+    struct need need = {.kind = NEED_SWEEP, .count = SWEEP_COUNT, .object = c->sweep_kind,
+                        .id = c->sweep_kind == SWEEP_TASKS ? c->sweep_id : 0,
+                        .brand = c->sweep_brand, .key = buffer_slice(&c->sweep_key)};
+    if (c->sweep_kind == SWEEP_OBJECTS) {
+        sweep_objects_begin(c);
+        need.count = SWEEP_OBJECT_COUNT;
+        need.due_ms = c->sweep_from_ms;
+        need.order = (uint64_t)c->sweep_to_ms;
+    }
     c->dedup_renewed = false;
     want(c, &need);
 }
@@ -47,14 +64,18 @@ static void sweep_dedup(struct core *c, const struct dedup_record *d) {
 void sweep_loaded(struct core *c, const struct event *e) {
     for (uint32_t i = 0; i < e->record_count; i++) {
         const struct record *r = &e->records[i];
-        if (r->kind == RECORD_TASK && !c->sweep_dedup) sweep_task(c, &r->task);
-        else if (r->kind == RECORD_DEDUP && c->sweep_dedup) sweep_dedup(c, &r->dedup);
+        if (r->kind == RECORD_TASK && c->sweep_kind == SWEEP_TASKS) sweep_task(c, &r->task);
+        else if (r->kind == RECORD_DEDUP && c->sweep_kind == SWEEP_DEDUPS)
+            sweep_dedup(c, &r->dedup);
+        else if (r->kind == RECORD_OBJECT && c->sweep_kind == SWEEP_OBJECTS)
+            c->sweep_seen += object_sweep(c, &r->object);
     }
     if (e->more) return;
     bool end = c->sweep_seen == 0; /* the walk goes on until a load shows nothing new */
     c->sweep_seen = 0;
     if (end) {
-        c->sweep_dedup = !c->sweep_dedup;
+        if (c->sweep_kind == SWEEP_OBJECTS) c->sweep_from_ms = c->sweep_to_ms;
+        c->sweep_kind = (uint8_t)((c->sweep_kind + 1) % SWEEP_KINDS);
         c->sweep_id = 0;
         c->sweep_brand = 0;
         buffer_clear(&c->sweep_key);

@@ -173,19 +173,19 @@ c explain one
 client c
     [     0] c < WELCOME
 c put n body=one create
-    [     0] c < ANSWER
+    [     0] c < ANSWER n v1 one
 c fetch n
-    [     0] c < ANSWER "one"
+    [     0] c < ANSWER n v1 one
 c put n body=two create
     [     0] c < ANSWER CONFLICT
 c put n body=two replace
-    [     0] c < ANSWER
+    [     0] c < ANSWER n v2 two
 c fetch n
-    [     0] c < ANSWER "two"
+    [     0] c < ANSWER n v2 two
 c put m body=x replace
     [     0] c < ANSWER NOT_FOUND
 c drop n
-    [     0] c < ANSWER
+    [     0] c < ANSWER n v2 two
 c fetch n
     [     0] c < ANSWER NOT_FOUND
 c drop n
@@ -204,9 +204,9 @@ c fetch n
 c drop n
 c fetch n
 go
-    [     0] c < ANSWER
-    [     0] c < ANSWER "one"
-    [     0] c < ANSWER
+    [     0] c < ANSWER n v1 one
+    [     0] c < ANSWER n v1 one
+    [     0] c < ANSWER n v1 one
     [     0] c < ANSWER NOT_FOUND
 crash
     [     0] the broker is back
@@ -221,6 +221,6 @@ client c
 client d brand=2
     [     0] d < WELCOME
 c put n body=one
-    [     0] c < ANSWER
+    [     0] c < ANSWER n v1 one
 d fetch n
     [     0] d < ANSWER NOT_FOUND

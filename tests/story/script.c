@@ -118,9 +118,19 @@ static uint64_t epoch(struct story *s, uint64_t task) {
     return i && i <= s->epoch_count ? s->epochs[i - 1] : 1;
 }
 
+const char *story_word(struct story *s, const char *key) { return word(s, key); }
+bool story_flag(struct story *s, const char *name) { return flag(s, name); }
+int64_t story_number(struct story *s, const char *key, int64_t absent) {
+    return number(s, key, absent);
+}
+struct slice story_text(struct story *s, const char *key) { return text(s, key); }
+uint16_t story_list(struct story *s, const char *key, struct buffer *b, struct slice *out) {
+    return list(s, key, b, out);
+}
+
 /* ---- speaking ---- */
 
-static void speak(struct story *s, struct actor *a, struct message *m) {
+void story_speak(struct story *s, struct actor *a, struct message *m) {
     struct actor *peer = a->via ? a->via : a;
     struct event e = {.kind = EVENT_MESSAGE, .peer = peer->peer, .message = m, .who = a->who,
                       .link = m->verb == VERB_HELLO ? 0 : peer->link};
@@ -177,7 +187,7 @@ static void hello(struct story *s, struct actor *a) {
     a->hello.verb = VERB_HELLO;
     a->hello.number = ++s->number;
     a->link = 0;
-    speak(s, a, &a->hello);
+    story_speak(s, a, &a->hello);
     a->beat_at = s->world.mono_ms + s->world.limits.beat_ms;
 }
 
@@ -199,6 +209,7 @@ static bool actor_make(struct story *s, const char *kind, const char *name) {
     a->who.role = a->kind == LINK_CLIENT ? ROLE_CLIENT
                   : a->kind == LINK_WORKER ? ROLE_WORKER : ROLE_GATEWAY;
     if (a->kind == LINK_GATEWAY) a->who.brand = 0;
+    if (flag(s, "admin")) a->who.role = ROLE_ADMIN;
     if (a->kind == LINK_WORKER) {
         snprintf(a->who.name, sizeof a->who.name, "key of %s", name);
         a->hello.hello.slots = 1;
@@ -235,6 +246,8 @@ static void options(struct story *s, struct options *o) {
     o->watch = flag(s, "watched");
     o->key = text(s, "key");
     o->labels = text(s, "labels");
+    o->extra = text(s, "extra");
+    if (word(s, "extra")) o->set |= SET_EXTRA;
 }
 
 static void submit(struct story *s, struct actor *a, const char *task) {
@@ -248,7 +261,7 @@ static void submit(struct story *s, struct actor *a, const char *task) {
     if (s->asked_count >= ASKED_MAX) s->asked_count = 0;
     asked->number = m.number;
     snprintf(asked->task, NAME_BYTES, "%s", task);
-    speak(s, a, &m);
+    story_speak(s, a, &m);
 }
 
 static bool client(struct story *s, struct actor *a, const char *verb, const char *task) {
@@ -266,7 +279,9 @@ static bool client(struct story *s, struct actor *a, const char *verb, const cha
         m.ref.want = (flag(s, "body") ? WANT_BODY : 0u) | (flag(s, "result") ? WANT_RESULT : 0u) |
                      (flag(s, "attempts") ? WANT_ATTEMPTS : 0u) | (flag(s, "log") ? WANT_LOG : 0u);
         options(s, &m.ref.options);
-        speak(s, a, &m);
+        if (word(s, "payload")) m.ref.options.set |= SET_PAYLOAD;
+        m.ref.options.payload = text(s, "payload");
+        story_speak(s, a, &m);
         return true;
     }
     return false;
@@ -294,7 +309,7 @@ static bool report(struct story *s, struct actor *a, const char *verb, const cha
         r->text = text(s, "text");
         r->name = text(s, "name");
         r->data = bytes(s, "data");
-        speak(s, a, &m);
+        story_speak(s, a, &m);
         return true;
     }
     return false;
@@ -309,7 +324,7 @@ static void claim(struct story *s, struct actor *a) {
         .held_max = (uint32_t)number(s, "max", 0), .again = flag(s, "again")};
     a->asked = m.number;
     serves(s, a, &m.claim.serves);
-    speak(s, a, &m);
+    story_speak(s, a, &m);
 }
 
 static void queue(struct story *s, struct actor *a, const char *name) {
@@ -321,20 +336,7 @@ static void queue(struct story *s, struct actor *a, const char *name) {
     if (word(s, "rate")) q->set |= 4, q->rate_per_min = (uint32_t)number(s, "rate", 0);
     if (word(s, "weight")) q->set |= 8, q->weight = (uint32_t)number(s, "weight", 0);
     if (word(s, "keep")) q->set |= 16, q->keep_ms = number(s, "keep", 0);
-    speak(s, a, &m);
-}
-
-static bool object(struct story *s, struct actor *a, const char *verb, const char *name) {
-    enum verb v = strcmp(verb, "put") == 0 ? VERB_PUT : strcmp(verb, "fetch") == 0 ? VERB_FETCH
-                  : strcmp(verb, "drop") == 0 ? VERB_DROP : VERB_NONE;
-    if (v == VERB_NONE) return false;
-    struct message m = {.verb = v, .number = ++s->number};
-    m.object.kind = word(s, "kind") ? text(s, "kind") : slice_text("note");
-    m.object.name = slice_text(name);
-    m.object.body = text(s, "body");
-    m.object.mode = flag(s, "create") ? PUT_CREATE : flag(s, "replace") ? PUT_REPLACE : PUT_EITHER;
-    speak(s, a, &m);
-    return true;
+    story_speak(s, a, &m);
 }
 
 /* Verbs about the link itself. */
@@ -346,20 +348,20 @@ static bool linkage(struct story *s, struct actor *a, const char *verb) {
     else if (strcmp(verb, "unwatch") == 0) {
         m.verb = VERB_UNWATCH;
         m.unwatch.number = a->asked;
-        speak(s, a, &m);
+        story_speak(s, a, &m);
     } else if (strcmp(verb, "gone") == 0) {
         struct event e = {.kind = EVENT_LINK_GONE, .peer = a->peer};
         a->open = false;
         a->peer = UINT32_MAX;
         world_step(&s->world, &e);
-    } else if (strcmp(verb, "beat") == 0) m.verb = VERB_BEAT, speak(s, a, &m);
-    else if (strcmp(verb, "bye") == 0) m.verb = VERB_BYE, speak(s, a, &m);
-    else if (strcmp(verb, "drain") == 0) m.verb = VERB_DRAIN, speak(s, a, &m);
+    } else if (strcmp(verb, "beat") == 0) m.verb = VERB_BEAT, story_speak(s, a, &m);
+    else if (strcmp(verb, "bye") == 0) m.verb = VERB_BYE, story_speak(s, a, &m);
+    else if (strcmp(verb, "drain") == 0) m.verb = VERB_DRAIN, story_speak(s, a, &m);
     else if (strcmp(verb, "credit") == 0) {
         m.verb = VERB_CREDIT;
         m.credit = (struct credit){(uint32_t)number(s, "slots", 1),
                                    (uint32_t)number(s, "prefetch", 0)};
-        speak(s, a, &m);
+        story_speak(s, a, &m);
     } else return false;
     return true;
 }
@@ -374,7 +376,9 @@ static bool say_of(struct story *s, struct actor *a) {
     if (s->word_count < 3) return false;
     if (strcmp(verb, "submit") == 0) submit(s, a, name);
     else if (strcmp(verb, "queue") == 0) queue(s, a, name);
-    else return client(s, a, verb, name) || report(s, a, verb, name) || object(s, a, verb, name);
+    else if (strcmp(verb, "feed") == 0) return story_feed(s, a, name);
+    else return client(s, a, verb, name) || report(s, a, verb, name) ||
+                story_object(s, a, verb, name);
     return true;
 }
 
@@ -386,7 +390,7 @@ static void beat_all(struct story *s) {
         if (a->via || !a->open || a->silent || a->beat_at > s->world.mono_ms) continue;
         struct message m = {.verb = VERB_BEAT, .number = ++s->number};
         a->beat_at = s->world.mono_ms + s->world.limits.beat_ms;
-        if (a->link) speak(s, a, &m);
+        if (a->link) story_speak(s, a, &m);
     }
 }
 
@@ -437,6 +441,10 @@ static bool limit(struct story *s) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
+    l->objects_max = (uint64_t)number(s, "objects", (int64_t)l->objects_max);
+    l->object_cache_bytes = (uint64_t)number(s, "cache", (int64_t)l->object_cache_bytes);
+    l->feed_events_max = (uint32_t)number(s, "events", l->feed_events_max);
+    l->feed_bytes_max = (uint64_t)number(s, "event_bytes", (int64_t)l->feed_bytes_max);
     if (word(s, "accepted_bytes")) l->accepted_bytes_max = (uint64_t)number(s, "accepted_bytes", 0);
     core_destroy(&s->world.core); /* limits are those of a core's start */
     world_crash(&s->world);
@@ -483,6 +491,7 @@ static bool of_world(struct story *s) {
     else if (strcmp(verb, "quiet") == 0) s->quiet = true;
     else if (strcmp(verb, "loud") == 0) s->quiet = false;
     else if (strcmp(verb, "limits") == 0) return limit(s);
+    else if (strcmp(verb, "stored") == 0) return story_stored(s, (uint8_t)atoi(arg));
     else if (strcmp(verb, "many") == 0 && s->word_count > 3) many(s);
     else return false;
     return true;
@@ -547,6 +556,7 @@ void story_free(struct story **self) {
         for (int k = 0; k < 4; k++) buffer_free(&s->actors[i].lists[k]);
     buffer_free(&s->out);
     buffer_free(&s->bytes);
+    buffer_free(&s->told);
     world_close(&s->world);
     free(s);
     *self = NULL;

@@ -37,9 +37,11 @@ struct story {
     uint32_t asked_count;
     uint64_t number;
     uint32_t version;   /* of the task that was seen last */
+    uint64_t seen;      /* `next` of the feed's last answer */
     uint32_t peer_next;
     bool quiet;         /* narrates nothing */
     struct buffer bytes; /* of size= */
+    struct buffer told; /* part of a line of the narration */
     struct buffer out;  /* the narration */
     char *line;         /* the command under way, as words */
     char *words[WORDS_MAX_LINE];
@@ -50,6 +52,22 @@ struct story *story_new(void);
 void story_free(struct story **self);
 /* Carries out one line of a script. False when it is not understood. */
 bool story_command(struct story *s, const char *line);
+
+/* script.c: words of the line under way */
+const char *story_word(struct story *s, const char *key);
+bool story_flag(struct story *s, const char *name);
+int64_t story_number(struct story *s, const char *key, int64_t absent);
+struct slice story_text(struct story *s, const char *key);
+uint16_t story_list(struct story *s, const char *key, struct buffer *b, struct slice *out);
+void story_speak(struct story *s, struct actor *a, struct message *m);
+
+/* script_object.c */
+bool story_object(struct story *s, struct actor *a, const char *verb, const char *name);
+bool story_feed(struct story *s, struct actor *a, const char *from);
+bool story_stored(struct story *s, uint8_t kind);
+/* The row of an object, as words; false when the body is none. */
+bool tell_object(struct story *s, struct slice body, struct buffer *b);
+void tell_events(struct story *s, const struct rows *rows, struct buffer *b);
 
 /* tell.c: messages as text */
 char *tell_note(struct world *w, const struct say *say);

@@ -20,6 +20,12 @@ static void put_slice(struct text *t, const char *before, struct slice s) {
     if (s.len) put(t, " %s\"%.*s\"", before, (int)s.len, (const char *)s.data);
 }
 
+/* Moves the bytes over. */
+static void put_bytes(struct text *t, struct buffer *b) {
+    put(t, "%.*s", (int)b->len, b->len ? (const char *)b->data : "");
+    buffer_clear(b);
+}
+
 static void put_code(struct text *t, enum code code) {
     if (code != CODE_OK) put(t, " %s", code_name(code));
 }
@@ -69,6 +75,7 @@ static void put_view(struct story *s, struct text *t, const struct view *v) {
         put(t, " due in %lld", (long long)(h->due_ms - s->world.wall_ms));
     put_slice(t, "by ", v->worker);
     put_slice(t, "body ", v->body.payload);
+    put_slice(t, "extra ", v->body.extra);
     put_slice(t, "result ", v->result.result);
     put_slice(t, "message ", v->result.message);
     put_slice(t, "saying ", v->progress_text);
@@ -128,6 +135,7 @@ char *tell_note(struct world *w, const struct say *say) {
     struct story *s = w->context;
     const struct message *m = &say->message;
     struct text t = {.len = 0};
+    buffer_clear(&s->told);
     switch ((int)m->verb) {
     case VERB_WELCOME: put_welcome(s, &t, &m->welcome); break;
     case VERB_SUBMITTED: put_submitted(s, &t, &m->submitted); break;
@@ -147,7 +155,14 @@ char *tell_note(struct world *w, const struct say *say) {
     case VERB_VIEW: put_view(s, &t, &m->view); break;
     case VERB_ANSWER:
         put_code(&t, m->answer.code);
-        put_lines(&t, m->answer.body);
+        if (m->answer.code != CODE_OK || !tell_object(s, m->answer.body, &s->told))
+            put_lines(&t, m->answer.body);
+        put_bytes(&t, &s->told);
+        break;
+    case VERB_ROWS:
+        put_code(&t, m->rows.code);
+        if (m->rows.code == CODE_OK) tell_events(s, &m->rows, &s->told);
+        put_bytes(&t, &s->told);
         break;
     case VERB_OUTCOME: put_outcome(s, &t, &m->outcome); break;
     case VERB_REFUSED:
