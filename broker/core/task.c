@@ -183,7 +183,7 @@ void task_recycle(struct core *c) {
             task_free(c, t);
         } else {
             t->free_after = c->ticket;
-            task_drop_body(c, t);
+            if (!t->amended) task_drop_body(c, t); /* a load under way may show the one before */
             list_push(&c->limbo, n);
         }
     }
@@ -224,7 +224,7 @@ void task_close(struct core *c) {
             task_record(c, t);
         }
         if (t->where == WHERE_LEASED && t->lease->started && !(t->change & CHANGE_BODY) &&
-            !task_accepted(t))
+            !task_accepted(t) && !t->amended)
             task_drop_input(c, t); /* read again should it come back */
         t->change = 0;
         due_written(c, t);

@@ -188,3 +188,42 @@ c retry one
     [     0] a < TASK one e2 attempt 1 run 2
 a done one
     [     0] a < SETTLED one e2
+
+== what was submitted may be amended while it waits
+client c
+    [     0] c < WELCOME
+c submit one payload=old extra=first
+    [     0] c < SUBMITTED one
+c update one payload=new extra=second
+    [     0] c < VIEW one queued place 1
+c get one body
+    [     0] c < VIEW one queued place 1 body "new" extra "second"
+worker a queues=q
+    [     0] a < WELCOME
+    [     0] a < TASK one e1 attempt 1
+
+== of a running task only its extra may be amended, of an ended one too
+client c
+    [     0] c < WELCOME
+c submit one payload=old extra=first keep=1000000
+    [     0] c < SUBMITTED one
+worker a queues=q
+    [     0] a < WELCOME
+    [     0] a < TASK one e1 attempt 1
+a start one
+wait 100
+c update one payload=new
+    [   100] c < VIEW INVALID_STATE
+c update one extra=second
+    [   100] c < VIEW one running attempt 1 by "a"
+wait 100
+c get one body
+    [   200] c < VIEW one running attempt 1 by "a" body "old" extra "second"
+a done one
+    [   200] a < SETTLED one e1
+c update one extra=third
+    [   200] c < VIEW one completed attempt 1 100% reason done by "a"
+c update one priority=high
+    [   200] c < VIEW ALREADY_SETTLED
+c get one body
+    [   200] c < VIEW one completed attempt 1 100% reason done by "a" body "old" extra "third"
