@@ -222,7 +222,8 @@ static void session_reports(void) {
     ok(errors.count == 0 && r.status == SESSION_QR_REQUIRED && is(r.status_text, "qr_required") &&
            is(r.qr_code, "data:image/png;base64,iVBO") && is(r.qr_string, "1@ABC") &&
            is(r.station, "worker-001") && r.time_ms == 1705314600000, "the document's report");
-    given("{\"event\":\"connected\",\"sessionId\":\"s\",\"data\":{\"phoneNumber\":\"62811@c.us\"}}");
+    given("{\"event\":\"connected\",\"sessionId\":\"s\","
+          "\"data\":{\"phoneNumber\":\"62811@c.us\"}}");
     session_report_read(body, none, &r, &errors);
     ok(errors.count == 0 && r.status == SESSION_CONNECTED && is(r.phone, "62811") &&
            r.status_text.len == 0, "the event is the status where there is none");
