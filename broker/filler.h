@@ -4,6 +4,7 @@
  *   rows_task.c   tasks: lanes and workers by number, fields, search, how a row looks
  *   rows_sort.c   pages in another order than that of creation
  *   rows_object.c objects
+ *   rows_session.c  sessions of dialect 003
  *   rows_queue.c  queues: their settings and the sums of their lanes */
 #ifndef RELAIS_BROKER_FILLER_H
 #define RELAIS_BROKER_FILLER_H
@@ -62,6 +63,11 @@ struct field_value field_of_member(json_t **tree, struct slice json, struct slic
 bool object_walk(const struct question *q, struct walk *walk);
 bool object_matches(const struct filler *f, const struct object_record *o);
 void object_put(struct filler *f, const struct object_record *o);
+
+/* ---- rows_session.c ---- */
+
+bool session_matches(const struct filler *f, const struct session_record *s);
+void session_put(struct filler *f, const struct session_record *s);
 
 /* ---- rows_sort.c ---- */
 

@@ -24,7 +24,8 @@ static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
         {"lanes", WALK_LANES, RECORD_LANE}, {"workers", WALK_WORKERS, RECORD_WORKER},
         {"objects", WALK_OBJECTS, RECORD_OBJECT},
         {"checkpoints", WALK_CHECKPOINTS, RECORD_CHECKPOINT},
-        {"attempts", WALK_ATTEMPTS, RECORD_ATTEMPT}, {"log", WALK_LOG, RECORD_LOG}};
+        {"attempts", WALK_ATTEMPTS, RECORD_ATTEMPT}, {"log", WALK_LOG, RECORD_LOG},
+        {"sessions", WALK_SESSIONS, RECORD_SESSION}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (!slice_equal(name, slice_text(kinds[i].name))) continue;
         *walk = kinds[i].walk;
@@ -60,6 +61,7 @@ static bool record_matches(struct filler *f, const struct record *r) {
             && (q->worker.len == 0 || slice_equal(q->worker, r->worker.name));
     case RECORD_OBJECT:
         return object_matches(f, &r->object);
+    case RECORD_SESSION: return session_matches(f, &r->session);
     default: return true;
     }
 }
@@ -122,6 +124,7 @@ static void row_write(struct filler *f, const struct record *r) {
     case RECORD_OBJECT:
         object_put(f, &r->object);
         break;
+    case RECORD_SESSION: session_put(f, &r->session); break;
     default: note_put(b, r);
     }
 }

@@ -108,7 +108,7 @@ struct task_ref {
     struct options options;
 };
 
-/* [kind, options map]: kind "tasks" "queues" "lanes" "workers" "objects" "checkpoints"
+/* [kind, options map]: kind "tasks" "queues" "lanes" "workers" "objects" "sessions" "checkpoints"
  * "attempts" "log"; keys: brand, status [numbers], queue, type, priority, owner, dialect, from_ms,
  * to_ms (created), order ("asc" "desc"), limit, cursor (bin, from a ROWS), offset, count (bool),
  * object (kind name), search, id, filter (bin: predicates, see broker/filter.h), sort (text: field

@@ -65,6 +65,10 @@ static void prefix_of(const struct walk *w, struct key *k) {
                                               : RECORD_LOG);
         return;
     case WALK_FILES: key_begin(k, KEY_FILE); return;
+    case WALK_SESSIONS:
+        key_begin(k, KEY_SESSION);
+        if (w->brand) key_u32(k, w->brand);
+        return;
     }
     assert(!"a walk of no kind");
 }
@@ -252,7 +256,8 @@ static bool passes(const struct walk *w, const struct record *r) {
     case WALK_OBJECTS: return r->object.kind == w->object;
     case WALK_STATUS: case WALK_TASKS:
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
-    case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG: break;
+    case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
+    case WALK_SESSIONS: break;
     }
     return true;
 }
