@@ -73,7 +73,11 @@ static inline int differences(struct store *a, struct store *b, struct feed *f, 
     count += differs(a, b, group, &need);
     need = (struct need){.kind = NEED_SWEEP, .id = (1 << 20) + feed_below(f, 500), .count = 50};
     count += differs(a, b, group, &need);
-    need = (struct need){.kind = NEED_SWEEP, .object = 1, .count = 9};
+    need = (struct need){.kind = NEED_SWEEP, .object = SWEEP_DEDUPS, .count = 9};
+    count += differs(a, b, group, &need);
+    need = (struct need){.kind = NEED_SWEEP, .object = SWEEP_OBJECTS, .count = 9,
+                         .due_ms = f->now_ms - feed_below(f, 2000),
+                         .order = (uint64_t)f->now_ms + feed_below(f, 2000)};
     count += differs(a, b, group, &need);
     for (int i = 0; i < 40; i++) {
         uint64_t id = (1 << 20) + feed_random(f) % (f->next_id - (1 << 20) + 1);
@@ -84,6 +88,12 @@ static inline int differences(struct store *a, struct store *b, struct feed *f, 
         snprintf(name, sizeof name, "n%u", feed_below(f, FEED_NAMES));
         need = (struct need){.kind = feed_below(f, 2) ? NEED_DEDUP : NEED_OBJECT, .object = 2,
                              .brand = 1 + feed_below(f, 2), .key = slice_text(name)};
+        count += differs(a, b, group, &need);
+        const struct feed_object *o = &f->objects.list[feed_below(f, FEED_OBJECTS)];
+        need = (struct need){.kind = NEED_OBJECT, .object = FEED_OBJECT_KIND,
+                             .brand = o->record.brand, .id = o->record.id};
+        if (need.id) count += differs(a, b, group, &need);
+        need = (struct need){.kind = NEED_FILE, .id = feed_below(f, 60)};
         count += differs(a, b, group, &need);
     }
     return count;
@@ -252,7 +262,7 @@ static inline uint32_t walk_pages(struct store_view *v, struct walk walk, uint32
         walk.cursor = buffer_slice(&cursor);
         struct store_walk *w = walk_open(v, &walk);
         for (got = 0; got < page && count < max && walk_next(w, &r); got++)
-            ids[count++] = r.task.id;
+            ids[count++] = r.kind == RECORD_OBJECT ? r.object.id : r.task.id;
         if (walk_trouble(w)) { note("%s", walk_trouble(w)); count = max; }
         if (got) walk_cursor(w, &cursor);
         walk_close(&w);
@@ -296,6 +306,95 @@ static inline int walks_wrong(struct store *s, struct feed *f) {
             wrong += got != expect(f, in_status, brand, STATUS_QUEUED, BY_ID, wanted_ids);
         }
     }
+    store_view_close(&v);
+    return wrong;
+}
+
+/* ---- objects ---- */
+
+struct one { uint64_t id; uint32_t version, count; };
+
+static inline void see_one(void *context, const struct record *r) {
+    struct one *one = context;
+    one->count++;
+    if (r->kind == RECORD_OBJECT) one->id = r->object.id, one->version = r->object.version;
+}
+
+/* Whether `name` leads to o, or to nothing when o is NULL. */
+static inline int name_wrong(struct store *s, uint32_t brand, struct slice name,
+                             const struct feed_object *o) {
+    struct one one = {0};
+    struct need need = {.kind = NEED_OBJECT, .object = FEED_OBJECT_KIND, .brand = brand,
+                        .key = name};
+    if (!store_load(s, &need, store_next_group(s) - 1, see_one, &one, why, sizeof why)) return 1;
+    if (!o) return one.count != 0;
+    return one.count != 1 || one.id != o->record.id || one.version != o->record.version;
+}
+
+static inline int names_wrong(struct store *s, struct feed *f) {
+    int wrong = 0;
+    for (uint32_t i = 0; i < FEED_OBJECTS; i++) {
+        const struct feed_object *o = &f->objects.list[i];
+        struct slice key;
+        char name[8];
+        snprintf(name, sizeof name, "n%u", i / 2);
+        wrong += name_wrong(s, 1 + i % 2, slice_text(name), o->there ? o : NULL);
+        for (uint32_t at = 0; o->there && text_next(o->record.keys, &at, &key);)
+            wrong += name_wrong(s, 1 + i % 2, key, o);
+    }
+    for (uint32_t i = 0; i < 2 * FEED_SHARED; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "shared%u", i / 2);
+        wrong += name_wrong(s, 1 + i % 2, slice_text(name), f->objects.holder[i % 2][i / 2]);
+    }
+    return wrong;
+}
+
+static inline int by_number(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Those of a brand and, unless it is empty, of an owner, in order of creation. */
+static inline uint32_t expect_objects(const struct feed *f, uint32_t brand, const char *owner) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < FEED_OBJECTS; i++) {
+        const struct feed_object *o = &f->objects.list[i];
+        if (!o->there || o->record.brand != brand) continue;
+        if (*owner && strcmp(o->owner, owner)) continue;
+        wanted_ids[count++] = o->record.id;
+    }
+    qsort(wanted_ids, count, sizeof *wanted_ids, by_number);
+    return count;
+}
+
+static inline void see_end(void *context, const struct record *r) {
+    *(uint32_t *)context += r->object.until_ms != 0;
+}
+
+static inline int ends_wrong(struct store *s, const struct feed *f) {
+    uint32_t count = 0, got = 0;
+    for (uint32_t i = 0; i < FEED_OBJECTS; i++) {
+        const struct feed_object *o = &f->objects.list[i];
+        count += o->there && o->record.until_ms && o->record.until_ms <= f->now_ms;
+    }
+    struct need need = {.kind = NEED_SWEEP, .object = SWEEP_OBJECTS, .count = FEED_OBJECTS,
+                        .order = (uint64_t)f->now_ms};
+    bool fine = store_load(s, &need, store_next_group(s) - 1, see_end, &got, why, sizeof why);
+    return !fine || got != count;
+}
+
+static inline int objects_wrong(struct store *s, struct feed *f) {
+    int wrong = names_wrong(s, f) + ends_wrong(s, f);
+    struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+    for (uint32_t brand = 1; brand <= 2; brand++)
+        for (uint32_t i = 0; i <= FEED_OWNERS; i++) {
+            char owner[8] = "";
+            if (i) snprintf(owner, sizeof owner, "o%u", i - 1);
+            struct walk walk = {.kind = WALK_OBJECTS, .object = FEED_OBJECT_KIND, .brand = brand,
+                                .owner = slice_text(owner)};
+            wrong += walk_wrong(v, f, walk, expect_objects(f, brand, owner));
+        }
     store_view_close(&v);
     return wrong;
 }

@@ -3,6 +3,7 @@
 #ifndef RELAIS_TESTS_UNIT_FEED_H
 #define RELAIS_TESTS_UNIT_FEED_H
 #include "store/codec.h"
+#include "tests/unit/feed_object.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct feed {
     bool lane_dirty[FEED_LANES + 1];
     uint32_t lane_count;
     uint8_t payload[512];
+    struct feed_objects objects;
 };
 
 static inline uint64_t feed_random(struct feed *f) {
@@ -172,10 +174,9 @@ static inline void feed_plain(struct feed *f, struct buffer *b) {
     uint32_t brand = 1 + feed_below(f, 2);
     switch (feed_below(f, 5)) {
     case 0:
-        r = (struct record){.kind = gone ? RECORD_OBJECT_GONE : RECORD_OBJECT, .object = {.kind = 2,
-            .brand = brand, .id = f->next_id++, .name = slice_text(name),
-            .body = slice_of(f->payload, gone ? 0 : 50)}};
-        break;
+        feed_object_change(&f->objects, feed_below(f, FEED_OBJECTS), feed_random(f), &f->next_id,
+                           ++f->now_ms, b);
+        return;
     case 1:
         r = (struct record){.kind = gone ? RECORD_DEDUP_GONE : RECORD_DEDUP, .dedup = {
             .brand = brand, .key = slice_text(name), .body_hash = 7, .task = f->next_id}};
@@ -198,8 +199,6 @@ static inline void feed_plain(struct feed *f, struct buffer *b) {
 
 /* One group of about `changes` changes. */
 static inline void feed_group(struct feed *f, struct buffer *b, uint32_t changes) {
-    struct record meta = {.kind = RECORD_META, .meta = {f->next_id + (1 << 20), 5}};
-    record_encode(b, &meta);
     for (uint32_t i = 0; i < changes; i++) {
         uint32_t what = feed_below(f, 10);
         if (what < 4 || !f->count) feed_create(f, b);
@@ -211,6 +210,9 @@ static inline void feed_group(struct feed *f, struct buffer *b, uint32_t changes
         if (f->lane_dirty[lane]) record_encode(b, &r);
         f->lane_dirty[lane] = false;
     }
+    struct record meta = {.kind = RECORD_META,
+                          .meta = {f->next_id + (1 << 20), 5, f->objects.count}};
+    record_encode(b, &meta);
     assert(!b->failed);
 }
 #endif

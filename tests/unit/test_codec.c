@@ -1,4 +1,5 @@
 /* Records survive the codec as they went in, and bytes that are no record are refused. */
+#include "proto/message.h"
 #include "store/codec.h"
 #include "tests/unit/tap.h"
 #include <stdlib.h>
@@ -99,9 +100,31 @@ static void any_task_part(struct record *r) {
     }
 }
 
+static void any_object(struct object_record *o, bool gone) {
+    static uint8_t texts[600];
+    struct buffer keys = {0};
+    for (uint64_t n = next() % 5; n--;) text_put(&keys, slice_of(pool, 1 + next() % 100));
+    memcpy(texts, keys.len ? keys.data : pool, keys.len);
+    *o = (struct object_record){.kind = (uint8_t)number(), .brand = (uint32_t)number(),
+        .id = number(), .name = bytes(255), .keys = slice_of(texts, keys.len),
+        .owner = bytes(99), .until_ms = (int64_t)(number() >> 1)};
+    buffer_free(&keys);
+    if (gone) return;
+    o->version = (uint32_t)number();
+    o->created_ms = (int64_t)number();
+    o->updated_ms = (int64_t)number();
+    o->body = bytes(1000);
+    o->file = number();
+    if (!o->file) return;
+    o->file_size = number();
+    o->file_name = bytes(60);
+    o->file_mime = bytes(60);
+    if (next() % 2) o->file_hash = slice_of(pool, 32);
+}
+
 static void any_plain(struct record *r) {
     switch ((int)r->kind) {
-    case RECORD_META: r->meta = (struct meta_record){number(), number()}; return;
+    case RECORD_META: r->meta = (struct meta_record){number(), number(), number()}; return;
     case RECORD_LANE: any_lane(&r->lane); return;
     case RECORD_QUEUE:
         r->queue = (struct queue_record){.brand = (uint32_t)number(), .name = bytes(60),
@@ -123,14 +146,7 @@ static void any_plain(struct record *r) {
         r->dedup = (struct dedup_record){.brand = (uint32_t)number(), .key = bytes(255)};
         return;
     case RECORD_OBJECT:
-        r->object = (struct object_record){.kind = (uint8_t)number(), .brand = (uint32_t)number(),
-            .id = number(), .created_ms = (int64_t)number(), .updated_ms = (int64_t)number(),
-            .name = bytes(255), .body = bytes(1000)};
-        return;
-    case RECORD_OBJECT_GONE:
-        r->object = (struct object_record){.kind = 9, .brand = (uint32_t)number(),
-                                           .name = bytes(9)};
-        return;
+    case RECORD_OBJECT_GONE: any_object(&r->object, r->kind == RECORD_OBJECT_GONE); return;
     case RECORD_FILE:
         r->file = (struct file_record){.file = number(), .task = number(), .size = number(),
             .brand = (uint32_t)number(), .created_ms = (int64_t)number(), .name = bytes(255),

@@ -57,6 +57,7 @@ static void answers_are_what_was_written(bool on_disk) {
         }
         if (feed_below(f, 2)) wrong += !store_settle(s);
         wrong += lanes_wrong(s, f) + due_wrong(s, f) + restore_wrong(s, f) + walks_wrong(s, f) +
+                 objects_wrong(s, f) +
                  sweep_wrong(s, f);
         if (on_disk && round % 8 == 7) {
             wrong += audit_findings(s);
