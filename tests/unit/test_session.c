@@ -315,6 +315,66 @@ static void checkpoints_are_repeated_until_acknowledged(void) {
          "the unanswered checkpoint goes over the new link too");
 }
 
+static struct message part_answer(uint64_t number, enum code code) {
+    return (struct message){.verb = VERB_ANSWER, .answer = {.number = number, .code = code}};
+}
+
+static void parts_are_repeated_until_acknowledged(void) {
+    static struct story s;
+    struct message okay;
+    open_with(&s, 2, false, false);
+    task(&s, 5, 50);
+    struct job *j = begin(&s);
+    is_int(session_part(&s.session, j, 1, slice_text("hello")), 1, "a part begins");
+    flush(&s);
+    uint64_t first = j->part_number;
+    okay = part_answer(first, CODE_OK);
+    hear(&s, &okay);
+    ok(j->parted == 1 && j->part_code == CODE_OK, "it is acknowledged by its number");
+    session_part(&s.session, j, 2, slice_text("world"));
+    flush(&s);
+    session_down(&s.session, s.now);
+    wait_until(&s, 300);
+    welcome(&s, 8, (struct verdict_row[]){{5, 50, VERDICT_KEEP}}, 1);
+    hear(&s, &okay);
+    is_int(j->parted, 1, "an old answer acknowledges nothing new");
+    is_int(j->part_seq, 2, "the part keeps its place in the result");
+    okay = part_answer(j->part_number, CODE_OK);
+    hear(&s, &okay);
+    is_int(j->parted, 2, "the right one does");
+    session_part(&s.session, j, 3, slice_text("late"));
+    okay = part_answer(j->part_number, CODE_ATTEMPT_SUPERSEDED);
+    hear(&s, &okay);
+    is_int(j->stop, REASON_LEASE_LOST, "a superseded attempt is told to stop");
+    told(&s, OPENED
+         "[  100] START 5@50\n[  100] LOG 5@50 hello\n[  100] LOG 5@50 world\n"
+         "[  300] (opens a connection)\n[  300] HELLO slots 2 held: 5@50/0*\n"
+         "[  300] LOG 5@50 world\n[  300] LOG 5@50 late\n",
+         "the unanswered part goes over the new link too");
+}
+
+static void parts_are_answered_and_log_lines_are_not(void) {
+    struct batch b = {0}, out = {0};
+    struct buffer bytes = {0};
+    struct frame f;
+    struct message line = {.verb = VERB_LOG}, part = {.verb = VERB_LOG};
+    line.report = (struct report){.task = 1, .epoch = 2, .level = 1, .text = slice_text("line")};
+    part.report = (struct report){.task = 1, .epoch = 2, .level = LOG_PART, .seq = 1,
+                                  .text = slice_text("part")};
+    batch_put(&b, &line);
+    uint64_t number = batch_put_part(&b, &part);
+    batch_take(&b, &out);
+    batch_frame(&out, &bytes, 3, 256, 1 << 20);
+    ok(frame_read(&f, bytes.data, bytes.len, 256) == CODE_OK && f.verb == VERB_LOG &&
+           f.request == 0, "a log line asks for no answer");
+    batch_frame(&out, &bytes, 3, 256, 1 << 20);
+    ok(frame_read(&f, bytes.data, bytes.len, 256) == CODE_OK && f.verb == VERB_LOG &&
+           f.request == number, "a part travels apart, under its own number");
+    batch_free(&b);
+    batch_free(&out);
+    buffer_free(&bytes);
+}
+
 static void beats_answer(struct story *s) {
     hear(s, &(struct message){.verb = VERB_BEAT, .number = s->session.contact.beat});
 }
@@ -513,6 +573,8 @@ int main(void) {
     stop_is_acknowledged();
     recall_takes_back_what_has_not_started();
     checkpoints_are_repeated_until_acknowledged();
+    parts_are_repeated_until_acknowledged();
+    parts_are_answered_and_log_lines_are_not();
     doubt_starts_nothing_new();
     doubt_can_stop_what_runs();
     silence_opens_a_new_connection();
