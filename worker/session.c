@@ -493,7 +493,7 @@ void session_report(struct session *s, struct job *j, const struct message *m, i
         job_report(s, j, m, now_ms);
 }
 
-void session_tell(struct session *s, struct job *j, struct message *m) {
+void session_remark(struct session *s, struct job *j, struct message *m) {
     uint8_t text[TEXT_BYTES_MAX];
     bool linked = s->contact.state == CONTACT_LINKED;
     if (!linked && (m->verb != VERB_LOG || s->batch.piles[VERB_LOG].items.len > LOG_BYTES_KEPT))

@@ -105,7 +105,7 @@ struct job *session_next(struct session *s, int64_t now_ms);
 /* Ends a job: m is a DONE, FAIL or RELEASE without task and epoch; its slices are copied. */
 void session_report(struct session *s, struct job *job, const struct message *m, int64_t now_ms);
 /* PROGRESS or LOG of a running job; dropped without a link, log lines only beyond their cap. */
-void session_tell(struct session *s, struct job *job, struct message *m);
+void session_remark(struct session *s, struct job *job, struct message *m);
 /* Begins a checkpoint; returns job->points, 0 when memory is out. Once job->pointed is as high it
  * is answered: job->point_code, job->checkpoint. One is under way at a time: a newer one takes the
  * place of an unanswered one. The broker numbers it: one that is said twice is stored twice. */

@@ -289,7 +289,7 @@ int relais_release(struct relais_worker *w, struct relais_task *task) {
 
 static int tell(struct relais_worker *w, struct relais_task *task, struct message *m) {
     pthread_mutex_lock(&w->dealer.lock);
-    session_tell(&w->session, job_of(task), m);
+    session_remark(&w->session, job_of(task), m);
     dealer_poke(&w->dealer);
     pthread_mutex_unlock(&w->dealer.lock);
     return RELAIS_OK;

@@ -189,7 +189,7 @@ void client_unwatch(struct core *c, const struct event *e) {
     struct link *link = &c->links[e->peer];
     uint64_t number = e->message->unwatch.number;
     if (watch_cancel(c, link, number) || feed_cancel(c, link, number) ||
-        command_cancel(c, link, number))
+        command_unwait(c, link, number))
         return;
     claim_cancel(c, link, number);
 }

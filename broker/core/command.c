@@ -195,7 +195,7 @@ void command_unlisten(struct core *c, struct station *st) {
     }
 }
 
-bool command_cancel(struct core *c, struct link *link, uint64_t number) {
+bool command_unwait(struct core *c, struct link *link, uint64_t number) {
     for (struct node *n = link->calls.next; n != &link->calls; n = n->next) {
         struct command_wait *w = owner_of(n, struct command_wait, in_link);
         if (w->number != number) continue;

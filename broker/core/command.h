@@ -57,5 +57,5 @@ void command_restore(struct core *c, const struct command_record *r);
 void command_timer(struct core *c, struct command_wait *w);
 void command_leave(struct core *c, struct link *link);
 void command_unlisten(struct core *c, struct station *st);
-bool command_cancel(struct core *c, struct link *link, uint64_t number);
+bool command_unwait(struct core *c, struct link *link, uint64_t number);
 #endif
