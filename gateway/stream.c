@@ -13,6 +13,7 @@ enum {
     CHUNK_BYTES = 256 << 10,   /* of a file, per message; less where many share the thread */
     UNANSWERED_MAX = 4,        /* chunks under way before the socket is read no further */
     READS_AHEAD = 3,           /* chunks asked for before the client took the first */
+    GROW_MS = 20000, /* a read of a growing file waits so long before it is asked again */
     WRITE_MS = 60000, SEAL_MS = 300000, /* a full disk cache may keep the endpoint for long */
     EVENTS_BEHIND_MAX = 64 << 10,
     KEEPALIVE_MS = 15000
@@ -253,7 +254,7 @@ void intake_drop(struct request *r) {
 struct piece { uint8_t *data; size_t len, at; bool here; };
 
 struct outlet {
-    bool events;
+    bool events, grows;
     uint32_t chunk_max;
     /* a file: pieces are asked for in order and kept in a ring */
     struct file_answer file;
@@ -268,7 +269,8 @@ struct outlet {
 };
 
 uint64_t outlet_size(const struct request *r) {
-    return r->outlet->events ? UINT64_MAX : r->outlet->to - r->outlet->from;
+    const struct outlet *o = r->outlet;
+    return o->events || o->grows ? UINT64_MAX : o->to - o->from;
 }
 
 static void piece_came(struct call *call, const struct message *answer, uint32_t count) {
@@ -352,7 +354,55 @@ static long events_read(struct outlet *o, uint8_t *to, size_t max) {
     return (long)n;
 }
 
+/* ---- a file that grows: what has come waits in `behind`; then the next piece is asked for ---- */
+
+static void growth_ask(struct request *r);
+
+static void growth_came(struct call *call, const struct message *answer, uint32_t count) {
+    struct request *r = call->owner;
+    struct outlet *o = r->outlet;
+    const struct file_bytes *b = &answer->file_bytes;
+    (void)count;
+    if (answer->verb != VERB_FILE_BYTES || b->code != CODE_OK) {
+        o->broken = true;
+    } else {
+        buffer_append(&o->behind, b->bytes.data, b->bytes.len);
+        if (o->behind.failed) abort();
+        o->asked += b->bytes.len;
+        o->ended = b->end;
+        if (b->bytes.len == 0 && !b->end) {
+            growth_ask(r);
+            return;
+        }
+    }
+    http_wake(r);
+}
+
+static void growth_ask(struct request *r) {
+    struct outlet *o = r->outlet;
+    struct server *s = r->server;
+    const struct message m = {.verb = VERB_FILE_READ,
+                              .file = {.id = o->file.file, .offset = o->asked,
+                                       .size = o->chunk_max, .wait_ms = GROW_MS}};
+    struct call *call = link_send(s->link, &r->x.who, &m, WRITE_MS, s->now_ms);
+    if (call == NULL) {
+        o->broken = true;
+        http_wake(r);
+        return;
+    }
+    call->owner = r;
+    call->done = growth_came;
+    list_push(&r->calls, &call->of_owner);
+}
+
+static long growth_read(struct request *r, uint8_t *to, size_t max) {
+    const long n = events_read(r->outlet, to, max);
+    if (n > 0 && r->outlet->behind.len == 0 && !r->outlet->ended) growth_ask(r);
+    return n;
+}
+
 long outlet_read(struct request *r, uint8_t *to, size_t max) {
+    if (r->outlet->grows) return growth_read(r, to, max);
     return r->outlet->events ? events_read(r->outlet, to, max) : file_read(r, to, max);
 }
 
@@ -480,6 +530,20 @@ void exchange_file(struct exchange *x, const struct file_answer *file) {
     o->from = o->asked = from;
     o->to = to;
     if (!r->head_only) pieces_ask(r);
+    http_wake(r);
+}
+
+void exchange_growing(struct exchange *x, const struct file_answer *file, uint64_t from) {
+    struct request *r = request_of(x);
+    file_headers(x, file);
+    exchange_set(x, "Accept-Ranges", "none");
+    struct outlet *o = outlet_begin(r, 200);
+    o->grows = true;
+    o->file = (struct file_answer){.file = file->file};
+    o->chunk_max = chunk_bytes(r->server);
+    r->server->files++;
+    o->asked = from;
+    if (!r->head_only) growth_ask(r);
     http_wake(r);
 }
 

@@ -5,19 +5,18 @@ struct load {
     uint64_t file, size, ticket;
     uint8_t *bytes;
     uint32_t len;
-    void *before; /* x->state of the caller */
     load_then *then;
 };
 
 static void load_ask(struct exchange *x);
 
 static void load_end(struct exchange *x, const struct load *load) {
-    x->state = load->before;
+    x->load = NULL;
     load->then(x, slice_of(load->bytes, load->len));
 }
 
 static void load_took(struct exchange *x, const struct message *answer) {
-    struct load *load = x->state;
+    struct load *load = x->load;
     struct slice bytes = answer->file_bytes.bytes;
     if (answer->verb != VERB_FILE_BYTES || bytes.len > load->size - load->len ||
         (bytes.len == 0 && load->len < load->size)) {
@@ -31,7 +30,7 @@ static void load_took(struct exchange *x, const struct message *answer) {
 }
 
 static void load_ask(struct exchange *x) {
-    const struct load *load = x->state;
+    const struct load *load = x->load;
     uint64_t left = load->size - load->len;
     struct message m = {.verb = VERB_FILE_READ,
                         .file = {.id = load->file,
@@ -43,11 +42,11 @@ static void load_ask(struct exchange *x) {
 
 void load_file(struct exchange *x, uint64_t file, uint64_t size, uint64_t ticket,
                load_then *then) {
-    assert(size <= LOAD_MAX);
+    assert(size <= LOAD_MAX && x->load == NULL);
     struct load *load = exchange_alloc(x, sizeof *load);
-    *load = (struct load){.file = file, .size = size, .ticket = ticket, .before = x->state,
+    *load = (struct load){.file = file, .size = size, .ticket = ticket,
                           .bytes = exchange_alloc(x, (size_t)size + 1), .then = then};
-    x->state = load;
+    x->load = load;
     if (size > 0) load_ask(x);
     else load_end(x, load);
 }

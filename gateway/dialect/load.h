@@ -1,8 +1,8 @@
 /* load.h - a stored file read into memory, for results that outgrew a message.
  *
  * Asks the file endpoint for the file in chunks of LOAD_CHUNK and calls `then` once with all of
- * it. x->state is put aside meanwhile and stands again when `then` is called. Bytes live as long
- * as the exchange. Only for files of at most LOAD_MAX bytes: asserted.
+ * it; one file at a time. Bytes live as long as the exchange. Only for files of at most LOAD_MAX
+ * bytes: asserted.
  *
  * Refusals end the exchange: NOT_FOUND, UNAVAILABLE. */
 #ifndef RELAIS_GATEWAY_DIALECT_LOAD_H

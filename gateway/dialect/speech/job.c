@@ -5,10 +5,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { KEY_MAX = 255, FILE_NAME_MAX = 128 /* bytes the broker keeps of a name */ };
+enum { KEY_MAX = 255, FILE_NAME_MAX = 128 /* bytes the broker keeps of a name */,
+       SPEAKERS_MAX = 100 };
 static const char no_audio[] = "Aucun fichier audio fourni";
-static const char queued[] = "Votre demande est dans la file d'attente";
-
 /* ---- createJob ---- */
 
 static bool is_audio_name(const char *name) {
@@ -27,8 +26,50 @@ static struct upload *audio_find(struct exchange *x) {
     return audio != NULL ? audio : exchange_upload(x, "audio_file");
 }
 
+/* ---- how many speakers ---- */
+
+struct speakers { int64_t least, most; }; /* 0 = not given */
+
+static int64_t speakers_read(struct exchange *x, const char *name) {
+    const struct slice text = exchange_field(x, name);
+    int64_t number = 0;
+    if (text.len == 0) return 0;
+    for (uint32_t i = 0; i < text.len && number <= SPEAKERS_MAX; i++) {
+        const uint8_t c = text.data[i];
+        if (c < '0' || c > '9') {
+            field_refuse(&x->errors, name, exchange_print(x, "%s doit être un entier", name));
+            return 0;
+        }
+        number = 10 * number + c - '0';
+    }
+    if (number >= 1 && number <= SPEAKERS_MAX) return number;
+    field_refuse(&x->errors, name,
+                 exchange_print(x, "%s doit être compris entre 1 et %d", name, SPEAKERS_MAX));
+    return 0;
+}
+
+static void field_known(struct exchange *x, const char *name) {
+    static const char *const known[] = {"audioFile", "audio_file", "language", "min_speakers",
+                                        "max_speakers"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(name, known[i]) == 0) return;
+    field_refuse(&x->errors, name, exchange_print(x, "Champ inconnu : %s", name));
+}
+
+static struct speakers speakers_take(struct exchange *x) {
+    for (uint32_t i = 0; i < x->field_count; i++) field_known(x, x->fields[i].name);
+    for (uint32_t i = 0; i < x->upload_count; i++) field_known(x, x->uploads[i].name);
+    const struct speakers s = {speakers_read(x, "min_speakers"), speakers_read(x, "max_speakers")};
+    if (s.most > 0 && s.least > s.most)
+        field_refuse(&x->errors, "min_speakers",
+                     "min_speakers ne peut pas dépasser max_speakers");
+    return s;
+}
+
+/* ---- createJob of a recording ---- */
+
 static struct slice payload_make(struct exchange *x, const struct upload *audio,
-                                 const char *language) {
+                                 const char *language, const struct speakers *speakers) {
     char hash[2 * sizeof audio->hash + 1];
     sodium_bin2hex(hash, sizeof hash, audio->hash, sizeof audio->hash);
     struct out o = {0};
@@ -39,6 +80,14 @@ static struct slice payload_make(struct exchange *x, const struct upload *audio,
     out_string(&o, audio->file_name);
     out_key(&o, "sha256");
     out_string(&o, hash);
+    if (mode_of(x)->speakers) {
+        out_key(&o, "min_speakers");
+        out_integer(&o, speakers->least > 0 ? speakers->least : 1);
+    }
+    if (speakers->most > 0) {
+        out_key(&o, "max_speakers");
+        out_integer(&o, speakers->most);
+    }
     out_object_end(&o);
     struct slice payload = exchange_copy(x, buffer_slice(&o.body));
     buffer_free(&o.body);
@@ -46,61 +95,77 @@ static struct slice payload_make(struct exchange *x, const struct upload *audio,
 }
 
 bool job_create_read(struct exchange *x, struct message *m) {
-    char language[LANGUAGE_SIZE];
+    char language[LANGUAGE_SIZE] = "";
+    struct speakers speakers = {0};
+    const struct mode *mode = mode_of(x);
     const struct upload *audio = audio_find(x);
-    const char *key = exchange_header(x, "Idempotency-Key");
     if (audio == NULL) return exchange_refuse(x, CODE_VALIDATION_ERROR, no_audio);
     if (audio->size == 0) field_refuse(&x->errors, "audioFile", "Le fichier audio est vide");
     if (!language_read(x, exchange_field(x, "language"), language))
         field_refuse(&x->errors, "language", "La langue doit être un code de deux lettres");
-    if (key != NULL && (*key == '\0' || strlen(key) > KEY_MAX))
-        field_refuse(&x->errors, "Idempotency-Key",
-                     "La clé d'idempotence doit faire de 1 à 255 octets");
-    if (x->who.brand == 0)
-        field_refuse(&x->errors, "X-Brand-ID", "Une seule marque doit être choisie");
-    if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
-    m->submit.queue = slice_text(BATCH_QUEUE);
-    m->submit.type = slice_text(BATCH_TYPE);
-    m->submit.payload = payload_make(x, audio, language);
+    if (mode->speakers) speakers = speakers_take(x);
     struct options *options = &m->submit.options;
-    options->set = SET_RETRIES | SET_KEEP;
-    options->dialect = SPEECH_NUMBER;
-    options->retries = SPEECH_RETRIES;
-    options->keep_ms = setting_keep_ms(x);
-    options->labels = slice_text(exchange_print(x, "language=%s", language));
+    if (!job_options_read(x, language, options)) return false;
+    m->submit.queue = mode_queue(x, mode);
+    m->submit.type = slice_text(mode->type);
+    m->submit.payload = payload_make(x, audio, language, &speakers);
     options->source_file = audio->file;
     options->source_size = audio->size;
     options->source_name = slice_text(audio->file_name);
     options->source_name.len = utf8_cut(options->source_name, FILE_NAME_MAX);
     options->source_mime = slice_text(audio->mime);
     options->source_hash = slice_of(audio->hash, sizeof audio->hash);
+    return true;
+}
+
+bool job_options_read(struct exchange *x, const char *language, struct options *options) {
+    const char *key = exchange_header(x, "Idempotency-Key");
+    if (key != NULL && (*key == '\0' || strlen(key) > KEY_MAX))
+        field_refuse(&x->errors, "Idempotency-Key",
+                     "La clé d'idempotence doit faire de 1 à 255 octets");
+    if (x->who.brand == 0)
+        field_refuse(&x->errors, "X-Brand-ID", "Une seule marque doit être choisie");
+    if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
+    options->set = SET_RETRIES | SET_KEEP;
+    options->dialect = SPEECH_NUMBER;
+    options->retries = SPEECH_RETRIES;
+    options->keep_ms = setting_keep_ms(x);
+    options->labels = slice_text(exchange_print(x, "language=%s", language));
     if (key != NULL) options->key = slice_text(key);
     return true;
 }
 
-static void created_write(struct exchange *x, const struct message *answer) {
-    const uint64_t *id = x->state;
-    bool viewed = exchange_code(answer) == CODE_OK;
-    const char *status = exchange_option(x, "speech_create_status");
+void job_created_open(struct exchange *x, uint64_t id, const struct view *v) {
     struct out *o = &x->out;
     out_object(o);
     out_key(o, "data");
     out_object(o);
-    job_id_write(x, *id);
+    job_id_write(x, id);
     out_key(o, "status");
-    out_string(o, queued);
+    out_string(o, mode_of(x)->queued);
     out_key(o, "message");
-    out_string(o, queued);
+    out_string(o, mode_of(x)->queued);
     out_key(o, "state");
     out_string(o, "PENDING");
     out_key(o, "position");
-    if (viewed && answer->view.place > 0) out_unsigned(o, answer->view.place);
+    if (v != NULL && v->place > 0) out_unsigned(o, v->place);
     else out_null(o);
-    out_object_end(o);
-    out_key(o, "status");
-    out_string(o, exchange_option(x, "envelope_status"));
-    out_object_end(o);
+}
+
+void job_created_close(struct exchange *x) {
+    const char *status = exchange_option(x, "speech_create_status");
+    out_object_end(&x->out);
+    out_key(&x->out, "status");
+    out_string(&x->out, exchange_option(x, "envelope_status"));
+    out_object_end(&x->out);
     exchange_answer(x, status != NULL && strcmp(status, "202") == 0 ? 202 : x->route->status);
+}
+
+static void created_write(struct exchange *x, const struct message *answer) {
+    const uint64_t *id = x->state;
+    const bool viewed = exchange_code(answer) == CODE_OK;
+    job_created_open(x, *id, viewed ? &answer->view : NULL);
+    job_created_close(x);
 }
 
 /* The job is durable now; its place in the queue is one more question. */

@@ -11,8 +11,8 @@ enum {
 
 static struct question jobs_question(const struct exchange *x) {
     return (struct question){.kind = slice_text("tasks"),
-                             .queue = slice_text(BATCH_QUEUE),
-                             .type = slice_text(BATCH_TYPE),
+                             .queue = mode_queue(x, mode_of(x)),
+                             .type = slice_text(mode_of(x)->type),
                              .brand = x->who.brand,
                              .priority = -1,
                              .dialect = SPEECH_NUMBER,
@@ -132,7 +132,7 @@ static void workers_write(struct exchange *x, const struct message *answer) {
     struct out *o = &x->out;
     envelope_open(x);
     out_key(o, "queue");
-    out_string(o, BATCH_QUEUE);
+    out_text(o, mode_queue(x, mode_of(x)));
     out_key(o, "length");
     out_integer(o, state->waiting);
     out_key(o, "processing");
@@ -146,7 +146,7 @@ static void working_write(struct exchange *x, const struct message *answer) {
     struct queue_state *state = x->state;
     struct message m = {.verb = VERB_ASK,
                         .question = {.kind = slice_text("workers"),
-                                     .queue = slice_text(BATCH_QUEUE),
+                                     .queue = mode_queue(x, mode_of(x)),
                                      .brand = x->who.brand,
                                      .priority = -1,
                                      .dialect = -1,

@@ -1,6 +1,6 @@
-/* result.c - a job as its client sees it. A wait and a stream of events are the same loop: WATCH
- * answers when the job's version has changed, or at the deadline. A transcription that outgrew the
- * task's record is a file: it is read first, and then the job again. */
+/* result.c - a job as its client sees it. A wait is a loop: WATCH answers when the job's version has
+ * changed, or at the deadline. A transcription that outgrew the task's record is a file: it is read
+ * first, and then the job again. Of a recording that still grows it is asked how much is there. */
 #include "gateway/dialect/load.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/setting.h"
@@ -8,8 +8,6 @@
 #include "proto/host/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { WATCH_MS = 15000 };
 
 /* ---- the transcription ---- */
 
@@ -29,6 +27,22 @@ static struct slice text_member(const json_t *object, const char *const *names) 
             return slice_of(json_string_value(value), json_string_length(value));
     }
     return (struct slice){0};
+}
+
+/* What was said, when the worker gave segments alone. */
+static struct slice segments_join(struct exchange *x, const json_t *segments) {
+    struct buffer text = {0};
+    size_t index;
+    json_t *one;
+    json_array_foreach(segments, index, one) {
+        const json_t *words = json_object_get(one, "text");
+        if (!json_is_string(words)) continue;
+        if (text.len > 0) buffer_byte(&text, ' ');
+        buffer_append(&text, json_string_value(words), json_string_length(words));
+    }
+    struct slice joined = exchange_copy(x, buffer_slice(&text));
+    buffer_free(&text);
+    return joined;
 }
 
 /* result{full_text, segments, language} and whatever else the worker said beside them. */
@@ -63,28 +77,32 @@ static void result_write(struct exchange *x, json_t *given, struct slice text,
     out_object_end(o);
 }
 
-static const char *result_url(struct exchange *x, uint64_t id) {
+static const char *result_url(struct exchange *x, const struct mode *mode, uint64_t id) {
     char text[JOB_UUID_SIZE];
     spell_job(x, id, text);
-    return exchange_print(x, "%s/api/batchTranscription/%s/result", exchange_origin(x), text);
+    return exchange_print(x, "%s/api/%sTranscription/%s/result", exchange_origin(x), mode->name,
+                          text);
 }
 
 /* A JSON object is the result, any other text is the transcription itself. */
 static void completed_write(struct exchange *x, const struct view *v, struct slice bytes) {
+    const struct mode *mode = mode_of_view(v);
     static const char *const names[] = {"full_text", "transcription", "text", NULL};
     char why[1];
     bytes = blanks_trim(bytes);
     json_t *given = bytes.len > 0 && bytes.data[0] == '{' ? json_parse(bytes, why, sizeof why)
                                                           : NULL;
     struct slice text = given != NULL ? text_member(given, names) : bytes;
+    if (given != NULL && text.len == 0)
+        text = segments_join(x, json_object_get(given, "segments"));
     out_key(&x->out, "transcription");
     out_text(&x->out, text);
     result_write(x, given, text, job_language(x, v->labels));
     if (v->result.result_file != 0) {
         out_key(&x->out, "result_url");
-        out_string(&x->out, result_url(x, v->head.id));
+        out_string(&x->out, result_url(x, mode, v->head.id));
     }
-    out_key(&x->out, "transcription_time");
+    out_key(&x->out, mode->time_key);
     out_number(&x->out, v->head.started_ms > 0
                             ? (double)(v->head.finished_ms - v->head.started_ms) / 1000.0
                             : 0);
@@ -144,9 +162,7 @@ static void attempts_write(struct exchange *x, const struct view *v) {
     out_list_end(o);
 }
 
-/* Members of the result as the contract has them; also what an event carries. `loaded` is the
- * content of a result file. */
-static void job_result_write(struct exchange *x, const struct view *v, struct slice loaded) {
+void job_result_write(struct exchange *x, const struct view *v, struct slice loaded) {
     struct out *o = &x->out;
     const char *state = job_state(v->head.status);
     job_id_write(x, v->head.id);
@@ -174,8 +190,7 @@ static void job_result_write(struct exchange *x, const struct view *v, struct sl
     if (logs != NULL && strcmp(logs, "0") != 0) attempts_write(x, v);
 }
 
-/* True when the content of the view's result file must be read, and can be. */
-static bool must_load(const struct view *v, struct slice loaded) {
+bool job_must_load(const struct view *v, struct slice loaded) {
     return v->head.status == STATUS_COMPLETED && v->result.result_file != 0 &&
            loaded.data == NULL && v->result_size <= LOAD_MAX;
 }
@@ -185,14 +200,15 @@ static bool must_load(const struct view *v, struct slice loaded) {
 struct reading {
     int64_t until_ms;    /* monotonic: the end of the wait */
     uint64_t id;
-    uint32_t version;    /* events: the newest that was told */
+    bool asked;          /* how much of the recording there is */
+    struct recording recording;
     struct slice loaded; /* the result file */
 };
 
 static void get_again(struct exchange *x, exchange_then *then) {
     const struct reading *reading = x->state;
     struct message m = {.verb = VERB_GET,
-                        .ref = {.id = reading->id, .want = WANT_RESULT | WANT_ATTEMPTS}};
+                        .ref = {.id = reading->id, .want = WANT_BODY | WANT_RESULT | WANT_ATTEMPTS}};
     exchange_send(x, &m, then);
 }
 
@@ -208,10 +224,23 @@ static void result_answer(struct exchange *x, const struct view *v) {
     }
     envelope_open(x);
     job_result_write(x, v, reading->loaded);
+    if (reading->asked) recording_write(&x->out, &reading->recording);
     envelope_close(x);
 }
 
 static void result_go_on(struct exchange *x, const struct message *answer);
+
+static void recording_asked(struct exchange *x, const struct message *answer) {
+    struct reading *reading = x->state;
+    reading->asked = true;
+    recording_read(answer, &reading->recording);
+    get_again(x, result_go_on);
+}
+
+static void recording_ask(struct exchange *x, uint64_t file) {
+    const struct message m = {.verb = VERB_FILE_STAT, .file = {.id = file, .seq = -1}};
+    exchange_try(x, &m, recording_asked);
+}
 
 static void result_loaded(struct exchange *x, struct slice bytes) {
     struct reading *reading = x->state;
@@ -224,17 +253,20 @@ static void result_go_on(struct exchange *x, const struct message *answer) {
     const struct view *v = &answer->view;
     if (!job_check(x, v)) return;
     int64_t left_ms = reading->until_ms - clock_mono_ms();
-    if (must_load(v, reading->loaded)) {
+    if (job_must_load(v, reading->loaded)) {
         load_file(x, v->result.result_file, v->result_size, v->result_ticket, result_loaded);
         return;
     }
     if (status_ended(v->head.status) || left_ms <= 0) {
-        result_answer(x, v);
+        if (v->head.flags & TASK_STREAM && !status_ended(v->head.status) && !reading->asked)
+            recording_ask(x, v->body.source_file);
+        else
+            result_answer(x, v);
         return;
     }
     struct message m = {.verb = VERB_WATCH,
                         .ref = {.id = v->head.id,
-                                .want = WANT_RESULT | WANT_ATTEMPTS,
+                                .want = WANT_BODY | WANT_RESULT | WANT_ATTEMPTS,
                                 .version = v->head.version,
                                 .wait_ms = (uint32_t)left_ms}};
     exchange_send(x, &m, result_go_on);
@@ -282,70 +314,5 @@ bool job_bytes_read(struct exchange *x, struct message *m) {
     struct message get = {.verb = VERB_GET, .ref = {.want = WANT_RESULT}};
     (void)m;
     if (job_id_read(x, &get.ref.id)) exchange_send(x, &get, bytes_answer);
-    return false;
-}
-
-/* ---- events ---- */
-
-static void event_go_on(struct exchange *x, const struct message *answer);
-
-static void event_loaded(struct exchange *x, struct slice bytes) {
-    struct reading *reading = x->state;
-    reading->loaded = bytes;
-    get_again(x, event_go_on);
-}
-
-static void event_tell(struct exchange *x, const struct view *v) {
-    struct reading *reading = x->state;
-    char id[24];
-    reading->version = v->head.version;
-    buffer_clear(&x->out.body);
-    x->out = (struct out){.body = x->out.body};
-    out_object(&x->out);
-    job_result_write(x, v, reading->loaded);
-    out_object_end(&x->out);
-    snprintf(id, sizeof id, "%u", v->head.version);
-    exchange_event(x, "state", id, buffer_slice(&x->out.body));
-}
-
-static void event_go_on(struct exchange *x, const struct message *answer) {
-    const struct reading *reading = x->state;
-    const struct view *v = &answer->view;
-    if (exchange_code(answer) != CODE_OK) { /* gone with its retention, or the broker is away */
-        exchange_end(x);
-        return;
-    }
-    if (must_load(v, reading->loaded)) {
-        load_file(x, v->result.result_file, v->result_size, v->result_ticket, event_loaded);
-        return;
-    }
-    if (v->head.version != reading->version) event_tell(x, v);
-    if (status_ended(v->head.status)) {
-        exchange_end(x);
-        return;
-    }
-    struct message m = {.verb = VERB_WATCH,
-                        .ref = {.id = v->head.id,
-                                .want = WANT_RESULT,
-                                .version = v->head.version,
-                                .wait_ms = WATCH_MS}};
-    exchange_try(x, &m, event_go_on);
-}
-
-static void events_open(struct exchange *x, const struct message *answer) {
-    if (!job_check(x, &answer->view)) return;
-    exchange_events(x);
-    event_go_on(x, answer);
-}
-
-/* A client that comes back with Last-Event-ID has seen that version: it gets the next one. */
-bool job_events_read(struct exchange *x, struct message *m) {
-    struct reading *reading = exchange_alloc(x, sizeof *reading);
-    const char *last = exchange_header(x, "Last-Event-ID");
-    (void)m;
-    if (last != NULL) reading->version = (uint32_t)strtoul(last, NULL, 10);
-    if (!job_id_read(x, &reading->id)) return false;
-    x->state = reading;
-    get_again(x, events_open);
     return false;
 }

@@ -6,19 +6,16 @@
 
 enum {
     CLIENT_GUARD = GUARD_USER | GUARD_SERVICE | GUARD_ADMIN,
-    REPORT_BYTES_MAX = 4 << 20
+    EVENTS_GUARD = CLIENT_GUARD | GUARD_QUERY,
+    REPORT_BYTES_MAX = 4 << 20, CREATE_BYTES_MAX = 64 << 10
 };
 
-/* One mode's routes under one of its two spellings. */
-#define MODE_ROUTES(base) \
-    {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
-     job_create_read, job_create_write, "takes a recording", NULL, job_create_part}, \
-    {METHOD_POST, base "/uploadAudio", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
-     job_create_read, job_create_write, "the same", NULL, job_create_part}, \
+/* What every mode has, under one of its two spellings. */
+#define JOB_ROUTES(base) \
     {METHOD_GET, base "/result", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
      job_result_read, NULL, "a job's state, and its transcription", NULL, NULL}, \
-    {METHOD_GET, base "/events", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     job_events_read, NULL, "the same as it changes, as server-sent events", NULL, NULL}, \
+    {METHOD_GET, base "/events", EVENTS_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     events_read, NULL, "the same as it changes, as server-sent events", NULL, NULL}, \
     {METHOD_DELETE, base "/cancel", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
      job_cancel_read, NULL, "cancels a job", NULL, NULL}, \
     {METHOD_POST, base "/cancel", CLIENT_GUARD, BODY_JSON, 0, VERB_NONE, 200, \
@@ -33,31 +30,55 @@ enum {
      job_queue_read, job_queue_write, "how many jobs wait and run", NULL, NULL}, \
     {METHOD_POST, base "/claim", GUARD_WORKER, BODY_JSON, 0, VERB_CLAIM, 200, \
      job_claim_read, job_claim_write, "hands a job to the calling worker", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/progress", GUARD_WORKER, BODY_JSON, 0, VERB_PROGRESS, 200, \
-     job_progress_read, job_progress_write, "says how far it is; renews the lease", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/checkpoint", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, \
-     VERB_CHECKPOINT, 200, job_checkpoint_read, job_checkpoint_write, "stores a resume point", \
-     NULL, NULL}, \
-    {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_DONE, \
-     200, job_complete_read, job_settled_write, "ends the job with its transcription", NULL, \
-     NULL}, \
+    {METHOD_POST, base "/{id}/progress", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
+     job_progress_read, NULL, "says how far it is; renews the lease", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/checkpoint", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_NONE, 200, \
+     job_checkpoint_read, NULL, "stores a resume point", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_NONE, 200, \
+     job_complete_read, NULL, "ends the job with its transcription", NULL, NULL}, \
     {METHOD_PUT, base "/{id}/result", GUARD_WORKER, BODY_FILE, 0, VERB_NONE, 200, \
      job_put_result_read, NULL, "the same, the body being the result of any size", NULL, NULL}, \
     {METHOD_GET, base "/{id}/result", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
      job_bytes_read, NULL, "the result as the worker gave it", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_FAIL, 200, \
-     job_fail_read, job_settled_write, "ends the attempt in failure", NULL, NULL}, \
-    {METHOD_GET, base "/{id}/audio", GUARD_WORKER, BODY_NONE, 0, VERB_START, 200, \
-     job_audio_read, job_audio_write, "the recording; takes Range", NULL, NULL}
+    {METHOD_POST, base "/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
+     job_fail_read, NULL, "ends the attempt in failure", NULL, NULL}, \
+    {METHOD_GET, base "/{id}/audio", GUARD_WORKER, BODY_NONE, 0, VERB_NONE, 200, \
+     job_audio_read, NULL, "the recording; takes Range once it is whole", NULL, NULL}
+
+/* Modes that take a whole recording. */
+#define UPLOAD_ROUTES(base) \
+    {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
+     job_create_read, job_create_write, "takes a recording", NULL, job_create_part}, \
+    {METHOD_POST, base "/uploadAudio", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
+     job_create_read, job_create_write, "the same", NULL, job_create_part}
+
+/* The mode that takes it as it is made. */
+#define STREAM_ROUTES(base) \
+    {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_BYTES, CREATE_BYTES_MAX, VERB_NONE, 200, \
+     recording_create_read, NULL, "opens a job whose recording comes later", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/audio", CLIENT_GUARD, BODY_BYTES, RECORDING_CHUNK_MAX, VERB_NONE, 200, \
+     recording_append_read, NULL, "adds a chunk to the recording", NULL, NULL}, \
+    {METHOD_POST, base "/{id}/end", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     recording_end_read, NULL, "ends the recording", NULL, NULL}
 
 static const struct route routes[] = {
-    MODE_ROUTES("/api/batchTranscription"),
-    MODE_ROUTES("/api/batch"),
+    UPLOAD_ROUTES("/api/batchTranscription"),
+    JOB_ROUTES("/api/batchTranscription"),
+    UPLOAD_ROUTES("/api/batch"),
+    JOB_ROUTES("/api/batch"),
+    STREAM_ROUTES("/api/streamingTranscription"),
+    JOB_ROUTES("/api/streamingTranscription"),
+    STREAM_ROUTES("/api/streaming"),
+    JOB_ROUTES("/api/streaming"),
+    UPLOAD_ROUTES("/api/diarizationTranscription"),
+    JOB_ROUTES("/api/diarizationTranscription"),
+    UPLOAD_ROUTES("/api/diarization"),
+    JOB_ROUTES("/api/diarization"),
 };
 
-static const char *const prefixes[] = {"/api/batchTranscription", "/api/batch",
-                                       "/api/streamingTranscription",
-                                       "/api/diarizationTranscription", NULL};
+static const char *const prefixes[] = {
+    "/api/batchTranscription", "/api/batch", "/api/streamingTranscription", "/api/streaming",
+    "/api/diarizationTranscription", "/api/diarization", "/api/jobs", NULL};
 
 /* ---- the envelope ---- */
 
@@ -83,6 +104,7 @@ static const char *sentence_of(const struct exchange *x, int status, const char 
     case 404:
         return x->cause == CAUSE_NO_SUCH_PATH ? "Cette adresse n'existe pas" : "Job introuvable";
     case 405: return "Méthode non autorisée";
+    case 410: return "Le flux audio est terminé";
     case 413: return "Fichier ou requête trop volumineux";
     case 415: return "Type de contenu non pris en charge";
     case 429: return "Trop de requêtes, réessayez plus tard";
@@ -98,6 +120,7 @@ static const char *conflict_text(enum code code) {
     case CODE_ATTEMPT_SUPERSEDED: return "Cette tentative ne détient plus le bail";
     case CODE_IDEMPOTENCY_CONFLICT:
         return "Cette clé d'idempotence a déjà servi pour une autre requête";
+    case CODE_CONFLICT: return "Ce numéro ne suit pas le précédent";
     default: return "Le job est déjà terminé";
     }
 }
@@ -200,10 +223,14 @@ bool job_id_read(struct exchange *x, uint64_t *ret_id) {
     return spell_job_read(x, text, ret_id) || exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
 }
 
+bool job_visible(const struct exchange *x, const struct view *v) {
+    const struct mode *named = mode_of(x), *mode = mode_of_view(v);
+    return mode != NULL && (named == NULL || named == mode) &&
+           (x->who.brand == 0 || v->head.brand == x->who.brand);
+}
+
 bool job_check(struct exchange *x, const struct view *v) {
-    bool own = v->head.dialect == SPEECH_NUMBER && slice_equal(v->type, slice_text(BATCH_TYPE)) &&
-               (x->who.brand == 0 || v->head.brand == x->who.brand);
-    return own || exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
+    return job_visible(x, v) || exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
 }
 
 const char *job_language(struct exchange *x, struct slice labels) {
