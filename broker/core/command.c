@@ -86,6 +86,7 @@ static void command_changed(struct core *c, struct command *cmd) {
 
 static void wait_drop(struct core *c, struct command_wait *w) {
     heap_clear(&c->clock, &w->timer);
+    list_unlink(&w->called);
     list_unlink(&w->in_link);
     list_unlink(&w->in_list);
     watch_count(c, w->link, -1);
@@ -178,7 +179,17 @@ void command_timer(struct core *c, struct command_wait *w) {
 static void command_call(struct core *c, struct station *st) {
     struct node *n = list_first(&st->listeners);
     if (!n) n = list_first(&st->fleet->listeners);
-    if (n) heap_set(&c->clock, &owner_of(n, struct command_wait, in_list)->timer, c->now);
+    if (!n) return;
+    struct command_wait *w = owner_of(n, struct command_wait, in_list);
+    if (list_empty(&w->called)) list_push(&c->called, &w->called);
+}
+
+void command_flush(struct core *c) {
+    for (struct node *n; (n = list_first(&c->called));) {
+        struct command_wait *w = owner_of(n, struct command_wait, called);
+        list_unlink(n);
+        if (!wait_answer(c, w)) wait_arm(c, w);
+    }
 }
 
 void command_leave(struct core *c, struct link *link) {
@@ -280,6 +291,15 @@ void command_drop_own(struct core *c, struct station *st, uint32_t types) {
         next = n->next;
         struct command *cmd = owner_of(n, struct command, in_station);
         if (!cmd->session && bit(cmd) & types) command_drop(c, cmd);
+    }
+}
+
+void command_stopped(struct core *c, struct station *st) {
+    for (struct node *n = st->commands.next, *next; n != &st->commands; n = next) {
+        next = n->next;
+        struct command *cmd = owner_of(n, struct command, in_station);
+        bool own = cmd->session && cmd->session->station == st;
+        if (bit(cmd) & COMMANDS_STOP && !own && cmd->mark != st->mark) command_drop(c, cmd);
     }
 }
 
@@ -421,6 +441,7 @@ static void commands_wait(struct core *c, const struct event *e, struct fleet *f
     *w = (struct command_wait){.link = link, .fleet = f, .station = st, .limit = limit,
                                .number = e->message->number, .until = c->now + wait};
     w->timer.kind = TIMER_COMMANDS;
+    list_init(&w->called);
     list_push(&link->calls, &w->in_link);
     list_push(st ? &st->listeners : &f->listeners, &w->in_list);
     watch_count(c, link, 1);

@@ -40,6 +40,8 @@ void command_drop_all(struct core *c, struct session *s, const struct station *s
                       uint32_t types);
 /* The station's own (DRAIN, REGISTER) of the types in the mask. */
 void command_drop_own(struct core *c, struct station *st, uint32_t types);
+/* After a whole list of the station's: what it was to stop and no longer has is stopped. */
+void command_stopped(struct core *c, struct station *st);
 /* Its messages go to `to`, behind what waits there; NULL = they wait without a station. */
 void command_move(struct core *c, struct session *s, struct station *to);
 /* The session goes: its messages and starts with it; what stops it stays. */
@@ -53,6 +55,8 @@ uint32_t command_peek(const struct station *st, uint32_t limit, struct buffer *r
 int64_t command_expire(struct core *c, struct station *st);
 struct command_record command_record_of(const struct command *cmd);
 void command_restore(struct core *c, const struct command_record *r);
+/* At the end of a step: waits for which something came are answered. */
+void command_flush(struct core *c);
 /* A parked COMMANDS: its time, its link's or its station's end, UNWATCH of its number. */
 void command_timer(struct core *c, struct command_wait *w);
 void command_leave(struct core *c, struct link *link);

@@ -230,6 +230,7 @@ void core_step(struct core *c, const struct event *e, struct effects *fx) {
     if (!list_empty(&c->crews_pending)) crew_dispatch_pending(c);
     if (!list_empty(&c->claims_given)) claim_flush(c);
     if (!list_empty(&c->touched)) watch_flush(c);
+    if (!list_empty(&c->called)) command_flush(c);
     if (!list_empty(&c->fed)) feed_flush(c);
 }
 

@@ -148,7 +148,7 @@ void demand_step(struct core *c, const struct event *e) {
         if (verb == VERB_SESSION_PUT) code = demand_put(c, e, s, brand);
         else if (verb == VERB_SESSION_REPORT) code = session_tell(c, e, s, brand);
         else if (verb == VERB_SESSION_DO) code = demand_do(c, e, s);
-        else session_say(c, e, s, false, 0);
+        else session_say(c, e, s, true, 0);
     }
     if (code != CODE_OK) say_code(c, e, code, (struct slice){0});
 }

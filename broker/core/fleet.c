@@ -158,7 +158,7 @@ uint64_t fleet_digest(const struct core *c) {
 }
 
 bool fleet_init(struct core *c) {
-    struct node *lists[] = {&c->fleets, &c->dirty_stations, &c->dirty_sessions,
+    struct node *lists[] = {&c->fleets, &c->called, &c->dirty_stations, &c->dirty_sessions,
                             &c->dirty_commands};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     return map_init(&c->fleet_brands, 16) && map_init(&c->station_names, 64) &&

@@ -269,17 +269,23 @@ struct session *session_make(struct core *c, struct fleet *f, struct station *st
 
 /* A station runs what it must not: another has it, or its user ended it. */
 static void session_stop(struct core *c, struct session *s, struct station *st) {
-    if (core_bug(c, BUG_TWO_SEATS) || command_find(s, st, COMMANDS_STOP)) return;
+    if (core_bug(c, BUG_TWO_SEATS)) return;
     bool deleting = s->flags & SESSION_DELETING;
-    command_add(c, st, s, deleting ? COMMAND_DELETE : COMMAND_DISCONNECT, (struct slice){0},
-                (struct slice){0});
+    struct command *stop = command_find(s, st, COMMANDS_STOP);
+    if (!stop)
+        stop = command_add(c, st, s, deleting ? COMMAND_DELETE : COMMAND_DISCONNECT,
+                           (struct slice){0}, (struct slice){0});
+    stop->mark = st->mark;
 }
 
 /* Whether the station may report about it; a session that is up and nobody's becomes its own. */
 static bool session_claimed(struct core *c, struct session *s, struct station *st, bool up) {
     struct station *holder = s->station;
     if (holder == st || !st) return true;
-    if (!up) return !holder;
+    if (!up) { /* what it was to stop here it has stopped */
+        command_drop_all(c, s, st, COMMANDS_STOP);
+        return !holder;
+    }
     bool holds = holder && station_up(holder) &&
                  (session_status_up(s->status) || command_find(s, holder, COMMANDS_START));
     if (s->flags & SESSION_ENDED || holds || st->session_count >= STATION_SESSIONS_MAX) {

@@ -269,11 +269,13 @@ struct command {
     int64_t created_ms;
     int64_t expires, delivered; /* monotonic */
     uint32_t deliveries, payload_len;
+    uint32_t mark;        /* a stop: of the report in which the station still had the session */
     uint8_t type, key_len, session_len;
     uint8_t bytes[];      /* payload, key, name of the session */
 };
 
 struct command_wait { /* a parked COMMANDS */
+    struct node called;   /* core.called: something came for it */
     struct node in_link, in_list; /* of a station or of a fleet */
     struct timer timer;
     struct link *link;
@@ -361,6 +363,7 @@ struct core {
     struct node crews_pending, claims_given;
     struct map fleet_brands, station_names, station_endpoints, session_names, command_ids,
         command_keys;
+    struct node called;
     struct node fleets, dirty_stations, dirty_sessions, dirty_commands;
     uint32_t station_count, session_count;
     uint64_t command_bytes;

@@ -420,6 +420,7 @@ static uint32_t beat_sessions(struct core *c, struct station *st, const struct s
         struct session *s = owner_of(n, struct session, in_station);
         if (s->mark != st->mark) session_missing(c, s, m->time_ms);
     }
+    command_stopped(c, st);
     return lost;
 }
 

@@ -199,7 +199,7 @@ static bool actor_make(struct story *s, const char *kind, const char *name) {
     a->who.brand = (uint32_t)number(s, "brand", 1);
     if (strcmp(kind, "http") == 0) {
         a->via = actor_named(s, word(s, "via") ? word(s, "via") : "g");
-        a->who.role = ROLE_WORKER;
+        a->who.role = flag(s, "fleet") ? ROLE_FLEET : ROLE_WORKER;
         a->who.boot = a->boot;
         snprintf(a->who.name, sizeof a->who.name, "%s", name);
         return a->via != NULL;
@@ -378,7 +378,7 @@ static bool say_of(struct story *s, struct actor *a) {
     else if (strcmp(verb, "queue") == 0) queue(s, a, name);
     else if (strcmp(verb, "feed") == 0) return story_feed(s, a, name);
     else return client(s, a, verb, name) || report(s, a, verb, name) ||
-                story_object(s, a, verb, name);
+                story_object(s, a, verb, name) || story_fleet(s, a, verb, name);
     return true;
 }
 
@@ -437,7 +437,9 @@ static bool limit(struct story *s) {
         {"lanes", &l->lanes_max}, {"workers", &l->workers_max}, {"log_lines", &l->log_lines_max},
         {"checkpoints", &l->checkpoints_max}, {"bugs", &l->bugs}, {"retries", &l->retries},
         {"claim_lease", &l->claim_lease_ms}, {"dedup", &l->dedup_ms},
-        {"message", &l->message_max}};
+        {"message", &l->message_max},
+        {"stations", &l->stations_max}, {"sessions", &l->sessions_max},
+        {"commands", &l->commands_max}, {"recovery", &l->recovery_ms}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
@@ -488,6 +490,8 @@ static bool of_world(struct story *s) {
         struct event e = {.kind = EVENT_DISK, .disk_full = strcmp(arg, "full") == 0};
         world_step(w, &e);
     } else if (strcmp(verb, "counts") == 0) counts(s);
+    else if (strcmp(verb, "unwritten") == 0)
+        story_say(s, core_dirty(w->core) ? "something is to be written" : "nothing is to be written");
     else if (strcmp(verb, "quiet") == 0) s->quiet = true;
     else if (strcmp(verb, "loud") == 0) s->quiet = false;
     else if (strcmp(verb, "limits") == 0) return limit(s);

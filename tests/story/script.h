@@ -35,6 +35,8 @@ struct story {
     uint32_t newest_count;
     struct asked asked[ASKED_MAX];
     uint32_t asked_count;
+    uint64_t commands[NAMES_MAX]; /* #1 is the first that was told */
+    uint32_t command_count;
     uint64_t number;
     uint32_t version;   /* of the task that was seen last */
     uint64_t seen;      /* `next` of the feed's last answer */
@@ -68,6 +70,13 @@ bool story_stored(struct story *s, uint8_t kind);
 /* The row of an object, as words; false when the body is none. */
 bool tell_object(struct story *s, struct slice body, struct buffer *b);
 void tell_events(struct story *s, const struct rows *rows, struct buffer *b);
+
+/* script_fleet.c */
+bool story_fleet(struct story *s, struct actor *a, const char *verb, const char *name);
+/* What a body, or a page of stations, says; false when it is none. */
+bool tell_fleet(struct story *s, struct slice body, struct buffer *b);
+bool tell_fleet_row(struct slice data, struct buffer *b);
+bool tell_stations(const struct rows *rows, struct buffer *b);
 
 /* tell.c: messages as text */
 char *tell_note(struct world *w, const struct say *say);

@@ -99,7 +99,7 @@ void tell_events(struct story *s, const struct rows *rows, struct buffer *b) {
     for (; feed_row_next(rows->rows, &at, &row); count++) {
         put(b, count ? ", " : " ", row.topic);
         put(b, " ", row.key);
-        put(b, " ", row.data);
+        if (!tell_fleet_row(row.data, b)) put(b, " ", row.data);
         assert(row.seq > before);
         before = row.seq;
     }

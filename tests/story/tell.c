@@ -155,13 +155,15 @@ char *tell_note(struct world *w, const struct say *say) {
     case VERB_VIEW: put_view(s, &t, &m->view); break;
     case VERB_ANSWER:
         put_code(&t, m->answer.code);
-        if (m->answer.code != CODE_OK || !tell_object(s, m->answer.body, &s->told))
+        if (m->answer.code != CODE_OK || (!tell_object(s, m->answer.body, &s->told) &&
+                                          !tell_fleet(s, m->answer.body, &s->told)))
             put_lines(&t, m->answer.body);
         put_bytes(&t, &s->told);
         break;
     case VERB_ROWS:
         put_code(&t, m->rows.code);
-        if (m->rows.code == CODE_OK) tell_events(s, &m->rows, &s->told);
+        if (m->rows.code == CODE_OK && !tell_stations(&m->rows, &s->told))
+            tell_events(s, &m->rows, &s->told);
         put_bytes(&t, &s->told);
         break;
     case VERB_OUTCOME: put_outcome(s, &t, &m->outcome); break;
