@@ -29,6 +29,7 @@ static enum code admin_put(struct caller *c, const char *password) {
     m.object.name = slice_text("admin");
     m.object.mode = PUT_EITHER; /* of a start that could not say it */
     m.object.body = buffer_slice(&body);
+    m.object.options.owner = slice_text("0");
     const enum code code = caller_code(caller_ask(c, &m));
     buffer_free(&body);
     return code;

@@ -42,10 +42,15 @@ static bool brand_held(const struct exchange *x, uint32_t brand) {
 bool account_visible(const struct exchange *x, const struct account *a) {
     if (strcmp(x->who.name, a->name) == 0) return true;
     if (x->who.role != ROLE_ADMIN) return false;
-    if (x->brand_count == 0) return true;
+    return x->brand_count == 0 || (a->body.brand_count > 0 && brand_held(x, a->body.brands[0]));
+}
+
+bool account_governed(const struct exchange *x, const struct account *a) {
+    if (!account_visible(x, a)) return false;
+    if (x->who.role != ROLE_ADMIN || x->brand_count == 0) return true;
     for (uint32_t i = 0; i < a->body.brand_count; i++)
         if (!brand_held(x, a->body.brands[i])) return false;
-    return a->body.brand_count > 0;
+    return a->body.brand_count > 0 || strcmp(x->who.name, a->name) == 0;
 }
 
 void account_password_check(struct exchange *x, const char *name, struct slice password) {

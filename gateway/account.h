@@ -50,9 +50,11 @@ bool account_of(const struct object_row *row, struct account *ret);
 const char *account_shown(const struct account *a);
 /* "admin" or "user". */
 const char *account_role(const struct account *a);
-/* True when the caller may see it: an admin of all brands everyone, one of some brands those who
- * have no others, everybody himself. */
+/* True when the caller may see it: everybody himself, an admin of all brands everyone, one of some
+ * brands those whose first brand is among them. That brand is the object's owner, in decimal. */
 bool account_visible(const struct exchange *x, const struct account *a);
+/* True when the caller may change it: as above, but no brand of it may be another admin's. */
+bool account_governed(const struct exchange *x, const struct account *a);
 
 struct login {
     const struct account *account;

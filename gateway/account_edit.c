@@ -24,6 +24,7 @@ static void user_put(struct exchange *x, enum put_mode mode, exchange_then *then
     m.object.body = exchange_copy(x, buffer_slice(&b));
     buffer_free(&b);
     m.object.mode = (uint8_t)mode;
+    m.object.options.owner = slice_text(exchange_print(x, "%u", account_home(&f->account.body)));
     m.object.options.version = mode == PUT_CREATE ? 0 : f->account.version;
     if (f->account.body.email[0] != 0) {
         char key[ACCOUNT_KEY_SIZE];

@@ -13,10 +13,11 @@ static bool seen_first(struct server *s, uint64_t hash) {
 }
 
 static void create(struct exchange *x, const char *kind, const char *name, const struct buffer *b,
-                   struct slice key) {
+                   struct slice key, const char *owner) {
     struct message m = object_message(VERB_PUT, kind, slice_text(name));
     m.object.body = buffer_slice(b);
     m.object.mode = PUT_CREATE;
+    if (owner != NULL) m.object.options.owner = slice_text(owner);
     m.object.options.keys = key;
     m.object.options.key_count = key.len > 0;
     link_tell(request_of(x)->server->link, &account_house, &m);
@@ -28,7 +29,8 @@ static void user_create(struct exchange *x, const struct credential *c) {
     a.brand_count = c->brand_count < ACCOUNT_BRANDS_MAX ? c->brand_count : ACCOUNT_BRANDS_MAX;
     memcpy(a.brands, c->brands, a.brand_count * sizeof *a.brands);
     account_write(&b, &a);
-    create(x, "user", c->name, &b, (struct slice){0});
+    create(x, "user", c->name, &b, (struct slice){0},
+           exchange_print(x, "%u", account_home(&a)));
     buffer_free(&b);
 }
 
@@ -40,7 +42,7 @@ static void brand_create(struct exchange *x, uint32_t brand) {
     account_key(key, "name", slice_text(name));
     text_put(&keys, slice_text(key));
     brand_write(&b, slice_text(name));
-    create(x, "brand", number, &b, buffer_slice(&keys));
+    create(x, "brand", number, &b, buffer_slice(&keys), NULL);
     buffer_free(&b);
     buffer_free(&keys);
 }

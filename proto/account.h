@@ -1,9 +1,10 @@
 /* account.h - what the bodies of the objects user, brand, grant and revocation say.
  *
  *   user        name = the principal's name (JWT sub, who.name, owner of tasks); key "email:…" in
- *               lower case; body: a map with role, email, shown (the name that people read), hash
- *               (argon2id text; absent = no login by password), brands [numbers], brand_admin,
- *               disabled, limited (the password must be changed first)
+ *               lower case; owner = the number of its first brand, 0 = none; body: a map with
+ *               role, email, shown (the name that people read), hash (argon2id text; absent = no
+ *               login by password), brands [numbers], brand_admin, disabled, limited (the password
+ *               must be changed first)
  *   brand       name = its number in decimal; key "name:…" in lower case; body: {"name": text}
  *   grant       one per login: a family of refresh tokens. name = 32 hex digits, owner = the
  *               user, until = when it ends; body: {"hash": 32 bytes of the current secret}
@@ -39,6 +40,10 @@ struct account_body {
     uint32_t brands[ACCOUNT_BRANDS_MAX]; /* none: an admin's are all */
 };
 
+/* The first brand, 0 = none: the object's owner, in decimal. */
+static inline uint32_t account_home(const struct account_body *a) {
+    return a->brand_count > 0 ? a->brands[0] : 0;
+}
 void account_write(struct buffer *b, const struct account_body *a);
 /* False when it is malformed; *ret is untouched then. */
 bool account_read(struct account_body *ret, struct slice body);

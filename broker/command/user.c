@@ -81,6 +81,9 @@ static bool person_put(struct caller *c, struct person *p, enum put_mode mode) {
     account_write(&body, &p->body);
     m.object.mode = (uint8_t)mode;
     m.object.body = buffer_slice(&body);
+    char home[16];
+    snprintf(home, sizeof home, "%u", account_home(&p->body));
+    m.object.options.owner = slice_text(home);
     m.object.options.version = mode == PUT_CREATE ? 0 : p->row.version;
     if (p->body.email[0] != 0) {
         account_key(key, "email", slice_text(p->body.email));

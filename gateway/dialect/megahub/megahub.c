@@ -1,3 +1,4 @@
+#include "gateway/dialect/megahub/account.h"
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/outcode.h"
 #include "gateway/guard.h"
@@ -38,9 +39,10 @@ static const struct route routes[] = {
      task_complete_read, task_settled_write, "ends the task with its result", NULL, NULL},
     {METHOD_POST, "/tasks/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_FAIL, 200,
      task_fail_read, task_settled_write, "ends the attempt in failure", NULL, NULL},
+    MEGAHUB_ACCOUNT_ROUTES,
 };
 
-static const char *const prefixes[] = {"/tasks", NULL};
+static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 
 /* The language tag with the highest q; the first of equals, as clients order them. */
 bool megahub_french(const struct exchange *x) {
@@ -229,6 +231,12 @@ void megahub_fail(struct exchange *x, enum code code, const char *text) {
     if (strcmp(r.name, "TOKEN_INVALID") == 0) {
         out_key(&x->out, "code");
         out_string(&x->out, "token_not_valid");
+    }
+    if (r.status == 429 && x->route != NULL && (x->route->guard & GUARD_SLOW)) {
+        out_key(&x->out, "error");
+        out_string(&x->out, r.detail);
+        out_key(&x->out, "retry_after"); /* of logins: in minutes */
+        out_unsigned(&x->out, (x->retry_after_s + 59) / 60);
     }
     out_key(&x->out, "field_errors");
     out_object(&x->out);

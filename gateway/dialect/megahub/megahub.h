@@ -6,6 +6,7 @@
  * task_list.c, task_change.c  the list; what an owner does with a task
  * page.c     lists as Django REST framework gives them
  * work.c     the worker side
+ * account.c, brand.c  /auth/ and /brands/
  *
  * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
  * this dialect knows of a task travels in `extra`, a JSON object: "description", "scheduled_ms"

@@ -1,0 +1,77 @@
+/* account.h - the rows of dialect 002 that lie outside /tasks/: /auth/ and /brands/.
+ *
+ * A user JSON has id, username, email, name, role, brand_admin, must_change_password and brands
+ * [{id, name}]. A user whose password was made for him must change it first: login answers
+ * must_change_password true, and its token opens /auth/ only (403 elsewhere).
+ *
+ * Brands are listed to everybody as far as the token names them; an admin whose token names none
+ * has all, and may make, rename and delete them. */
+#ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_ACCOUNT_H
+#define RELAIS_GATEWAY_DIALECT_MEGAHUB_ACCOUNT_H
+#include "gateway/account.h"
+#include "gateway/route.h"
+
+enum { BRAND_NAME_MAX = 100 };
+
+/* ---- brand.c ---- */
+
+struct brand_names { /* of up to BRANDS_MAX brands, in the order asked for */
+    uint32_t count, waiting;
+    uint32_t brands[BRANDS_MAX];
+    const char *names[BRANDS_MAX];
+    void (*then)(struct exchange *x);
+};
+/* Fills in the names; x->state is a struct that begins with them. */
+void brand_names_load(struct exchange *x, const uint32_t *brands, uint32_t count,
+                      void (*then)(struct exchange *x));
+/* The list of {id, name}. */
+void brand_names_write(struct exchange *x, const struct brand_names *names);
+void brand_write_out(struct exchange *x, uint32_t brand, const char *name);
+
+bool brand_list_read(struct exchange *x, struct message *m);
+bool brand_detail_read(struct exchange *x, struct message *m);
+bool brand_create_read(struct exchange *x, struct message *m);
+bool brand_change_read(struct exchange *x, struct message *m);
+bool brand_delete_read(struct exchange *x, struct message *m);
+
+/* ---- account.c ---- */
+
+bool auth_login_read(struct exchange *x, struct message *m);
+bool auth_refresh_read(struct exchange *x, struct message *m);
+bool auth_logout_read(struct exchange *x, struct message *m);
+bool auth_me_read(struct exchange *x, struct message *m);
+bool auth_change_read(struct exchange *x, struct message *m);
+bool auth_password_read(struct exchange *x, struct message *m);
+
+#define MEGAHUB_OPEN (GUARD_OPEN | GUARD_SLOW)
+#define MEGAHUB_OWN (GUARD_USER | GUARD_ADMIN | GUARD_LIMITED)
+#define MEGAHUB_ACCOUNT_ROUTES \
+    {METHOD_POST, "/auth/login", MEGAHUB_OPEN, BODY_JSON, 0, VERB_NONE, 200, \
+     auth_login_read, NULL, "trades a password for tokens", NULL, NULL}, \
+    {METHOD_POST, "/auth/refresh", MEGAHUB_OPEN, BODY_JSON, 0, VERB_NONE, 200, \
+     auth_refresh_read, NULL, "trades a refresh token for new tokens, once", NULL, NULL}, \
+    {METHOD_POST, "/auth/logout", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
+     auth_logout_read, NULL, "ends this login", NULL, NULL}, \
+    {METHOD_GET, "/auth/me", MEGAHUB_OWN, BODY_NONE, 0, VERB_NONE, 200, \
+     auth_me_read, NULL, "who the caller is", NULL, NULL}, \
+    {METHOD_PATCH, "/auth/me", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
+     auth_change_read, NULL, "changes the caller's name or address", NULL, NULL}, \
+    {METHOD_PATCH, "/auth/update-profile", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
+     auth_change_read, NULL, "the same", NULL, NULL}, \
+    {METHOD_PUT, "/auth/update-profile", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
+     auth_change_read, NULL, "the same", NULL, NULL}, \
+    {METHOD_POST, "/auth/change-password", MEGAHUB_OWN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, \
+     200, auth_password_read, NULL, "changes the password; other logins end", NULL, NULL}, \
+    {METHOD_GET, "/brands", GUARD_USER | GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
+     brand_list_read, NULL, "the caller's brands", NULL, NULL}, \
+    {METHOD_POST, "/brands", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
+     brand_create_read, NULL, "makes a brand", NULL, NULL}, \
+    {METHOD_GET, "/brands/{id}", GUARD_USER | GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
+     brand_detail_read, NULL, "a brand", NULL, NULL}, \
+    {METHOD_PUT, "/brands/{id}", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 200, \
+     brand_change_read, NULL, "renames a brand", NULL, NULL}, \
+    {METHOD_PATCH, "/brands/{id}", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 200, \
+     brand_change_read, NULL, "renames a brand", NULL, NULL}, \
+    {METHOD_DELETE, "/brands/{id}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 204, \
+     brand_delete_read, NULL, "deletes a brand's name", NULL, NULL}
+#endif
