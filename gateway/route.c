@@ -144,7 +144,8 @@ static size_t dialect_covers(const struct dialect *d, const char *path) {
 static bool route_fits(const struct dialect *d, const struct route *r, char *why,
                        size_t why_size) {
     const uint32_t roles =
-        GUARD_OPEN | GUARD_ADMIN | GUARD_USER | GUARD_WORKER | GUARD_SERVICE | GUARD_BRAND_ADMIN;
+        GUARD_OPEN | GUARD_ADMIN | GUARD_USER | GUARD_WORKER | GUARD_SERVICE | GUARD_BRAND_ADMIN |
+        GUARD_FLEET;
     if (r->method == METHOD_NONE || r->method >= METHOD_COUNT || r->method == METHOD_HEAD ||
         r->method == METHOD_OPTIONS) {
         return refuse(why, why_size, d, r, "no such method in a table");
