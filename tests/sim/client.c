@@ -53,6 +53,14 @@ static struct said *any_task(struct sim *s) {
 
 static void meddle(struct sim *s, uint16_t a) {
     const struct rates *r = &s->rates;
+    if (chance(s, r->object)) {
+        object_meddle(s, a);
+        return;
+    }
+    if (chance(s, r->feed)) {
+        feed_meddle(s, a);
+        return;
+    }
     const struct said *t = any_task(s);
     if (!t) return;
     const struct { uint32_t rate; enum verb verb; } rows[] = {
@@ -124,6 +132,7 @@ void client_tick(struct sim *s, uint16_t a) {
 void client_heard(struct sim *s, uint16_t a, const struct packet *p) {
     struct actor *x = &s->actors[a];
     const struct ask *ask = p->number ? ask_of(s, p->number) : NULL;
+    if (p->verb == VERB_ROWS) feed_heard(s, a, p);
     if (p->verb == VERB_ANSWER && s->calm && p->number == x->claim_number && p->code == CODE_OK) {
         x->gen++;
         x->op_at = 0;

@@ -19,7 +19,8 @@ void fault_rates(struct sim *s) {
         .get = draw(s, 200), .watch = draw(s, 100), .remove = draw(s, 30),
         .checkpoint = draw(s, 400), .keyed = draw(s, 600), .conflict = draw(s, 100),
         .delay = draw(s, 150), .accepted = draw(s, 100), .give_back = draw(s, 20),
-        .twice = draw(s, 200), .limit = draw(s, 60), .drain = draw(s, 10)};
+        .twice = draw(s, 200), .limit = draw(s, 60), .drain = draw(s, 10),
+        .object = draw(s, 700), .feed = draw(s, 100)};
     uint32_t *const faults[] = {&r->duplicate, &r->reorder, &r->lose, &r->cut, &r->crash,
                                 &r->pause, &r->kill, &r->stall, &r->append_fail, &r->slow_sync,
                                 &r->slow_load, &r->fail_load, &r->jump, &r->disk_full};

@@ -264,6 +264,7 @@ void judge_said(struct sim *s, const struct say *say, const struct packet *p) {
         if (ask && p->code == CODE_OK) judge_write(s, ask);
         break;
     case VERB_ANSWER:
+        if (ask) object_said(s, p, ask);
         if (ask && p->code == CODE_OK &&
             (ask->verb == VERB_START || ask->verb == VERB_PROGRESS || ask->verb == VERB_LOG))
             judge_write(s, ask);
@@ -325,6 +326,12 @@ void judge_left(struct sim *s, const struct packet *p) {
     case VERB_SUBMITTED: left_submitted(s, p); break;
     case VERB_TASK: left_task(s, p); break;
     case VERB_VIEW: left_view(s, p); break;
+    case VERB_ANSWER:
+        if (ask) object_left(s, p, ask);
+        break;
+    case VERB_ROWS:
+        if (ask) feed_left(s, p, ask);
+        break;
     case VERB_CHECKPOINT_OK:
         if (ask && p->code == CODE_OK) judge_checkpoint(s, p, ask);
         break;

@@ -115,7 +115,14 @@ static void fill(struct packet *p, const struct message *m) {
         break;
     case VERB_STOP: p->task = m->stop.task; p->epoch = m->stop.epoch; break;
     case VERB_VIEW: view_packet(p, &m->view); break;
-    case VERB_ANSWER: p->code = m->answer.code; break;
+    case VERB_ANSWER:
+        p->code = m->answer.code;
+        object_packet(p, &m->answer);
+        break;
+    case VERB_ROWS:
+        p->code = m->rows.code;
+        feed_packet(p, &m->rows);
+        break;
     case VERB_OUTCOME: p->task = m->outcome.task; p->status = m->outcome.status; break;
     case VERB_REFUSED: p->code = m->refused.code; break;
     default: break;

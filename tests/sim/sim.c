@@ -23,7 +23,8 @@ static const struct { const char *name; uint32_t bit; } bugs[] = {
     BUG(UNRECORDED_REGRANT), BUG(READ_BEFORE_DURABLE), BUG(CHECKPOINT_BACKWARD),
     BUG(NO_REQUEUE), BUG(NO_DEDUP), BUG(DOUBLE_DONE), BUG(LOST_WINDOW), BUG(NO_QUIET),
     BUG(STALL_EXPIRES), BUG(LIFO), BUG(EARLY_DUE), BUG(FOREIGN_BRAND), BUG(MISCOUNT),
-    BUG(CURSOR_AHEAD), BUG(STALE_CARRY)
+    BUG(CURSOR_AHEAD), BUG(STALE_CARRY), BUG(NO_CAS), BUG(SHARED_KEY), BUG(STALE_OBJECT),
+    BUG(DROP_TWICE)
 #undef BUG
 };
 enum { BUG_KINDS = sizeof bugs / sizeof *bugs };
@@ -50,6 +51,9 @@ static void limits_draw(struct sim *s) {
     if (below(s, 4) == 0) l->running_max = 1 + (uint32_t)below(s, 8);
     if (below(s, 8) == 0) l->parked_max = 4 + (uint32_t)below(s, 40);
     if (below(s, 4) == 0) l->checkpoints_max = 1 + (uint32_t)below(s, 3);
+    if (below(s, 2)) l->object_cache_bytes = below(s, 3000);
+    if (below(s, 8) == 0) l->objects_max = 1 + below(s, 8);
+    if (below(s, 4) == 0) l->feed_events_max = 1 + (uint32_t)below(s, 20);
     l->bugs = (uint32_t)s->bugs;
 }
 
@@ -77,6 +81,7 @@ void sim_close(struct sim *s) {
     map64_free(&s->acks);
     map64_free(&s->heard);
     buffer_free(&s->held);
+    object_world_free(&s->objects);
     free(s->ops);
     free(s->tasks);
 }

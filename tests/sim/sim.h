@@ -6,6 +6,7 @@
  * client.c   clients: they submit, cancel, retry, read
  * worker.c   native workers and workers that poll over a gateway
  * fault.c    what goes wrong
+ * object.c   clients that put, read and drop objects, with their invariants
  * judge.c    the invariants that are checked at each message and each record
  * audit.c    the invariants that are checked against the whole store
  *
@@ -144,7 +145,8 @@ struct rec { /* what a record says, kept until its group is durable */
 struct rates { /* permille of occasions, drawn per seed */
     uint32_t duplicate, reorder, lose, cut, crash, pause, kill, stall, append_fail, slow_sync,
         slow_load, fail_load, jump, disk_full, clean, fail, release, cancel, retry, update, get,
-        watch, remove, checkpoint, keyed, conflict, delay, accepted, give_back, twice, limit, drain;
+        watch, remove, checkpoint, keyed, conflict, delay, accepted, give_back, twice, limit, drain,
+        object, feed;
 };
 
 struct held_bytes { struct packet **at; uint32_t count, cap; };
@@ -174,6 +176,18 @@ struct process { /* the broker */
 
 struct map64 { uint64_t *keys, *values; size_t mask, count; };
 
+struct object_seen;
+struct object_world {
+    struct object_seen *seen;
+    uint64_t count, cap;
+    struct map64 by_id, owners /* file -> object */, told /* tags of changes */;
+    uint32_t tag;
+    uint64_t listened[ACTORS_MAX]; /* what each has heard of its feed */
+    struct buffer keys;            /* of speech, as the next two */
+    uint8_t body[8];
+    char name[8];
+};
+
 struct sim {
     uint64_t seed, events, steps, bugs;
     struct random random;
@@ -198,6 +212,7 @@ struct sim {
     struct map64 keys, acks;    /* client key -> task; epoch -> the verb that ended it */
     struct buffer held;         /* of speech */
     uint8_t body[64], key[16], data[16];
+    struct object_world objects;
     uint64_t lane_last[SIM_BRANDS * SIM_QUEUES * SIM_TYPES][PRIORITY_COUNT];
     struct ask asks[ASKS], ending; /* ending: the report that the core handles */
     uint64_t number, tag;
@@ -276,6 +291,20 @@ struct said *said_make(struct sim *s, uint64_t id);
 void tell(const struct sim *s, const char *what, const struct packet *p);
 __attribute__((format(printf, 3, 4))) void tell_task(const struct sim *s, uint64_t id,
                                                       const char *format, ...);
+
+/* object.c */
+void object_meddle(struct sim *s, uint16_t a);
+void feed_meddle(struct sim *s, uint16_t a);
+void object_speech(struct sim *s, const struct packet *p, struct object_ref *m);
+void feed_speech(const struct packet *p, struct feed_ask *m);
+void object_packet(struct packet *p, const struct answer *m);
+void feed_packet(struct packet *p, const struct rows *m);
+void object_said(struct sim *s, const struct packet *p, const struct ask *ask);
+void object_left(struct sim *s, const struct packet *p, const struct ask *ask);
+void feed_left(struct sim *s, const struct packet *p, const struct ask *ask);
+void feed_heard(struct sim *s, uint16_t a, const struct packet *p);
+void object_audit(struct sim *s, struct store_view *v);
+void object_world_free(struct object_world *w);
 
 /* audit.c: the whole store against what is known */
 void audit_store(struct sim *s);

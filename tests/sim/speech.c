@@ -111,6 +111,8 @@ void speech(struct sim *s, const struct packet *p, struct message *m) {
         report(s, p, &m->report);
         return;
     case VERB_CLAIM: claim(s, p, &m->claim); return;
+    case VERB_PUT: case VERB_FETCH: case VERB_DROP: object_speech(s, p, &m->object); return;
+    case VERB_FEED: feed_speech(p, &m->feed); return;
     case VERB_UNWATCH: m->unwatch.number = p->task; return;
     case VERB_QUEUE:
         m->queue = (struct queue_set){.queue = slice_text(queue_names[p->seq % SIM_QUEUES]),
