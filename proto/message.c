@@ -13,7 +13,7 @@ static bool who_read(struct decode *d, struct who *who) {
     struct slice name;
     *who = (struct who){0};
     if (!decode_array(d, &count) || count < 3) return false;
-    if (!decode_uint(d, &role) || role > ROLE_LOCAL) return false;
+    if (!decode_uint(d, &role) || role > ROLE_FLEET) return false;
     if (!decode_uint(d, &brand) || brand > UINT32_MAX) return false;
     if (!decode_slice(d, &name) || name.len >= WHO_NAME_MAX || !decode_utf8(name)) return false;
     if (name.len && memchr(name.data, 0, name.len)) return false;
