@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum op { OP_EQ, OP_NE, OP_LT, OP_LTE, OP_GT, OP_GTE, OP_IN, OP_PREFIX, OP_CONTAINS, OP_NULL,
-          OP_COUNT };
+          OP_WORDS, OP_COUNT };
 
 struct value { struct slice text; double number; }; /* NAN: the text is no number */
 
@@ -22,7 +22,8 @@ struct filter {
 
 static bool op_read(struct slice name, enum op *op) {
     static const char *const names[OP_COUNT] = {"eq", "ne", "lt",     "lte",      "gt",
-                                                "gte", "in", "prefix", "contains", "null"};
+                                                "gte", "in", "prefix", "contains", "null",
+                                                "words"};
     for (int i = 0; i < OP_COUNT; i++) {
         if (!slice_equal(name, slice_text(names[i]))) continue;
         *op = (enum op)i;
@@ -84,9 +85,66 @@ void filter_destroy(struct filter **self) {
     *self = NULL;
 }
 
-/* ---- does it hold? ---- */
+/* ---- words ---- */
 
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
+
+static bool letter(uint8_t c) {
+    return c >= 0x80 || (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+
+static bool word_begins(struct slice word, struct slice text) {
+    const uint32_t len = text.len < SEARCH_BYTES ? text.len : SEARCH_BYTES;
+    for (uint32_t i = 0; i + word.len <= len; i++) {
+        if (i > 0 && letter(text.data[i - 1])) continue;
+        uint32_t n = 0;
+        while (n < word.len && lower(text.data[i + n]) == lower(word.data[n])) n++;
+        if (n == word.len) return true;
+    }
+    return false;
+}
+
+/* The next word of the search from *at on; empty at its end. */
+static struct slice word_next(struct slice search, uint32_t *at) {
+    while (*at < search.len && !letter(search.data[*at])) ++*at;
+    const uint32_t from = *at;
+    while (*at < search.len && letter(search.data[*at])) ++*at;
+    return slice_of(search.data + from, *at - from);
+}
+
+bool search_matches(struct slice search, const struct slice *texts, uint32_t count) {
+    uint32_t at = 0;
+    for (int words = 0; words < SEARCH_WORDS_MAX; words++) {
+        const struct slice word = word_next(search, &at);
+        bool found = word.len == 0;
+        for (uint32_t i = 0; i < count && !found; i++) found = word_begins(word, texts[i]);
+        if (!found) return false;
+    }
+    return true;
+}
+
+/* The fields are asked for word by word: the text of one is gone when the next is found. */
+static bool words_hold(const struct predicate *p, struct slice search, field_find *find,
+                       void *row) {
+    uint32_t at = 0;
+    for (int words = 0; words < SEARCH_WORDS_MAX; words++) {
+        const struct slice word = word_next(search, &at);
+        bool found = word.len == 0;
+        struct slice left = p->field;
+        while (left.len > 0 && !found) {
+            const uint8_t *comma = memchr(left.data, ',', left.len);
+            const uint32_t len = comma != NULL ? (uint32_t)(comma - left.data) : left.len;
+            const struct field_value v = find(row, slice_of(left.data, len));
+            found = v.kind == IS_TEXT && word_begins(word, v.text);
+            const uint32_t step = comma != NULL ? len + 1 : len;
+            left = slice_of(left.data + step, left.len - step);
+        }
+        if (!found) return false;
+    }
+    return true;
+}
+
+/* ---- does it hold? ---- */
 
 static bool contains(struct slice text, struct slice part) {
     for (uint32_t at = 0; at + part.len <= text.len; at++) {
@@ -132,6 +190,7 @@ static bool value_fits(enum op op, const struct field_value *field, const struct
     case OP_PREFIX:
     case OP_CONTAINS:
     case OP_NULL:
+    case OP_WORDS:
     case OP_COUNT: break;
     }
     return false;
@@ -140,6 +199,10 @@ static bool value_fits(enum op op, const struct field_value *field, const struct
 bool filter_matches(const struct filter *f, field_find *find, void *row) {
     for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
         const struct predicate *p = &f->predicates[i];
+        if (p->op == OP_WORDS) {
+            if (!words_hold(p, f->values[p->first].text, find, row)) return false;
+            continue;
+        }
         const struct field_value field = find(row, p->field);
         bool fits = false;
         if (p->op == OP_NULL)

@@ -4,6 +4,8 @@
  *   eq ne lt lte gt gte   one value      compared as numbers when the field is one
  *   in                    any number of values, one of which is equal
  *   prefix contains       one value; contains does not mind the case of ASCII letters
+ *   words                 one value, and field is a list with comma between: every word of the
+ *                         value must begin a word in one of them (their first SEARCH_BYTES)
  *   null                  "1": the row has no such field, "0": it has one
  * A row that does not have the field fails every predicate on it but null.
  *
@@ -13,7 +15,8 @@
 #define RELAIS_BROKER_FILTER_H
 #include "proto/message.h"
 
-enum { FILTER_PREDICATES_MAX = 32, FILTER_VALUES_MAX = 1000 };
+enum { FILTER_PREDICATES_MAX = 32, FILTER_VALUES_MAX = 1000, SEARCH_BYTES = 4096,
+       SEARCH_WORDS_MAX = 16 };
 
 struct field_value {
     enum { IS_ABSENT, IS_NUMBER, IS_TEXT } kind;
@@ -39,6 +42,8 @@ struct filter;
 enum code filter_new(struct slice wire, struct filter **ret);
 void filter_destroy(struct filter **self);
 bool filter_matches(const struct filter *f, field_find *find, void *row);
+/* True when every word of `search` begins a word of one of the texts. */
+bool search_matches(struct slice search, const struct slice *texts, uint32_t count);
 /* True when every predicate is on a field of the list, names with comma between; also without any. */
 bool filter_names_only(const struct filter *f, const char *names);
 /* Below zero, zero or above as `a` comes before `b`: absent ones first, then numbers, then texts. */

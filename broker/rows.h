@@ -19,7 +19,7 @@
 #include "proto/message.h"
 #include "store/store.h"
 
-enum { SEARCH_BYTES = 4096, SEARCH_WORDS_MAX = 16, ROWS_BYTES_MAX = 1 << 20 };
+enum { ROWS_BYTES_MAX = 1 << 20 };
 
 struct rows_page {
     const struct question *question; /* brand is the acting one: 0 = all */
@@ -38,6 +38,4 @@ struct rows_page {
 /* Fills the page. */
 void rows_fill(struct rows_page *page, struct store_view *view);
 void rows_free(struct rows_page *page);
-/* True when every word of `search` begins a word of `text`. */
-bool search_matches(struct slice search, const struct slice *texts, uint32_t count);
 #endif

@@ -11,43 +11,6 @@ struct worker_entry {
     uint8_t bytes[];
 };
 
-/* ---- search ---- */
-
-static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
-
-static bool letter(uint8_t c) {
-    return c >= 0x80 || (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
-}
-
-static bool word_begins(struct slice word, struct slice text) {
-    const uint32_t len = text.len < SEARCH_BYTES ? text.len : SEARCH_BYTES;
-    for (uint32_t i = 0; i + word.len <= len; i++) {
-        if (i > 0 && letter(text.data[i - 1])) continue;
-        uint32_t n = 0;
-        while (n < word.len && lower(text.data[i + n]) == lower(word.data[n])) n++;
-        if (n == word.len) return true;
-    }
-    return false;
-}
-
-bool search_matches(struct slice search, const struct slice *texts, uint32_t count) {
-    uint32_t words = 0;
-    for (uint32_t at = 0; at < search.len && words < SEARCH_WORDS_MAX;) {
-        const uint32_t from = at;
-        while (at < search.len && letter(search.data[at])) at++;
-        if (at == from) {
-            at++;
-            continue;
-        }
-        words++;
-        bool found = false;
-        for (uint32_t i = 0; i < count && !found; i++)
-            found = word_begins(slice_of(search.data + from, at - from), texts[i]);
-        if (!found) return false;
-    }
-    return true;
-}
-
 /* ---- lanes and workers by number ---- */
 
 static bool lanes_read(struct filler *f) {

@@ -54,6 +54,9 @@ static void test_predicates(void) {
     ok(holds("name", "in", "Otto|Anna Berg"), "a text in a list");
     ok(holds("name", "gt", "Anna") && holds("name", "lt", "Bea"), "texts in order");
     ok(holds("name", "prefix", "") && holds("name", "contains", ""), "the empty part is in each");
+    ok(holds("name", "words", "berg anna") && !holds("name", "words", "erg"), "words begin words");
+    ok(holds("size,name", "words", "AN") && !holds("size,age", "words", "an"), "in any of fields");
+    ok(holds("name", "words", " - "), "no word is in every text");
     ok(!holds("size", "eq", "") && !holds("size", "ne", "1"), "an absent field fails");
     ok(holds("size", "null", "1") && !holds("size", "null", "0"), "but for null");
     ok(holds("age", "null", "0") && !holds("age", "null", "1"), "which one that is there fails");

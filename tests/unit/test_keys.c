@@ -1,5 +1,6 @@
 /* Secrets and keys of a data folder: made once, found again, taken away. */
 #include "broker/keys.h"
+#include "broker/filter.h"
 #include "broker/rows.h"
 #include "proto/host/log.h"
 #include "tests/unit/tap.h"
@@ -107,7 +108,7 @@ static void the_ring_follows_the_folder(const char *data) {
     const struct key_entry entry = {.name = "svc", .role = ROLE_SERVICE, .brand = 2};
     ok(keys_make_api(data, &secret, &entry, text, why, sizeof why), "an API key is made");
     ok(keys_open(&keys, data, &secret, why, sizeof why), "the registry is read");
-    ok(keyring_read(&ring, buffer_slice(&keys.body)), "the ring can be read as it goes out");
+    ok(keyring_take(&ring, keys_body(&keys)), "the ring can be read as it goes out");
     is_int(ring.key_count, 1, "it has the key");
     uint8_t hash[KEYRING_HASH_BYTES];
     crypto_generichash(hash, sizeof hash, (const uint8_t *)text, strlen(text), ring.id_key,
@@ -118,31 +119,54 @@ static void the_ring_follows_the_folder(const char *data) {
     ok(keyring_find(&ring, hash) == NULL, "and no other");
     is_int(keys_look(&keys, 1), KEYS_SAME, "nothing has changed");
     keys_make_api(data, &secret, &entry, text2, why, sizeof why);
-    keys_revoke(data, "jti:abc", why, sizeof why);
     is_int(keys_look(&keys, 2), KEYS_SAME, "it looks once a second");
     is_int(keys_look(&keys, 1 + KEYS_LOOK_MS), KEYS_RING, "then it sees the change");
     is_int(keys.ring.key_count, 2, "the second key");
-    ok(keyring_is_revoked(&keys.ring, "jti", "abc") && !keyring_is_revoked(&keys.ring, "jti", "ab")
-           && !keyring_is_revoked(&keys.ring, "worker", "abc"),
-       "and the revocation");
-    ok(!keys_revoke(data, "../x", why, sizeof why), "a path is no name");
     keyring_free(&ring);
+    keys_free(&keys);
+}
+
+static void revocations_reach_who_holds_the_ring(const char *data) {
+    char why[512] = "";
+    struct secret secret;
+    struct keys keys;
+    struct keyring ring = {0}, more = {0};
+    struct buffer one = {0};
+    secret_open(&secret, data, why, sizeof why);
+    ok(keys_open(&keys, data, &secret, why, sizeof why), "the registry is read");
+    ok(keyring_take(&ring, keys_body(&keys)), "a gateway takes the ring");
+    ok(keys_add_revoked(&keys, slice_text("user:eve"), 1000), "a user is revoked");
+    keyring_write_revoked(&one, slice_text("user:eve"), 1000);
+    ok(!keyring_take(&more, buffer_slice(&one)), "an addition alone is no ring");
+    ok(keyring_take(&ring, buffer_slice(&one)), "it adds to one");
+    is_int(ring.key_count, keys.ring.key_count, "which keeps its keys");
+    is_int(keyring_revoked_before(&ring, "user", "eve"), 1000, "tokens issued up to then are dead");
+    ok(keyring_revoked_before(&ring, "user", "ev") == INT64_MIN, "a part of the name is another");
+    ok(keyring_revoked_before(&ring, "worker", "eve") == INT64_MIN, "another kind is another");
+    ok(keyring_add_revoked(&ring, slice_text("user:eve"), 0), "all of hers are revoked");
+    ok(keyring_revoked_before(&ring, "user", "eve") == INT64_MAX, "then none is alive");
+    ok(keyring_take(&more, keys_body(&keys)) && more.revoked_count == 1,
+       "a gateway that comes later gets them with the ring");
+    keys_set_revoked(&keys, &more.revoked, 0);
+    ok(keyring_take(&ring, keys_body(&keys)) && ring.revoked_count == 0,
+       "and a new ring replaces them");
+    buffer_free(&one);
+    keyring_free(&ring);
+    keyring_free(&more);
     keys_free(&keys);
 }
 
 static void damaged_rings_are_refused(void) {
     struct keyring k = {.token_count = 1}, ret = {0};
     struct buffer b = {0};
-    keyring_add_revoked(&k, slice_text("worker:w"));
+    keyring_add_revoked(&k, slice_text("worker:w"), 0);
+    keyring_add_revoked(&k, slice_text("user:u"), 7);
     keyring_write(&b, &k);
     uint32_t taken = 0;
     for (size_t len = 0; len < b.len; len++)
-        if (keyring_read(&ret, slice_of(b.data, len))) {
-            taken++;
-            keyring_free(&ret);
-        }
+        if (keyring_take(&ret, slice_of(b.data, len))) taken++;
     is_int(taken, 0, "no ring that was cut off is taken");
-    ok(keyring_read(&ret, buffer_slice(&b)) && ret.revoked_count == 1, "the whole one is");
+    ok(keyring_take(&ret, buffer_slice(&b)) && ret.revoked_count == 2, "the whole one is");
     keyring_free(&ret);
     keyring_free(&k);
     buffer_free(&b);
@@ -173,6 +197,7 @@ int main(void) {
     tickets_belong_to_a_file_and_a_folder();
     curve_keys_are_registered(data);
     the_ring_follows_the_folder(data);
+    revocations_reach_who_holds_the_ring(data);
     damaged_rings_are_refused();
     search_takes_all_words_as_prefixes();
     snprintf(command, sizeof command, "rm -rf %s", data);

@@ -117,7 +117,8 @@ bool brand_list_read(struct exchange *x, struct message *m) {
     m->verb = VERB_ASK;
     m->question = (struct question){.kind = slice_text("objects"), .object = slice_text("brand"),
                                     .priority = -1, .dialect = -1};
-    if (page_read(x, NULL, 0, &m->question))
+    static const struct page_list list = {.search = "name"};
+    if (page_read(x, &list, &m->question))
         exchange_send_as(x, &account_house, m, all_write);
     return false;
 }

@@ -1,5 +1,6 @@
 #include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/setting.h"
+#include "gateway/dialect/spell.h"
 #include "gateway/route.h"
 #include "proto/base/date.h"
 #include "proto/encode.h"
@@ -301,15 +302,27 @@ static bool place_read(struct exchange *x, struct page *page, struct question *q
     return true;
 }
 
-bool page_read(struct exchange *x, const struct page_field *fields, uint32_t field_count,
-               struct question *q) {
+static void search_read(struct predicates *p, const struct page_list *list) {
+    const char *text = exchange_query(p->x, "search");
+    uint64_t number;
+    if (text == NULL || *text == '\0') return;
+    if (list->task_ids && spell_task_read(p->x, slice_text(text), &number)) {
+        const char *id = exchange_print(p->x, "%llu", (unsigned long long)number);
+        predicate_put(p, "id", "eq", &id, 1);
+        return;
+    }
+    predicate_put(p, list->search, "words", &text, 1);
+}
+
+bool page_read(struct exchange *x, const struct page_list *list, struct question *q) {
     struct page *page = exchange_alloc(x, sizeof *page);
     struct predicates p = {.x = x, .q = q};
-    const char *key, *text, *search = exchange_query(x, "search");
+    const char *key, *text;
     uint32_t at = 0;
     x->state = page;
     while (exchange_query_next(x, &at, &key, &text))
-        if (*text != '\0') key_read(&p, fields, field_count, key, text);
+        if (*text != '\0') key_read(&p, list->fields, list->field_count, key, text);
+    search_read(&p, list);
     if (p.count > 0) {
         struct buffer wire = {0};
         encode_array(&wire, p.count);
@@ -319,8 +332,7 @@ bool page_read(struct exchange *x, const struct page_field *fields, uint32_t fie
     }
     buffer_free(&p.body);
     if (x->errors.count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
-    ordering_read(x, fields, field_count, q);
-    if (search != NULL) q->search = slice_text(search);
+    ordering_read(x, list->fields, list->field_count, q);
     q->count = true;
     return place_read(x, page, q);
 }

@@ -40,10 +40,16 @@ struct page_field {
     double scale;      /* NUMBER: 0 = 1 */
 };
 
+struct page_list {
+    const struct page_field *fields;
+    uint32_t field_count;
+    const char *search; /* the broker's fields that `search` looks into, comma between */
+    bool task_ids;      /* `search` may be a task's task_ text */
+};
+
 /* Fills in filter, sort, search, limit, offset, cursor and count; kind and brand are the caller's.
  * False, with the exchange ended, when the query cannot be. Uses x->state. */
-bool page_read(struct exchange *x, const struct page_field *fields, uint32_t field_count,
-               struct question *q);
+bool page_read(struct exchange *x, const struct page_list *list, struct question *q);
 /* Writes {"count","next","previous","results"} around what `row` writes for each row, and ends the
  * exchange. `at` is the row's place in the answer's rows. */
 typedef void page_row(struct exchange *x, struct slice rows, uint32_t *at);

@@ -52,11 +52,16 @@ static const struct page_field fields[] = {
     {.name = "is_periodic", .field = "extra.periodic_task", .kind = PAGE_THERE},
 };
 
+static const struct page_list list = {.fields = fields,
+                                      .field_count = sizeof fields / sizeof *fields,
+                                      .search = "type,extra.description",
+                                      .task_ids = true};
+
 bool task_list_read(struct exchange *x, struct message *m) {
     m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
                                     .priority = -1, .dialect = -1,
                                     .want = WANT_BODY | WANT_RESULT};
-    return page_read(x, fields, sizeof fields / sizeof *fields, &m->question);
+    return page_read(x, &list, &m->question);
 }
 
 static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {

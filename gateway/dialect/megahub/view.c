@@ -67,7 +67,8 @@ void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_
         ret_task->result_mime = v->result_mime;
     }
     if (head->dialect == MEGAHUB_NUMBER) extra_read(x, v->body.extra, ret_task);
-    if (ret_task->updated_ms < ret_task->created_ms) ret_task->updated_ms = ret_task->created_ms;
+    if (ret_task->updated_ms < ret_task->created_ms || head->version <= 1)
+        ret_task->updated_ms = ret_task->created_ms;
 }
 
 static void text_or_null(struct out *o, const char *key, struct slice text) {
