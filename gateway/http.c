@@ -125,7 +125,7 @@ static void client_left(struct client *c) {
     bool parked = r->outlet != NULL || r->stage == STAGE_BEGIN;
     for (struct node *n = r->calls.next; n != &r->calls; n = n->next) {
         enum verb verb = owner_of(n, struct call, of_owner)->verb;
-        parked = parked || verb == VERB_WATCH || verb == VERB_CLAIM;
+        parked = parked || call_parks(verb);
     }
     if (parked) request_left(r);
 }
@@ -483,7 +483,7 @@ static void end_parked(struct server *s, bool all) {
         bool parked = r->outlet != NULL;
         for (struct node *c = r->calls.next; c != &r->calls; c = c->next) {
             enum verb verb = owner_of(c, struct call, of_owner)->verb;
-            parked = parked || verb == VERB_WATCH || verb == VERB_CLAIM;
+            parked = parked || call_parks(verb);
         }
         if (all) request_left(r);
         else if (parked) exchange_refuse(&r->x, CODE_UNAVAILABLE, "the gateway is stopping");

@@ -213,6 +213,8 @@ struct call *link_send(struct link *l, const struct who *who, const struct messa
     uint32_t wait_ms = answer_ms > 0 ? answer_ms : l->options.answer_ms;
     if (m->verb == VERB_WATCH) wait_ms += m->ref.wait_ms;
     if (m->verb == VERB_CLAIM) wait_ms += m->claim.wait_ms;
+    if (m->verb == VERB_FEED) wait_ms += m->feed.wait_ms;
+    if (m->verb == VERB_COMMANDS) wait_ms += m->commands.wait_ms;
     call->deadline_ms = now_ms + wait_ms;
     map_put(&l->calls, &call->by_number, hash_number(call->number));
     list_push(&l->all, &call->in_line);
@@ -223,11 +225,15 @@ struct call *link_send(struct link *l, const struct who *who, const struct messa
     return call;
 }
 
+bool call_parks(enum verb verb) {
+    return verb == VERB_WATCH || verb == VERB_CLAIM || verb == VERB_FEED || verb == VERB_COMMANDS;
+}
+
 void call_drop(struct call *call) {
     struct link *l = call->link;
     list_unlink(&call->of_owner);
     call->owner = NULL;
-    if (call->verb == VERB_WATCH || call->verb == VERB_CLAIM) {
+    if (call_parks(call->verb)) {
         struct message m = {.verb = VERB_UNWATCH};
         m.unwatch.number = call->number;
         link_tell(l, &call->who, &m);

@@ -69,6 +69,8 @@ struct call *link_send(struct link *l, const struct who *who, const struct messa
                        uint32_t answer_ms, int64_t now_ms);
 /* The same without an answer; false when it could not be sent. */
 bool link_tell(struct link *l, const struct who *who, const struct message *m);
+/* True for what may wait at the broker: it can be taken back. */
+bool call_parks(enum verb verb);
 /* The owner no longer wants the answer. */
 void call_drop(struct call *call);
 void link_flush(struct link *l);
