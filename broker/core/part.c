@@ -47,6 +47,7 @@ enum code part_take(struct core *c, const struct report *r, struct lease *l) {
     n->log = (struct log_record){.id = t->head.id, .line = ++t->head.parts, .level = LOG_PART,
                                  .time_ms = c->wall, .text = note_keep(c, r->text)};
     part_hold(c, t, &n->log);
+    buffer_clear(&l->text); /* what was said meanwhile has become this */
     task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
     return CODE_OK;
 }

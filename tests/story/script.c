@@ -277,7 +277,9 @@ static bool client(struct story *s, struct actor *a, const char *verb, const cha
         m.ref.version = (uint32_t)number(s, "version", s->version);
         m.ref.wait_ms = (uint32_t)number(s, "wait", 0);
         m.ref.want = (flag(s, "body") ? WANT_BODY : 0u) | (flag(s, "result") ? WANT_RESULT : 0u) |
-                     (flag(s, "attempts") ? WANT_ATTEMPTS : 0u) | (flag(s, "log") ? WANT_LOG : 0u);
+                     (flag(s, "attempts") ? WANT_ATTEMPTS : 0u) | (flag(s, "log") ? WANT_LOG : 0u) |
+                     (word(s, "after") ? WANT_PARTS : 0u);
+        m.ref.after = (uint32_t)number(s, "after", 0);
         options(s, &m.ref.options);
         if (word(s, "payload")) m.ref.options.set |= SET_PAYLOAD;
         m.ref.options.payload = text(s, "payload");
@@ -291,18 +293,20 @@ static bool report(struct story *s, struct actor *a, const char *verb, const cha
     static const struct { const char *name; enum verb verb; } verbs[] = {
         {"start", VERB_START}, {"progress", VERB_PROGRESS}, {"checkpoint", VERB_CHECKPOINT},
         {"done", VERB_DONE}, {"fail", VERB_FAIL}, {"release", VERB_RELEASE}, {"log", VERB_LOG},
+        {"part", VERB_LOG},
         {"stopped", VERB_STOPPED}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, verb)) continue;
         struct message m = {.verb = verbs[i].verb};
         bool silent = verbs[i].verb == VERB_START || verbs[i].verb == VERB_PROGRESS ||
-                      verbs[i].verb == VERB_LOG;
+                      strcmp(verb, "log") == 0;
         m.number = silent && !flag(s, "answer") ? 0 : ++s->number;
         struct report *r = &m.report;
         r->task = task_called(s, task);
         r->epoch = epoch(s, r->task);
         r->seq = (uint32_t)number(s, "seq", 0);
         r->percent = (int8_t)number(s, "percent", -1);
+        r->level = strcmp(verb, "part") == 0 ? LOG_PART : 0;
         r->reason = flag(s, "permanent") ? REASON_PERMANENT
                     : flag(s, "crashed") ? REASON_CRASHED : REASON_FAILED;
         r->retryable = !flag(s, "final");
@@ -437,12 +441,13 @@ static bool limit(struct story *s) {
         {"lanes", &l->lanes_max}, {"workers", &l->workers_max}, {"log_lines", &l->log_lines_max},
         {"checkpoints", &l->checkpoints_max}, {"bugs", &l->bugs}, {"retries", &l->retries},
         {"claim_lease", &l->claim_lease_ms}, {"dedup", &l->dedup_ms},
-        {"message", &l->message_max},
+        {"message", &l->message_max}, {"parts", &l->parts_max}, {"part", &l->part_bytes_max},
         {"stations", &l->stations_max}, {"sessions", &l->sessions_max},
         {"commands", &l->commands_max}, {"recovery", &l->recovery_ms}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
+    l->parts_held_max = (uint64_t)number(s, "parts_held", (int64_t)l->parts_held_max);
     l->objects_max = (uint64_t)number(s, "objects", (int64_t)l->objects_max);
     l->object_cache_bytes = (uint64_t)number(s, "cache", (int64_t)l->object_cache_bytes);
     l->feed_events_max = (uint32_t)number(s, "events", l->feed_events_max);
@@ -491,7 +496,7 @@ static bool of_world(struct story *s) {
         world_step(w, &e);
     } else if (strcmp(verb, "counts") == 0) counts(s);
     else if (strcmp(verb, "unwritten") == 0)
-        story_say(s, core_dirty(w->core) ? "something is to be written" : "nothing is to be written");
+        story_say(s, "%s is to be written", core_dirty(w->core) ? "something" : "nothing");
     else if (strcmp(verb, "quiet") == 0) s->quiet = true;
     else if (strcmp(verb, "loud") == 0) s->quiet = false;
     else if (strcmp(verb, "limits") == 0) return limit(s);

@@ -55,6 +55,11 @@ static void put_attempts(struct text *t, const struct view *v) {
         put(t, "\n             log %u level %u", l.line, l.level);
         put_slice(t, "", l.text);
     }
+    at = 0;
+    while (log_next(v->parts, &at, &l)) {
+        put(t, "\n             part %u of %u", l.line, v->head.parts);
+        put_slice(t, "", l.text);
+    }
 }
 
 static void put_view(struct story *s, struct text *t, const struct view *v) {
@@ -93,6 +98,7 @@ static void put_delivery(struct story *s, struct text *t, const struct delivery 
     put(t, " %s e%u attempt %u", task_name(s, d->task), epoch_name(s, d->epoch), d->attempt);
     if (d->run > 1) put(t, " run %u", d->run);
     if (d->lease_ms) put(t, " lease %u", d->lease_ms);
+    if (d->parts) put(t, " parts %u", d->parts);
     if (d->checkpoint) put(t, " checkpoint %u", d->checkpoint);
     put_slice(t, "", d->checkpoint_data);
 }

@@ -120,8 +120,9 @@ static inline void feed_parts(struct feed *f, struct buffer *b, struct feed_task
         }
         return;
     case 1:
-        r = (struct record){.kind = RECORD_LOG, .log = {.id = id, .line = ++t->logs,
-            .time_ms = f->now_ms, .text = slice_text("a line")}};
+        r = (struct record){.kind = feed_below(f, 2) ? RECORD_LOG : RECORD_PART,
+            .log = {.id = id, .line = ++t->logs, .time_ms = f->now_ms,
+                    .text = slice_text("a line")}};
         record_encode(b, &r);
         return;
     case 2:

@@ -61,7 +61,8 @@ static void partial_tell(struct exchange *x, struct follow *f, const struct view
 /* A live job's version rises with each word; its state is what changes seldom. */
 static bool is_news(const struct follow *f, const struct view *v) {
     if (!f->live) return v->head.version != f->version;
-    return !f->told || v->head.status != f->status || v->head.progress != f->progress;
+    return !f->told || v->head.progress != f->progress ||
+           strcmp(job_state(v->head.status), job_state(f->status)) != 0;
 }
 
 static void state_tell(struct exchange *x, struct follow *f, const struct view *v) {

@@ -226,7 +226,8 @@ void recording_write(struct out *o, const struct recording *r) {
     out_key(o, "received");
     out_unsigned(o, r->received);
     out_key(o, "next_seq");
-    out_unsigned(o, r->next_seq);
+    if (r->ended) out_null(o);
+    else out_unsigned(o, r->next_seq);
     out_key(o, "ended");
     out_bool(o, r->ended);
 }
