@@ -272,13 +272,13 @@ enum record_kind {
     RECORD_RESULT_GONE = 19, /* a retried task forgets its last result */
     RECORD_CHECKPOINT_GONE = 20,
     RECORD_PART = 21,      /* as a log record; read by range */
-    RECORD_STATION = 24,
-    RECORD_STATION_GONE = 25,
-    RECORD_SESSION = 26,
-    RECORD_SESSION_GONE = 27,
-    RECORD_COMMAND = 28,
-    RECORD_COMMAND_GONE = 29,
-    RECORD_COUNT = 30
+    RECORD_STATION = 22,
+    RECORD_STATION_GONE = 23,
+    RECORD_SESSION = 24,
+    RECORD_SESSION_GONE = 25,
+    RECORD_COMMAND = 26,
+    RECORD_COMMAND_GONE = 27,
+    RECORD_COUNT = 28
 };
 
 struct was { /* what the newest earlier RECORD_TASK of the id said: locates its index entries */

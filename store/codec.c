@@ -1,4 +1,5 @@
 #include "store/codec.h"
+#include "store/codec_fleet.h"
 #include "store/coding.h"
 #include <assert.h>
 
@@ -397,111 +398,6 @@ static void file_get(struct reader *r, struct file_record *f) {
 }
 
 /* Bytes that the record's slices take. */
-static uint8_t *station_put(uint8_t *p, const struct station_record *s) {
-    p = put_varint(p, s->brand);
-    p = put_slice(p, s->name);
-    p = put_varint(p, s->id);
-    *p++ = s->status;
-    *p++ = s->environment;
-    *p++ = s->flags;
-    p = put_varint(p, s->sessions_max);
-    p = put_slice(p, s->endpoint);
-    p = put_slice(p, s->description);
-    p = put_slice(p, s->version);
-    p = put_varint(p, (uint64_t)s->created_ms);
-    p = put_varint(p, (uint64_t)s->updated_ms);
-    return put_varint(p, (uint64_t)s->heard_ms);
-}
-
-static void station_get(struct reader *r, struct station_record *s) {
-    *s = (struct station_record){.brand = (uint32_t)get_max(r, UINT32_MAX)};
-    s->name = get_name(r);
-    s->id = get_varint(r);
-    s->status = get_u8(r);
-    s->environment = get_u8(r);
-    s->flags = get_u8(r);
-    if (s->status >= STATION_STATUS_COUNT || s->environment >= ENVIRONMENT_COUNT) r->bad = true;
-    s->sessions_max = (uint32_t)get_max(r, UINT32_MAX);
-    s->endpoint = get_slice(r);
-    s->description = get_slice(r);
-    s->version = get_slice(r);
-    s->created_ms = (int64_t)get_varint(r);
-    s->updated_ms = (int64_t)get_varint(r);
-    s->heard_ms = (int64_t)get_varint(r);
-}
-
-static uint8_t *session_put(uint8_t *p, const struct session_record *s) {
-    p = put_varint(p, s->brand);
-    p = put_slice(p, s->name);
-    p = put_varint(p, s->id);
-    *p++ = s->status;
-    *p++ = s->flags;
-    *p++ = s->before;
-    p = put_varint(p, s->version);
-    p = put_slice(p, s->owner);
-    p = put_slice(p, s->title);
-    p = put_slice(p, s->station);
-    p = put_slice(p, s->phone);
-    p = put_slice(p, s->display);
-    p = put_slice(p, s->reason);
-    p = put_varint(p, (uint64_t)s->created_ms);
-    p = put_varint(p, (uint64_t)s->updated_ms);
-    p = put_varint(p, (uint64_t)s->seen_ms);
-    return put_varint(p, (uint64_t)s->reported_ms);
-}
-
-static void session_get(struct reader *r, struct session_record *s) {
-    *s = (struct session_record){.brand = (uint32_t)get_max(r, UINT32_MAX)};
-    s->name = get_name(r);
-    s->id = get_varint(r);
-    s->status = get_u8(r);
-    s->flags = get_u8(r);
-    s->before = get_u8(r);
-    if (s->status >= SESSION_STATUS_COUNT || s->before >= SESSION_STATUS_COUNT) r->bad = true;
-    s->version = (uint32_t)get_max(r, UINT32_MAX);
-    s->owner = get_slice(r);
-    s->title = get_slice(r);
-    s->station = get_name(r);
-    s->phone = get_slice(r);
-    s->display = get_slice(r);
-    s->reason = get_slice(r);
-    s->created_ms = (int64_t)get_varint(r);
-    s->updated_ms = (int64_t)get_varint(r);
-    s->seen_ms = (int64_t)get_varint(r);
-    s->reported_ms = (int64_t)get_varint(r);
-}
-
-static uint8_t *command_put(uint8_t *p, const struct command_record *c) {
-    p = put_varint(p, c->id);
-    p = put_near(p, c->order, c->id);
-    p = put_varint(p, c->brand);
-    *p++ = c->type;
-    p = put_slice(p, c->station);
-    p = put_slice(p, c->session);
-    p = put_slice(p, c->payload);
-    p = put_slice(p, c->key);
-    return put_varint(p, (uint64_t)c->created_ms);
-}
-
-static void command_get(struct reader *r, struct command_record *c) {
-    *c = (struct command_record){.id = get_varint(r)};
-    c->order = get_near(r, c->id);
-    c->brand = (uint32_t)get_max(r, UINT32_MAX);
-    c->type = get_u8(r);
-    if (c->type >= COMMAND_TYPE_COUNT) r->bad = true;
-    c->station = get_name(r);
-    c->session = get_name(r);
-    c->payload = get_slice(r);
-    c->key = get_slice(r);
-    c->created_ms = (int64_t)get_varint(r);
-}
-
-/* Sessions have more texts than others and a bound each. */
-static size_t session_len(const struct session_record *s) {
-    return (size_t)s->name.len + s->owner.len + s->title.len + s->station.len + s->phone.len +
-           s->display.len + s->reason.len;
-}
-
 static size_t slices_len(const struct record *r) {
     switch (r->kind) {
     case RECORD_BODY:
@@ -523,13 +419,9 @@ static size_t slices_len(const struct record *r) {
                r->object.body.len + r->object.file_name.len + r->object.file_mime.len +
                r->object.file_hash.len;
     case RECORD_FILE: case RECORD_FILE_GONE: return (size_t)r->file.name.len + r->file.mime.len;
-    case RECORD_STATION: case RECORD_STATION_GONE:
-        return (size_t)r->station.name.len + r->station.endpoint.len +
-               r->station.description.len + r->station.version.len;
-    case RECORD_SESSION: case RECORD_SESSION_GONE: return session_len(&r->session);
-    case RECORD_COMMAND: case RECORD_COMMAND_GONE:
-        return (size_t)r->command.station.len + r->command.session.len + r->command.payload.len +
-               r->command.key.len;
+    case RECORD_STATION: case RECORD_STATION_GONE: return station_slices_len(&r->station);
+    case RECORD_SESSION: case RECORD_SESSION_GONE: return session_slices_len(&r->session);
+    case RECORD_COMMAND: case RECORD_COMMAND_GONE: return command_slices_len(&r->command);
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
     case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE: case RECORD_COUNT: break;
     }
@@ -563,11 +455,11 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
         return object_place_put(p, &r->object);
     case RECORD_FILE: return file_put(p, &r->file);
     case RECORD_FILE_GONE: return put_varint(p, r->file.file);
-    case RECORD_STATION: return station_put(p, &r->station);
+    case RECORD_STATION: return station_value_put(p, &r->station);
     case RECORD_STATION_GONE: return put_slice(put_varint(p, r->station.brand), r->station.name);
-    case RECORD_SESSION: return session_put(p, &r->session);
+    case RECORD_SESSION: return session_value_put(p, &r->session);
     case RECORD_SESSION_GONE: return put_slice(put_varint(p, r->session.brand), r->session.name);
-    case RECORD_COMMAND: return command_put(p, &r->command);
+    case RECORD_COMMAND: return command_value_put(p, &r->command);
     case RECORD_COMMAND_GONE: return put_varint(p, r->command.id);
     case RECORD_NONE: case RECORD_COUNT: break;
     }
@@ -662,17 +554,17 @@ static void value_get(struct reader *r, struct record *out) {
         return;
     case RECORD_FILE: file_get(r, &out->file); return;
     case RECORD_FILE_GONE: out->file.file = get_varint(r); return;
-    case RECORD_STATION: station_get(r, &out->station); return;
+    case RECORD_STATION: station_value_get(r, &out->station); return;
     case RECORD_STATION_GONE:
         out->station.brand = (uint32_t)get_max(r, UINT32_MAX);
         out->station.name = get_name(r);
         return;
-    case RECORD_SESSION: session_get(r, &out->session); return;
+    case RECORD_SESSION: session_value_get(r, &out->session); return;
     case RECORD_SESSION_GONE:
         out->session.brand = (uint32_t)get_max(r, UINT32_MAX);
         out->session.name = get_name(r);
         return;
-    case RECORD_COMMAND: command_get(r, &out->command); return;
+    case RECORD_COMMAND: command_value_get(r, &out->command); return;
     case RECORD_COMMAND_GONE: out->command.id = get_varint(r); return;
     case RECORD_NONE: case RECORD_COUNT: break;
     }

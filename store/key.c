@@ -192,8 +192,8 @@ bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, str
         return true;
     case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
     case KEY_STATION: case KEY_SESSION: case KEY_COMMAND:
-    case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE: case KEY_NAME: case KEY_OWNED:
-    case KEY_EXPIRY: break;
+    case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE:
+    case KEY_NAME: case KEY_OWNED: case KEY_EXPIRY: break;
     }
     return false;
 }

@@ -356,8 +356,9 @@ static bool load_restore(struct load *l) {
     key_plain(&meta, KEY_META);
     return give_key(l, &meta) && give_kind(l, KEY_LANE) && give_kind(l, KEY_QUEUE) &&
            give_kind(l, KEY_WORKER) && give_kind(l, KEY_STATION) &&
-           give_kind(l, KEY_SESSION) && give_kind(l, KEY_COMMAND) && give_active(l, STATUS_DELIVERED) &&
-           give_active(l, STATUS_RUNNING) && give_active(l, STATUS_PAUSED);
+           give_kind(l, KEY_SESSION) && give_kind(l, KEY_COMMAND) &&
+           give_active(l, STATUS_DELIVERED) && give_active(l, STATUS_RUNNING) &&
+           give_active(l, STATUS_PAUSED);
 }
 
 static bool load_dedup(struct load *l) {

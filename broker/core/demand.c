@@ -123,8 +123,8 @@ static enum code demand_do(struct core *c, const struct event *e, struct session
 }
 
 static enum code demand_check(const struct core *c, const struct session_ref *m) {
-    if (!name_good(c, m->name) || m->name.len > SESSION_NAME_MAX || m->title.len > SESSION_TEXT_MAX ||
-        !name_fits(c, m->owner) || m->key.len > KEY_MAX || !name_fits(c, m->station))
+    if (!name_good(c, m->name) || m->name.len > SESSION_NAME_MAX || !name_fits(c, m->owner) ||
+        m->title.len > SESSION_TEXT_MAX || m->key.len > KEY_MAX || !name_fits(c, m->station))
         return CODE_VALIDATION_ERROR;
     return m->payload.len > c->limits.payload_max ? CODE_PAYLOAD_TOO_LARGE : CODE_OK;
 }

@@ -75,7 +75,8 @@ struct session_row session_row_of(const struct session *s) {
 }
 
 static void session_write(struct core *c, struct session *s) {
-    if (list_empty(&s->dirty) && !core_bug(c, BUG_SEAT_LOST)) list_push(&c->dirty_sessions, &s->dirty);
+    if (!list_empty(&s->dirty) || core_bug(c, BUG_SEAT_LOST)) return;
+    list_push(&c->dirty_sessions, &s->dirty);
 }
 
 /* Written, and told to who listens. */

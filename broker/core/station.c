@@ -9,7 +9,8 @@
 #include "broker/core/who.h"
 #include <stdlib.h>
 
-enum { SESSIONS_USUAL = 50, HEARD_STEP_MS = 300000, TEXT_MAX = 255, LOAD_UNIT = 1000000, COMMANDS_GIVEN_MAX = 100 };
+enum { SESSIONS_USUAL = 50, HEARD_STEP_MS = 300000, TEXT_MAX = 255, LOAD_UNIT = 1000000,
+       COMMANDS_GIVEN_MAX = 100 };
 
 static uint64_t name_hash(uint32_t brand, struct slice name) {
     return hash_bytes(brand, name.data, name.len);

@@ -11,7 +11,7 @@
  *   c says A [station= status= phone= time= deleted text=]          a report about session A
  *   c connect A | restart A | disconnect A | logout A | delete A
  *   c send A [key= payload= size=] | manage A …
- *   c commands S|any [wait= limit= ack=COMMAND key=]                COMMAND as narrated: #1, #2 … */
+ *   c commands S|any [wait= limit= ack=COMMAND key=]    COMMAND as it was narrated: #1, #2 … */
 #include "proto/fleet.h"
 #include "tests/story/script.h"
 #include <assert.h>
@@ -55,7 +55,8 @@ static void set(struct story *s, struct station_ref *m, const char *key, struct 
 
 static bool station(struct story *s, struct actor *a, const char *verb, const char *name) {
     static const struct { const char *name; enum verb verb; uint8_t mode; } verbs[] = {
-        {"register", VERB_STATION_PUT, STATION_REGISTER}, {"create", VERB_STATION_PUT, STATION_CREATE},
+        {"register", VERB_STATION_PUT, STATION_REGISTER},
+        {"create", VERB_STATION_PUT, STATION_CREATE},
         {"change", VERB_STATION_PUT, STATION_UPDATE}, {"heart", VERB_STATION_BEAT, 0},
         {"leave", VERB_STATION_LEAVE, 0}, {"station", VERB_STATION_GET, 0}};
     size_t i = 0;

@@ -122,6 +122,43 @@ static void any_object(struct object_record *o, bool gone) {
     if (next() % 2) o->file_hash = slice_of(pool, 32);
 }
 
+static void any_fleet(struct record *r) {
+    switch ((int)r->kind) {
+    case RECORD_STATION:
+        r->station = (struct station_record){.id = number(), .brand = (uint32_t)number(),
+            .name = bytes(50), .endpoint = bytes(255), .description = bytes(255),
+            .version = bytes(50), .sessions_max = (uint32_t)number(),
+            .created_ms = (int64_t)number(), .updated_ms = (int64_t)number(),
+            .heard_ms = (int64_t)number(), .flags = (uint8_t)number(),
+            .status = (uint8_t)(next() % STATION_STATUS_COUNT),
+            .environment = (uint8_t)(next() % ENVIRONMENT_COUNT)};
+        return;
+    case RECORD_SESSION:
+        r->session = (struct session_record){.id = number(), .brand = (uint32_t)number(),
+            .version = (uint32_t)number(), .name = bytes(100), .owner = bytes(60),
+            .title = bytes(255), .station = bytes(50), .phone = bytes(30), .display = bytes(255),
+            .reason = bytes(255), .created_ms = (int64_t)number(),
+            .updated_ms = (int64_t)number(), .seen_ms = (int64_t)number(),
+            .reported_ms = (int64_t)number(), .flags = (uint8_t)number(),
+            .status = (uint8_t)(next() % SESSION_STATUS_COUNT),
+            .before = (uint8_t)(next() % SESSION_STATUS_COUNT)};
+        return;
+    case RECORD_COMMAND:
+        r->command = (struct command_record){.id = number(), .order = number(),
+            .brand = (uint32_t)number(), .type = (uint8_t)(next() % COMMAND_TYPE_COUNT),
+            .station = bytes(50), .session = bytes(100), .payload = bytes(1000),
+            .key = bytes(100), .created_ms = (int64_t)number()};
+        return;
+    case RECORD_COMMAND_GONE: r->command.id = number(); return;
+    case RECORD_STATION_GONE:
+        r->station = (struct station_record){.brand = (uint32_t)number(), .name = bytes(50)};
+        return;
+    default:
+        r->session = (struct session_record){.brand = (uint32_t)number(), .name = bytes(100)};
+        return;
+    }
+}
+
 static void any_plain(struct record *r) {
     switch ((int)r->kind) {
     case RECORD_META: r->meta = (struct meta_record){number(), number(), number()}; return;
@@ -167,6 +204,7 @@ static void any_record(struct record *r, enum record_kind kind) {
     else if ((kind >= RECORD_BODY && kind <= RECORD_CHECKPOINT) || kind == RECORD_RESULT_GONE ||
              kind == RECORD_CHECKPOINT_GONE || kind == RECORD_PART)
         any_task_part(r);
+    else if (kind >= RECORD_STATION && kind <= RECORD_COMMAND_GONE) any_fleet(r);
     else any_plain(r);
     if (kind == RECORD_TASK || kind == RECORD_TASK_GONE) any_was(&r->was, r->task.id);
 }
