@@ -162,7 +162,7 @@ static void stored(struct exchange *x, const struct message *answer) {
     }
     struct message done = {.verb = VERB_COMMANDS};
     done.commands = (struct commands_ask){.key = d->report->message, .brand = x->who.brand};
-    exchange_try(x, &done, fulfilled);
+    whatsapp_keep(x, &done, fulfilled);
 }
 
 /* What listeners are told. */
@@ -205,7 +205,7 @@ static void store(struct exchange *x) {
     }
     json_decref(message);
     buffer_free(&keys);
-    exchange_try(x, &m, stored);
+    whatsapp_keep(x, &m, stored);
 }
 
 static void looked(struct exchange *x, const struct message *answer) {
@@ -239,7 +239,7 @@ static void look(struct exchange *x) {
     m.object = (struct object_ref){.kind = slice_text("message"),
                                    .name = by_key ? d->key : slice_text(d->name),
                                    .brand = x->who.brand};
-    exchange_try(x, &m, looked);
+    whatsapp_keep(x, &m, looked);
 }
 
 void delivery_note(struct exchange *x, const struct delivery_report *report,

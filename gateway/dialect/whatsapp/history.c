@@ -33,7 +33,7 @@ static void record_put(struct exchange *x, const char *kind, const char *name,
         .options = {.owner = station, .until_ms = x->wall_ms + WEEK_MS},
     };
     buffer_free(&o->body);
-    exchange_try(x, &m, written);
+    whatsapp_keep(x, &m, written);
 }
 
 static void figure_out(struct out *o, const char *key, int64_t value) {

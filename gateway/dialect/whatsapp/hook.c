@@ -20,7 +20,7 @@ static void keep(struct exchange *x, const struct message *m, history_then *then
     struct keeping *k = exchange_alloc(x, sizeof *k);
     *k = (struct keeping){x->state, then};
     x->state = k;
-    exchange_try(x, m, kept);
+    whatsapp_keep(x, m, kept);
 }
 
 static void code_out(struct exchange *x, struct out *o, const struct session_report *r,

@@ -1,4 +1,5 @@
 #include "gateway/dialect/whatsapp/whatsapp.h"
+#include "gateway/account.h"
 #include "gateway/dialect/outcode.h"
 #include "gateway/guard.h"
 #include "proto/host/log.h"
@@ -161,6 +162,12 @@ bool whatsapp_good(struct exchange *x) {
 bool whatsapp_object(struct exchange *x) {
     return json_is_object(x->json) ||
            exchange_refuse(x, CODE_VALIDATION_ERROR, "the body must be a JSON object");
+}
+
+void whatsapp_keep(struct exchange *x, const struct message *m, exchange_then *then) {
+    struct who house = account_house;
+    house.brand = x->who.brand;
+    exchange_try_as(x, &house, m, then);
 }
 
 /* ---- ids ---- */

@@ -51,6 +51,9 @@ void whatsapp_fail(struct exchange *x, enum code code, const char *text);
 bool whatsapp_good(struct exchange *x);
 /* False after refusing a body that is no object. */
 bool whatsapp_object(struct exchange *x);
+/* exchange_try for the dialect's own records: they are the house's, in the caller's brand, for a
+ * fleet token by itself writes no objects. */
+void whatsapp_keep(struct exchange *x, const struct message *m, exchange_then *then);
 /* The worker's id in the path, else `in_body`; notes what is wrong with it. */
 struct slice whatsapp_station(struct exchange *x, struct slice in_body);
 
