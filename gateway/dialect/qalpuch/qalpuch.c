@@ -1,0 +1,266 @@
+#include "gateway/dialect/qalpuch/qalpuch.h"
+#include "gateway/dialect/outcode.h"
+#include "gateway/dialect/qalpuch/account.h"
+#include "gateway/dialect/setting.h"
+#include "gateway/dialect/spell.h"
+#include "gateway/guard.h"
+#include <sodium.h>
+#include <string.h>
+
+enum {
+    OWNER = GUARD_USER | GUARD_ADMIN,
+    HOLDER = GUARD_USER | GUARD_ADMIN | GUARD_WORKER,
+    LIMIT = 50, LIMIT_MAX = 100, PAGE_MAX = 1000000
+};
+
+#define TASK_ROUTES(base) \
+    {METHOD_POST, base "/tasks", OWNER, BODY_JSON, 0, VERB_NONE, 201, \
+     qalpuch_create_read, NULL, "creates a task on an uploaded file", NULL, NULL}, \
+    {METHOD_GET, base "/tasks", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
+     qalpuch_list_read, qalpuch_list_write, "the caller's tasks, newest first", NULL, NULL}, \
+    {METHOD_GET, base "/tasks/pending", GUARD_WORKER, BODY_NONE, 0, VERB_NONE, 200, \
+     work_pending_read, NULL, "hands a task to the calling worker", NULL, NULL}, \
+    {METHOD_GET, base "/tasks/{cuid}", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
+     qalpuch_detail_read, NULL, "reads a task", NULL, NULL}, \
+    {METHOD_PATCH, base "/tasks/{cuid}", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
+     work_patch_read, NULL, "says how it goes, or that it failed", NULL, NULL}, \
+    {METHOD_POST, base "/tasks/{cuid}", GUARD_WORKER, BODY_FORM, 0, VERB_NONE, 200, \
+     work_result_read, NULL, "completes a task with its result", work_result_begin, NULL}, \
+    {METHOD_POST, base "/tasks/{cuid}/result", GUARD_WORKER, BODY_FORM, 0, VERB_NONE, 200, \
+     work_result_read, NULL, "the same", work_result_begin, NULL}, \
+    {METHOD_PUT, base "/tasks/{cuid}/result", GUARD_WORKER, BODY_FORM, 0, VERB_NONE, 200, \
+     work_result_read, NULL, "the same", work_result_begin, NULL}, \
+    {METHOD_GET, base "/tasks/{cuid}/result", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
+     qalpuch_result_read, NULL, "the result's bytes; takes Range", NULL, NULL}, \
+    {METHOD_POST, base "/tasks/{cuid}/cancel", OWNER, BODY_JSON, 0, VERB_NONE, 200, \
+     qalpuch_cancel_read, NULL, "cancels a task", NULL, NULL}, \
+    {METHOD_POST, base "/tasks/{cuid}/retry", OWNER, BODY_JSON, 0, VERB_NONE, 200, \
+     qalpuch_retry_read, NULL, "queues a failed task again", NULL, NULL}, \
+    {METHOD_DELETE, base "/tasks/{cuid}", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
+     qalpuch_delete_read, NULL, "deletes a task", NULL, NULL}
+
+#define WORKER_ROUTES(base) \
+    {METHOD_POST, base "/worker", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
+     agent_create_read, NULL, "creates a worker; shows its registration token once", NULL, NULL}, \
+    {METHOD_GET, base "/worker", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
+     agent_list_read, NULL, "the workers", NULL, NULL}, \
+    {METHOD_GET, base "/worker/{cuid}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
+     agent_detail_read, NULL, "a worker and the tasks it holds", NULL, NULL}, \
+    {METHOD_DELETE, base "/worker/{cuid}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
+     agent_delete_read, NULL, "deletes a worker; its tokens die, its tasks go back", NULL, NULL}, \
+    {METHOD_POST, base "/worker/{cuid}/token", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
+     agent_token_read, NULL, "a new registration token in place of the old", NULL, NULL}, \
+    {METHOD_POST, base "/worker/register", GUARD_OPEN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, 200, \
+     enrol_register_read, NULL, "trades a registration token for a JWT, once", NULL, NULL}, \
+    {METHOD_POST, base "/worker/refresh-auth", GUARD_OPEN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, \
+     200, enrol_refresh_read, NULL, "trades a refresh token for a new JWT, once", NULL, NULL}, \
+    {METHOD_POST, base "/worker/heartbeat", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
+     enrol_heartbeat_read, NULL, "says that the worker is there", NULL, NULL}
+
+#define FILE_ROUTES(base) \
+    {METHOD_POST, base "/files/upload", HOLDER, BODY_FORM, 0, VERB_NONE, 201, \
+     file_upload_read, NULL, "takes a file", NULL, file_upload_part}, \
+    {METHOD_GET, base "/files", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
+     file_list_read, file_list_write, "the caller's files, newest first", NULL, NULL}, \
+    {METHOD_GET, base "/files/{cuid}", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
+     file_detail_read, NULL, "what is known of a file", NULL, NULL}, \
+    {METHOD_GET, base "/files/{cuid}/download", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
+     file_download_read, NULL, "its bytes; takes Range", NULL, NULL}, \
+    {METHOD_PUT, base "/files/{cuid}", OWNER, BODY_JSON, 0, VERB_NONE, 200, \
+     file_rename_read, NULL, "renames a file", NULL, NULL}, \
+    {METHOD_DELETE, base "/files/{cuid}", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
+     file_delete_read, NULL, "deletes a file that no unfinished task needs", NULL, NULL}
+
+#define PRESET_ROUTES(base) \
+    {METHOD_POST, base "/predefined-tasks", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
+     preset_create_read, NULL, "creates a predefined task", NULL, NULL}, \
+    {METHOD_GET, base "/predefined-tasks", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
+     preset_list_read, preset_list_write, "the predefined tasks", NULL, NULL}, \
+    {METHOD_GET, base "/predefined-tasks/{cuid}", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
+     preset_detail_read, NULL, "a predefined task", NULL, NULL}, \
+    {METHOD_PUT, base "/predefined-tasks/{cuid}", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 200, \
+     preset_update_read, NULL, "changes a predefined task", NULL, NULL}, \
+    {METHOD_DELETE, base "/predefined-tasks/{cuid}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
+     preset_delete_read, NULL, "deletes a predefined task", NULL, NULL}
+
+#define ROUTES(base) \
+    QALPUCH_ACCOUNT_ROUTES(base), WORKER_ROUTES(base), FILE_ROUTES(base), TASK_ROUTES(base), \
+    PRESET_ROUTES(base)
+
+static const struct route routes[] = {ROUTES("/api/v1"), ROUTES("/v1")};
+
+static const char *const prefixes[] = {"/api/v1", "/v1", NULL};
+
+/* ---- the envelope ---- */
+
+static void envelope_begin(struct exchange *x, const char *message) {
+    out_key(&x->out, "success");
+    out_bool(&x->out, true);
+    out_key(&x->out, "message");
+    out_string(&x->out, message);
+    out_key(&x->out, "data");
+}
+
+void qalpuch_open(struct exchange *x, const char *message) {
+    out_object(&x->out);
+    envelope_begin(x, message);
+}
+
+void qalpuch_close(struct exchange *x) {
+    out_object_end(&x->out);
+    exchange_answer(x, x->route->status);
+}
+
+void qalpuch_twice(struct exchange *x, const char *message, void (*members)(struct exchange *x)) {
+    const char *nested = exchange_option(x, "nested_answers");
+    qalpuch_open(x, message);
+    out_object(&x->out);
+    members(x);
+    if (nested != NULL && strcmp(nested, "true") == 0) {
+        envelope_begin(x, message);
+        out_object(&x->out);
+        members(x);
+        out_object_end(&x->out);
+    }
+    out_object_end(&x->out);
+    qalpuch_close(x);
+}
+
+/* What the getters noted, as one sentence. */
+static const char *fields_join(struct exchange *x) {
+    const char *all = "";
+    for (uint32_t i = 0; i < x->errors.count; i++) {
+        char text[160];
+        const struct field_error *e = &x->errors.list[i];
+        field_sentence(e, text, sizeof text);
+        all = exchange_print(x, "%s%s%s: %s", all, i > 0 ? " " : "", e->name, text);
+    }
+    return all;
+}
+
+bool qalpuch_fields_good(struct exchange *x) {
+    return x->errors.count == 0 || exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
+}
+
+void qalpuch_fail(struct exchange *x, enum code code, const char *text) {
+    struct outcode plain = outcode_of(code);
+    if (plain.status == 400 && x->errors.count > 0) text = fields_join(x);
+    if (plain.status == 401) exchange_set(x, "WWW-Authenticate", "Bearer");
+    out_object(&x->out);
+    out_key(&x->out, "success");
+    out_bool(&x->out, false);
+    out_key(&x->out, "message");
+    out_string(&x->out, text);
+    out_key(&x->out, "error");
+    out_string(&x->out, text);
+    out_key(&x->out, "code");
+    out_string(&x->out, plain.name);
+    out_object_end(&x->out);
+    exchange_answer(x, plain.status);
+}
+
+/* ---- ids and names ---- */
+
+const char *cuid_new(struct exchange *x) {
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char *text = exchange_alloc(x, CUID_SIZE);
+    text[0] = 'c';
+    for (int i = 1; i < CUID_SIZE - 1; i++) text[i] = digits[randombytes_uniform(36)];
+    return text;
+}
+
+bool cuid_form(struct slice text) {
+    if (text.len != CUID_SIZE - 1 || text.data[0] != 'c') return false;
+    for (uint32_t i = 1; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if ((c < '0' || c > '9') && (c < 'a' || c > 'z')) return false;
+    }
+    return true;
+}
+
+void out_times(struct out *o, int64_t created_ms, int64_t updated_ms) {
+    static const char *const names[] = {"createdAt", "updatedAt", "created_at", "updated_at"};
+    for (int i = 0; i < 4; i++) {
+        out_key(o, names[i]);
+        out_time(o, i % 2 == 0 ? created_ms : updated_ms);
+    }
+}
+
+bool qalpuch_cuid(struct exchange *x, struct slice *ret_text) {
+    struct slice text = exchange_param(x, "cuid");
+    if (!cuid_form(text)) return exchange_refuse(x, CODE_NOT_FOUND, NULL);
+    *ret_text = text;
+    return true;
+}
+
+bool qalpuch_task_id(struct exchange *x, uint64_t *ret_id) {
+    if (spell_cuid_read(x, exchange_param(x, "cuid"), ret_id)) return true;
+    return exchange_refuse(x, CODE_NOT_FOUND, "there is no such task");
+}
+
+/* ---- pages ---- */
+
+bool qalpuch_page_read(struct exchange *x, struct question *q, struct qalpuch_page *ret_page) {
+    const uint32_t most = setting_page_max(x) < LIMIT_MAX ? setting_page_max(x) : LIMIT_MAX;
+    const uint32_t usual = most < LIMIT ? most : LIMIT;
+    int64_t page = exchange_query_number(x, "page", 1, 1, PAGE_MAX);
+    int64_t size = exchange_query_number(x, "limit", usual, 1, UINT32_MAX);
+    if (!qalpuch_fields_good(x)) return false;
+    if (size > most) size = most;
+    *ret_page = (struct qalpuch_page){(uint32_t)page, (uint32_t)size};
+    q->brand = x->who.brand;
+    q->priority = q->dialect = -1;
+    q->descending = q->count = true;
+    q->limit = (uint32_t)size;
+    q->offset = (uint32_t)((page - 1) * size);
+    return true;
+}
+
+/* The query without page and limit, as it was sent, with "&" behind it. What would end the link
+ * is escaped. */
+static const char *query_rest(struct exchange *x) {
+    const char *rest = "";
+    for (const char *at = x->query; *at != '\0';) {
+        int len = (int)strcspn(at, "&");
+        bool ours = strncmp(at, "page=", 5) == 0 || strncmp(at, "limit=", 6) == 0;
+        if (len > 0 && !ours && strcspn(at, "<>") >= (size_t)len)
+            rest = exchange_print(x, "%s%.*s&", rest, len, at);
+        at += len;
+        at += *at == '&';
+    }
+    return rest;
+}
+
+static const char *link_to(struct exchange *x, const char *before, const char *rest,
+                           const struct qalpuch_page *page, uint64_t number, const char *rel) {
+    return exchange_print(x, "%s%s<%s%s?%spage=%llu&limit=%u>; rel=\"%s\"", before,
+                          *before != '\0' ? ", " : "", exchange_origin(x), x->path, rest,
+                          (unsigned long long)number, page->size, rel);
+}
+
+void qalpuch_page_headers(struct exchange *x, const struct qalpuch_page *page,
+                          const struct rows *rows) {
+    if (rows->total < 0) return;
+    uint64_t total = (uint64_t)rows->total;
+    uint64_t last = total == 0 ? 1 : (total + page->size - 1) / page->size;
+    const char *rest = query_rest(x), *links = "";
+    exchange_set(x, "X-Total-Count", exchange_print(x, "%llu", (unsigned long long)total));
+    if (!rows->total_exact) exchange_set(x, "X-Total-Exact", "false");
+    if (page->number < last) links = link_to(x, links, rest, page, page->number + 1, "next");
+    if (page->number > 1) links = link_to(x, links, rest, page, page->number - 1, "prev");
+    links = link_to(x, links, rest, page, 1, "first");
+    links = link_to(x, links, rest, page, last, "last");
+    exchange_set(x, "Link", links);
+}
+
+static step *const steps[] = {guard_cors, guard_who, guard_brand, guard_role, guard_rate, NULL};
+
+const struct dialect qalpuch = {
+    .name = "qalpuch",
+    .prefixes = prefixes,
+    .fold = FOLD_CASE,
+    .steps = steps,
+    .fail = qalpuch_fail,
+    .routes = routes,
+    .route_count = sizeof routes / sizeof routes[0],
+};
