@@ -51,6 +51,7 @@ static void store_fail(struct turn *t, const char *why);
 void turn_close_group(struct turn *t) {
     if (t->life == LIFE_DOWN || t->life == LIFE_OPENING || t->flying) return;
     if (t->life == LIFE_RESTORING) return; /* the first group is closed when all is restored */
+    audit_sync(t->acts.audit);
     if (core_dirty(t->core)) core_close(t->core, &t->fx);
     if (t->fx.record_count == 0) {
         router_release_open(t->setup.router, t->mono_ms);
@@ -110,6 +111,7 @@ static void store_fail(struct turn *t, const char *why) {
     buffer_free(&t->records);
     t->filling.count = t->in_flight.count = 0;
     t->flying = false;
+    acts_forget(&t->acts, t->wall_ms);
     t->life = LIFE_DOWN;
     t->stats.restarts++;
     t->reopen_wait_ms = t->reopen_wait_ms == 0 ? REOPEN_MS_MIN : 2 * t->reopen_wait_ms;

@@ -83,6 +83,17 @@ static const char *bearer(const char *value) {
     return value + strspn(value, " ");
 }
 
+/* The credential that stands where the route lets it stand; browsers cannot set headers of sockets
+ * and event streams, so that theirs may be in the query. NULL = none was brought. */
+static const char *credential_of(struct exchange *x, bool api_key) {
+    const char *key = api_key ? exchange_header(x, "X-API-KEY") : NULL;
+    const char *header = exchange_header(x, "Authorization");
+    if (key != NULL || header != NULL || !(x->route->guard & GUARD_QUERY))
+        return key != NULL ? key : bearer(header);
+    const char *query = exchange_query(x, "access_token");
+    return query != NULL ? query : exchange_query(x, "token");
+}
+
 static bool authenticate(struct exchange *x, const char *text) {
     struct request *r = request_of(x);
     struct server *s = r->server;
@@ -106,13 +117,13 @@ static bool authenticate(struct exchange *x, const char *text) {
 }
 
 bool guard_who(struct exchange *x) {
-    return authenticate(x, bearer(exchange_header(x, "Authorization")));
+    return authenticate(x, credential_of(x, false));
 }
 
 bool guard_fleet(struct exchange *x) {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     const struct fleet *f = request_of(x)->server->fleet;
-    const char *text = bearer(exchange_header(x, "Authorization"));
+    const char *text = credential_of(x, false);
     const uint32_t brand = text != NULL ? fleet_find(f, text) : 0;
     if (brand != 0) {
         const struct credential c = {.role = ROLE_FLEET, .brand_count = 1, .brands = {brand},
@@ -133,8 +144,7 @@ static bool open_to(const struct request *r, const struct dialect *d) {
 
 bool guard_key(struct exchange *x) {
     struct request *r = request_of(x);
-    const char *text = exchange_header(x, "X-API-KEY");
-    if (text == NULL) text = bearer(exchange_header(x, "Authorization"));
+    const char *text = credential_of(x, true);
     if (text == NULL && open_to(r, x->dialect)) {
         struct credential c = {.role = ROLE_SERVICE, .brand_count = 1, .brands = {1},
                                .name = "open"};

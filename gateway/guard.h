@@ -12,6 +12,8 @@
  *   guard_fleet   `Authorization: Bearer TEXT` where TEXT is one of option worker_tokens: role FLEET
  *                 of the token's brand; any other text goes the way of guard_who. While the option
  *                 is empty no fleet token is taken, and the log says so once
+ *                 On GUARD_QUERY routes a request without either header may carry the credential as
+ *                 ?access_token= or ?token=
  *   guard_brand   tenant by X-Brand-ID: at most once, absent = the token's first (an admin's that
  *                 names none: 1), must be in the token's list, `all` for admins only
  *   guard_role    the route's guard against the principal's role

@@ -1,4 +1,5 @@
 /* The guard's steps: credentials, tenants, roles, rates. Real tokens, a real keyring. */
+#include "gateway/fleet.h"
 #include "gateway/guard.h"
 #include "gateway/jwt.h"
 #include "gateway/rate.h"
@@ -241,6 +242,85 @@ static void queries(void) {
     is_int(x->errors.count, 2, "is noted");
 }
 
+static bool fleet_signs_in(uint32_t guard, const char *value) {
+    struct exchange *x = begin(guard);
+    if (value != NULL) header("Authorization", value);
+    return guard_fleet(x) && guard_role(x);
+}
+
+static void fleets(void) {
+    char why[200] = "";
+    struct fleet *f = fleet_new(" tok-one , 7=tok=two,", why, sizeof why), *none;
+    ok(f != NULL && !fleet_empty(f), "a list of fleet tokens is read");
+    server.fleet = f;
+    ok(fleet_signs_in(GUARD_FLEET, "Bearer tok-one") && request->x.who.role == ROLE_FLEET &&
+           request->x.who.brand == 1, "a bare one is of brand 1");
+    ok(fleet_signs_in(GUARD_FLEET, "bearer tok=two") && request->x.who.brand == 7,
+       "N= names another brand; the rest may hold more of them");
+    ok(!fleet_signs_in(GUARD_FLEET, "Bearer 7=tok=two") && refused == CODE_UNAUTHORIZED,
+       "the number is no part of it");
+    ok(!fleet_signs_in(GUARD_FLEET, "Bearer tok-on") && refused == CODE_UNAUTHORIZED,
+       "a part of one is none");
+    ok(!fleet_signs_in(GUARD_FLEET, NULL) && request->x.cause == CAUSE_NO_CREDENTIALS,
+       "nor is nothing");
+    ok(!fleet_signs_in(GUARD_USER, "Bearer tok-one") && refused == CODE_FORBIDDEN,
+       "it opens no user's route");
+    ok(fleet_signs_in(GUARD_FLEET | GUARD_USER, token(user(3, 0), 1)) &&
+           request->x.who.role == ROLE_USER, "a JWT passes where its role may");
+    ok(!fleet_signs_in(GUARD_FLEET, token(user(3, 0), 1)) && refused == CODE_FORBIDDEN,
+       "and does not elsewhere");
+    none = fleet_new("", why, sizeof why);
+    server.fleet = none;
+    ok(fleet_empty(none) && !fleet_signs_in(GUARD_FLEET, "Bearer worker-secret-token") &&
+           refused == CODE_UNAUTHORIZED, "there is no default token");
+    const char *const wrong[] = {"0=a", "7=", "a b", "4294967296=a", "99999999999=a"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ok(fleet_new(wrong[i], why, sizeof why) == NULL && strstr(why, "worker_tokens") != NULL,
+           wrong[i]);
+    server.fleet = NULL;
+    fleet_destroy(&f);
+    fleet_destroy(&none);
+}
+
+static void people(void) {
+    struct token t = user(3, 0);
+    strcpy(t.name, "eve");
+    t.issued_s = NOW_S - 5;
+    keyring_add_revoked(&server.ring, slice_text("user:eve"), NOW_S - 5);
+    server.ring_version++;
+    ok(!signs_in(GUARD_USER, token(t, 1)) && refused == CODE_UNAUTHORIZED,
+       "what was issued up to the second of a revocation is dead");
+    t.issued_s = NOW_S - 4;
+    ok(signs_in(GUARD_USER, token(t, 1)), "what was issued after it is not");
+    struct token w = {.role = ROLE_WORKER, .brand_count = 1, .brands = {1}};
+    strcpy(w.name, "eve");
+    w.issued_s = NOW_S - 5;
+    ok(signs_in(GUARD_WORKER, token(w, 1)), "a worker of that name is another");
+    strcpy(t.type, "limited");
+    ok(signs_in(GUARD_USER, token(t, 1)) && !guard_role(&request->x) && refused == CODE_FORBIDDEN,
+       "who must change the password first may do nothing");
+    ok(signs_in(GUARD_USER | GUARD_LIMITED, token(t, 1)) && guard_role(&request->x),
+       "but what is meant for that");
+}
+
+static bool query_signs_in(uint32_t guard, const char *query, const char *value) {
+    struct exchange *x = begin(guard);
+    x->query = query;
+    if (value != NULL) header("Authorization", value);
+    return guard_who(x);
+}
+
+static void query_tokens(void) {
+    char query[TOKEN_BYTES_MAX + 64];
+    snprintf(query, sizeof query, "a=1&access_token=%s", token(user(3, 0), 1) + 7);
+    ok(query_signs_in(GUARD_USER | GUARD_QUERY, query, NULL), "a token may stand in the query");
+    ok(!query_signs_in(GUARD_USER, query, NULL) && refused == CODE_UNAUTHORIZED,
+       "on routes that say so");
+    ok(!query_signs_in(GUARD_USER | GUARD_QUERY, query, "Bearer a.b.c"), "a header goes before it");
+    snprintf(query, sizeof query, "token=%s", token(user(3, 0), 1) + 7);
+    ok(query_signs_in(GUARD_USER | GUARD_QUERY, query, NULL), "also under its other name");
+}
+
 int main(void) {
     if (sodium_init() < 0) return 1;
     config_init(&config, SECTION_BASE | SECTION_GATEWAY);
@@ -253,8 +333,8 @@ int main(void) {
     server.ring.token_count = 2;
     memset(server.ring.tokens[0], 1, KEYRING_SECRET_BYTES);
     memset(server.ring.tokens[1], 2, KEYRING_SECRET_BYTES);
-    keyring_add_revoked(&server.ring, slice_text("jti:gone"));
-    keyring_add_revoked(&server.ring, slice_text("worker:dead"));
+    keyring_add_revoked(&server.ring, slice_text("jti:gone"), 0);
+    keyring_add_revoked(&server.ring, slice_text("worker:dead"), 0);
     struct keyring_key key = {.brand = 4, .role = ROLE_SERVICE, .name = "batch"};
     crypto_generichash(key.hash, sizeof key.hash, (const uint8_t *)"rk_secret", 9,
                        server.ring.id_key, sizeof server.ring.id_key);
@@ -264,6 +344,9 @@ int main(void) {
     tenants();
     roles();
     queries();
+    fleets();
+    people();
+    query_tokens();
     rates();
     request_free(request);
     while (server.free != NULL) {
