@@ -15,6 +15,15 @@ enum verb settled_get(const struct core *c, uint64_t id, uint64_t epoch) {
     return s->id == id && s->epoch == epoch ? (enum verb)s->verb : VERB_NONE;
 }
 
+static uint64_t lost_hash(uint64_t id, struct slice principal) {
+    return hash_bytes(hash_number(id) | 1, principal.data, principal.len);
+}
+
+bool lease_was_lost(const struct core *c, uint64_t id, struct slice principal) {
+    uint64_t hash = lost_hash(id, principal);
+    return c->lost[hash % LOST_SLOTS] == hash;
+}
+
 static void ledger_put(struct core *c, const struct lease *l, enum reason reason,
                        struct slice text) {
     struct task *t = l->task;
@@ -84,6 +93,10 @@ void attempt_end(struct core *c, struct lease *l, enum reason reason, struct sli
     bool started = l->started;
     if (started) ledger_put(c, l, reason, text);
     t->head.reason = (uint8_t)reason;
+    if (!answered && l->worker->record.http) {
+        uint64_t hash = lost_hash(l->id, l->worker->principal);
+        c->lost[hash % LOST_SLOTS] = hash;
+    }
     if (reason == REASON_FAILED || reason == REASON_TIMEOUT) t->head.failures++;
     if (started && reason == REASON_CRASHED) t->head.crashes++;
     if (started && (reason == REASON_LEASE_LOST || reason == REASON_BROKER_RESTART))

@@ -25,4 +25,7 @@ void task_revive(struct core *c, struct task *t);
 void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum verb verb);
 /* VERB_NONE when it is not known (any more). */
 enum verb settled_get(const struct core *c, uint64_t id, uint64_t epoch);
+/* True when this HTTP worker's lease on the task was taken away lately, so far as it is known: who
+ * lost a lease is told so, and not that the task was never its own. */
+bool lease_was_lost(const struct core *c, uint64_t id, struct slice principal);
 #endif

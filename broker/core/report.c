@@ -49,7 +49,8 @@ static enum code stale_code(const struct core *c, const struct event *e, const s
     bool mine = t && !r->epoch && was_holder(c, e, t);
     if (is_repeated(c, e, t, mine ? t->head.epoch : r->epoch)) return CODE_OK;
     if (!t) return CODE_UNKNOWN_TASK;
-    if (r->epoch || mine || status_ended((enum status)t->head.status))
+    if (r->epoch || mine || status_ended((enum status)t->head.status) ||
+        lease_was_lost(c, t->head.id, slice_text(e->who.name)))
         return CODE_ATTEMPT_SUPERSEDED;
     return CODE_FORBIDDEN;
 }

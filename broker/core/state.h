@@ -31,7 +31,7 @@ enum timer_kind { TIMER_LEASE, TIMER_LINK, TIMER_WORKER, TIMER_WATCH, TIMER_CLAI
 enum { SHELF_WINDOW_MIN = 16, SHELF_LOW = 64, FETCH_MAX = 16, LOAD_COUNT = 256,
        DUE_HELD_MAX = 65536, DUE_AHEAD_MS = 60000, DUE_LOAD_COUNT = 4096,
        SWEEP_COUNT = 1000, SWEEP_STEP_MS = 100, SWEEP_REST_MS = 60000,
-       NUMBER_BLOCK = 1 << 20, SETTLED_SLOTS = 1 << 15, CREWS_MAX = 1024, LOSSES_MAX = 32,
+       NUMBER_BLOCK = 1 << 20, SETTLED_SLOTS = 1 << 15, LOST_SLOTS = 1 << 13, CREWS_MAX = 1024, LOSSES_MAX = 32,
        PLACE_STEPS = 4096, FREEZE_WORKERS_MIN = 10, FREEZE_PERCENT = 30 };
 
 struct body { size_t size; struct task_body body; uint8_t bytes[]; };       /* one block */
@@ -398,6 +398,7 @@ struct core {
     int64_t frozen_until;  /* mass expiry */
     uint64_t window_bytes, body_bytes, accepted_bytes, part_bytes;
     struct settled_slot settled[SETTLED_SLOTS];
+    uint64_t lost[LOST_SLOTS]; /* hashes of (task, worker) whose lease was taken away */
     struct core_stats stats;
 };
 

@@ -142,7 +142,7 @@ w progress one epoch=0
 wait 9999
 wait 1
 w progress one epoch=0 answer
-    [ 19000] g < ANSWER FORBIDDEN
+    [ 19000] g < ANSWER ATTEMPT_SUPERSEDED
 c get one attempts
     [ 19000] c < VIEW one queued attempt 1 reason lease_lost place 1
              attempt 1.1 lease_lost "w" "the worker fell silent"
@@ -169,9 +169,28 @@ w checkpoint one epoch=e1 data=x
 w done one epoch=e1
     [ 10000] g < SETTLED one e1 ATTEMPT_SUPERSEDED
 w done one epoch=0
-    [ 10000] g < SETTLED one FORBIDDEN
+    [ 10000] g < SETTLED one ATTEMPT_SUPERSEDED
 v done one epoch=0
     [ 10000] g < SETTLED one
+
+== also a lease that was lost before the work began was lost
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+http v
+c submit one
+    [     0] c < SUBMITTED one
+w claim queues=q lease=10000
+    [     0] g < TASK one e1 attempt 1 lease 10000 (at once)
+wait 10000
+w progress one epoch=0 answer
+    [ 10000] g < ANSWER ATTEMPT_SUPERSEDED
+v claim queues=q lease=10000
+    [ 10000] g < TASK one e2 attempt 1 lease 10000
+w done one epoch=0
+    [ 10000] g < SETTLED one ATTEMPT_SUPERSEDED
 
 == a worker that never had it is not let in
 client c

@@ -63,8 +63,24 @@ static struct slice extra_make(struct exchange *x, const struct creating *c, boo
     return extra;
 }
 
+/* The task as it was born: a worker may have begun already, and a repeated call gets the first
+ * one's answer. */
+static void born_write(struct exchange *x, const struct message *answer) {
+    struct view v = answer->view;
+    v.head.status = STATUS_QUEUED;
+    v.head.progress = 0;
+    v.head.worker = 0;
+    v.head.updated_ms = v.head.created_ms;
+    v.worker = v.progress_text = (struct slice){0};
+    qalpuch_open(x, "Task created successfully");
+    qalpuch_task_write(x, &x->out, &v);
+    qalpuch_close(x);
+}
+
 static void submitted(struct exchange *x, const struct message *answer) {
-    qalpuch_task_answer(x, answer->submitted.id, "Task created successfully", "pending");
+    struct message m = {.verb = VERB_GET,
+                        .ref = {.id = answer->submitted.id, .want = WANT_BODY}};
+    exchange_send(x, &m, born_write);
 }
 
 static void submit(struct exchange *x, const struct upload *copy) {

@@ -127,13 +127,18 @@ static bool patch_fields(struct exchange *x, struct report *r, int *ret_status) 
     return qalpuch_fields_good(x);
 }
 
+static void patch_logged(struct exchange *x, const struct message *answer) {
+    const struct patch *patch = x->state;
+    (void)answer; /* a full log is no reason to refuse the status */
+    qalpuch_task_answer(x, patch->report.task, "Task updated successfully",
+                        patch->gone != NULL ? patch->gone : "processing");
+}
+
 static void patch_done(struct exchange *x, const struct message *answer) {
     const struct patch *patch = x->state;
     struct message line = {.verb = VERB_LOG, .report = patch->report};
-    (void)answer;
-    if (patch->gone == NULL && line.report.text.len > 0) exchange_send(x, &line, NULL);
-    qalpuch_task_answer(x, patch->report.task, "Task updated successfully",
-                        patch->gone != NULL ? patch->gone : "processing");
+    if (patch->gone == NULL && line.report.text.len > 0) exchange_try(x, &line, patch_logged);
+    else patch_logged(x, answer);
 }
 
 bool work_patch_read(struct exchange *x, struct message *m) {
