@@ -1,10 +1,10 @@
-"""A worker of dialect 003 as its backend sees it, and a server that takes its token. Dead times are
-short here, so that a death takes no two minutes."""
+"""A worker of dialect 003 as its backend sees it, and servers that take its token."""
 import base64
 import datetime
 import json
 import os
 import queue
+import socket
 import threading
 
 import pytest
@@ -13,10 +13,9 @@ import requests
 from conftest import Caller, Relais
 
 TOKENS = 32
-DEAD_MS = 1500
 FLAGS = ["--worker-tokens=" + ",".join(f"{n}=token-{n},{n + 100}=token-{n + 100}"
                                       for n in range(2, TOKENS)),
-         f"--station-dead-ms={DEAD_MS}", "--command-repeat-ms=400"]
+         "--command-repeat-ms=400"]
 
 
 class Ground:
@@ -212,7 +211,9 @@ class Listener:
             return find()
 
     def close(self):
-        self.answer.close()
+        """The connection ends; what still reads from it sees that."""
+        with socket.socket(fileno=os.dup(self.answer.raw.fileno())) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def log_of(relais):

@@ -147,6 +147,8 @@ void whatsapp_fail(struct exchange *x, enum code code, const char *text) {
     struct outcode plain = named(code);
     bool worker = x->route != NULL && strstr(x->route->path, "/workers/{id}") != NULL;
     if (plain.status == 401) unauthorized_log(x);
+    if (code == CODE_NO_AVAILABLE_WORKERS)
+        exchange_set(x, "Retry-After", exchange_print(x, "%d", HEARTBEAT_MS / 1000));
     if (plain.status == 400 && x->errors.count > 0) text = fields_join(x);
     if (plain.status == 404 && worker && x->cause != CAUSE_NO_SUCH_PATH) {
         plain.name = "WORKER_NOT_FOUND";
