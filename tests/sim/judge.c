@@ -366,12 +366,14 @@ void judge_record(struct sim *s, const struct record *r, struct rec *rec) {
                             .run = r->task.run, .checkpoint = r->task.checkpoint,
                             .lane = r->task.lane, .status = r->task.status,
                             .priority = r->task.priority, .reason = r->task.reason};
+    if (r->kind == RECORD_FILE_GONE) rec->id = r->file.file;
     if (r->kind == RECORD_ATTEMPT && (r->attempt.reason == REASON_LEASE_LOST ||
                                       r->attempt.reason == REASON_BROKER_RESTART))
         judge_loss(s, &r->attempt);
 }
 
 void judge_durable(struct sim *s, const struct rec *r) {
+    if (r->kind == RECORD_FILE_GONE) object_file_gone(s, r->id);
     if (r->kind != RECORD_TASK && r->kind != RECORD_TASK_GONE) return;
     struct said *t = said_make(s, r->id);
     tell_task(s, r->id, "record %s epoch %llu run %u checkpoint %u%s", status_name(r->status),

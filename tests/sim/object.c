@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { NAMES = 5, KEYS = 3, FILES = 64 };
+enum { NAMES = 3, KEYS = 3, FILES = 64 };
 
 struct body { uint32_t tag; uint8_t keys, name, brand, pad; };
 
@@ -42,6 +42,7 @@ void object_world_free(struct object_world *w) {
     map64_free(&w->by_id);
     map64_free(&w->owners);
     map64_free(&w->told);
+    map64_free(&w->unlinked);
     buffer_free(&w->keys);
     free(w->seen);
 }
@@ -170,7 +171,8 @@ static void judge_put(struct sim *s, const struct packet *p, const struct ask *a
         violate(s, "O3 object %llu is created as version %u", n(o->id), p->version);
     if (!p->resume) return;
     uint64_t owner = map64_get(&s->objects.owners, p->resume);
-    if (owner && owner != o->id)
+    bool unlinked = map64_get(&s->objects.unlinked, p->resume); /* it was another's, and went */
+    if (owner && owner != o->id && !unlinked)
         violate(s, "O8 file %llu is of objects %llu and %llu", n(p->resume), n(owner), n(o->id));
     map64_set(&s->objects.owners, p->resume, o->id);
 }
@@ -214,6 +216,10 @@ void feed_heard(struct sim *s, uint16_t a, const struct packet *p) {
 }
 
 /* ---- the store ---- */
+
+void object_file_gone(struct sim *s, uint64_t file) {
+    map64_set(&s->objects.unlinked, file, 1);
+}
 
 static void complain(void *context, const char *finding) { violate(context, "%s", finding); }
 

@@ -6,8 +6,10 @@
  *     sim --bug NAME             with this promise broken on purpose, until it is caught
  *     sim --bugs                 every bug switch of core.h must be caught
  *     sim --bench                events a second
+ *     sim --fleet N [--from N]   seeds of the world of stations and sessions alone (fleet.h)
  *     sim --ci                   20,000 seeds and the bugs */
 #include "tests/sim/sim.h"
+#include "tests/sim/fleet.h"
 #include "proto/base/map.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -15,7 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPS = 120, CALM_MS_MAX = 900000, CI_SEEDS = 20000, BUG_SEEDS = 10000, JOBS_MAX = 16 };
+enum { FLEET_EACH = 4 /* every so manieth seed has a fleet, too */,
+       FLEET_BUGS = BUG_TWO_SEATS | BUG_NO_RECOVERY | BUG_SEAT_LOST | BUG_COMMAND_LOST |
+                    BUG_COMMAND_LIFO | BUG_SEAT_MISCOUNT,
+       OPS = 120, CALM_MS_MAX = 900000, CI_SEEDS = 20000, BUG_SEEDS = 10000, JOBS_MAX = 16 };
 
 static const struct { const char *name; uint32_t bit; } bugs[] = {
 #define BUG(name) {#name, BUG_##name}
@@ -24,7 +29,8 @@ static const struct { const char *name; uint32_t bit; } bugs[] = {
     BUG(NO_REQUEUE), BUG(NO_DEDUP), BUG(DOUBLE_DONE), BUG(LOST_WINDOW), BUG(NO_QUIET),
     BUG(STALL_EXPIRES), BUG(LIFO), BUG(EARLY_DUE), BUG(FOREIGN_BRAND), BUG(MISCOUNT),
     BUG(CURSOR_AHEAD), BUG(STALE_CARRY), BUG(NO_CAS), BUG(SHARED_KEY), BUG(STALE_OBJECT),
-    BUG(DROP_TWICE)
+    BUG(DROP_TWICE), BUG(TWO_SEATS), BUG(NO_RECOVERY), BUG(SEAT_LOST), BUG(COMMAND_LOST),
+    BUG(COMMAND_LIFO), BUG(SEAT_MISCOUNT)
 #undef BUG
 };
 enum { BUG_KINDS = sizeof bugs / sizeof *bugs };
@@ -51,7 +57,7 @@ static void limits_draw(struct sim *s) {
     if (below(s, 4) == 0) l->running_max = 1 + (uint32_t)below(s, 8);
     if (below(s, 8) == 0) l->parked_max = 4 + (uint32_t)below(s, 40);
     if (below(s, 4) == 0) l->checkpoints_max = 1 + (uint32_t)below(s, 3);
-    if (below(s, 2)) l->object_cache_bytes = below(s, 3000);
+    if (below(s, 2)) l->object_cache_bytes = below(s, 1000);
     if (below(s, 8) == 0) l->objects_max = 1 + below(s, 8);
     if (below(s, 4) == 0) l->feed_events_max = 1 + (uint32_t)below(s, 20);
     l->bugs = (uint32_t)s->bugs;
@@ -195,6 +201,10 @@ static uint64_t trace; /* the task to be told about */
 static bool run_one(uint64_t seed, uint64_t ops, uint64_t broken, struct total *total,
                     char *why) {
     static struct sim s;
+    if (broken & FLEET_BUGS) return fleet_run(seed, (uint32_t)broken, &total->steps, why, WHY_MAX);
+    if (seed % FLEET_EACH == 0 && !broken && !trace &&
+        !fleet_run(seed, 0, &total->steps, why, WHY_MAX))
+        return false;
     s.trace = trace;
     s.bugs = broken;
     sim_open(&s, seed, ops);
@@ -288,6 +298,21 @@ static int run_bugs(const char *name, uint64_t ops) {
     return failed || !known;
 }
 
+static int run_fleet(uint64_t from, uint64_t count) {
+    char why[WHY_MAX];
+    uint64_t steps = 0;
+    double begun = seconds();
+    for (uint64_t seed = from; seed < from + count; seed++)
+        if (!fleet_run(seed, 0, &steps, why, sizeof why)) {
+            printf("not ok - seed %llu: %s\n# see it again: build/release/tests/sim/sim --fleet 1 "
+                   "--from %llu\n", (unsigned long long)seed, why, (unsigned long long)seed);
+            return 1;
+        }
+    printf("ok - %llu seeds of a fleet, %llu core steps in %.1f s\n", (unsigned long long)count,
+           (unsigned long long)steps, seconds() - begun);
+    return 0;
+}
+
 static int run_bench(void) {
     struct total total = {0};
     char why[WHY_MAX];
@@ -299,14 +324,14 @@ static int run_bench(void) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t ops = OPS, from = 1, seeds = 0, seed = 0;
+    uint64_t ops = OPS, from = 1, seeds = 0, seed = 0, fleet = 0;
     const char *bug = NULL;
     bool all_bugs = false, ci = false, bench = false;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         const struct { const char *name; uint64_t *at; } numbers[] = {
             {"--seed", &seed}, {"--seeds", &seeds}, {"--from", &from}, {"--ops", &ops},
-            {"--task", &trace}};
+            {"--task", &trace}, {"--fleet", &fleet}};
         size_t k = 0, known = sizeof numbers / sizeof *numbers;
         while (k < known && strcmp(argv[i], numbers[k].name)) k++;
         if (k < known) *numbers[k].at = strtoull(value, NULL, 10), i++;
@@ -316,10 +341,11 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--bench")) bench = true;
         else {
             fprintf(stderr, "usage: sim --seed N [--task N] | --seeds N [--from N] | --bug NAME | "
-                    "--bugs | --bench | --ci  [--ops N]\n");
+                    "--bugs | --bench | --ci | --fleet N  [--ops N]\n");
             return 2;
         }
     }
+    if (fleet) return run_fleet(from, fleet);
     if (ci) return run_seeds(from, CI_SEEDS, ops) | run_bugs(NULL, ops);
     if (bench) return run_bench();
     if (bug || all_bugs) return run_bugs(bug, ops);

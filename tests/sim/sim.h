@@ -180,7 +180,8 @@ struct object_seen;
 struct object_world {
     struct object_seen *seen;
     uint64_t count, cap;
-    struct map64 by_id, owners /* file -> object */, told /* tags of changes */;
+    struct map64 by_id, owners /* file -> object */, told /* tags of changes */,
+        unlinked /* files */;
     uint32_t tag;
     uint64_t listened[ACTORS_MAX]; /* what each has heard of its feed */
     struct buffer keys;            /* of speech, as the next two */
@@ -303,6 +304,7 @@ void object_said(struct sim *s, const struct packet *p, const struct ask *ask);
 void object_left(struct sim *s, const struct packet *p, const struct ask *ask);
 void feed_left(struct sim *s, const struct packet *p, const struct ask *ask);
 void feed_heard(struct sim *s, uint16_t a, const struct packet *p);
+void object_file_gone(struct sim *s, uint64_t file); /* that is durable */
 void object_audit(struct sim *s, struct store_view *v);
 void object_world_free(struct object_world *w);
 
