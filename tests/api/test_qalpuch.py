@@ -1,10 +1,13 @@
 """Dialect 000 as its document tells it: the four steps, then the client side of tasks, predefined
 tasks, and every refusal in the envelope. Examples of the document stand in examples/000_*.json."""
 import json
+import os
+import pathlib
+import subprocess
 
 import pytest
 
-from conftest import TIME, Caller, alike, example
+from conftest import RELAIS, TIME, Caller, alike, example
 from films import BASE, CONFIG, CUID, TASK_KEYS, UUID
 from films import created, enrolled, good, handed, patched, pending, read, refused, taken, uploaded
 from rows import row
@@ -445,3 +448,10 @@ def test_a_repeated_key_makes_one_predefined_task(admin):
     refused(admin.post(base, {"name": "Q", "config": "{}"}, headers=key), 409,
             "IDEMPOTENCY_CONFLICT")
     assert json.loads(made["config"]) == {}
+
+
+def test_the_guide_can_be_played_with_curl(relais):
+    script = pathlib.Path(__file__).with_name("workflow_qalpuch.sh")
+    run = subprocess.run([str(script), relais.http, relais.data], capture_output=True, text=True,
+                         env={**os.environ, "RELAIS": RELAIS}, timeout=60, check=False)
+    assert run.returncode == 0 and run.stdout.endswith("# done\n"), run.stdout + run.stderr
