@@ -9,7 +9,10 @@ enum { ROUNDS = 6, HIGH_BITS = 26, LOW_BITS = 27 };
 static const char digits36[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /* What a hash is for, so that no two uses share an input. */
-enum use { USE_CUID = 'c', USE_RESULT = 's', USE_UUID = 'u', USE_MASK = 'm', USE_CHECK = 'k', USE_ROUND = 'r' };
+enum use {
+    USE_CUID = 'c', USE_RESULT = 's', USE_UUID = 'u', USE_MASK = 'm', USE_CHECK = 'k',
+    USE_ROUND = 'r'
+};
 
 static uint64_t hash(const struct id_key *key, enum use use, uint8_t round, uint64_t value) {
     uint8_t input[10] = {(uint8_t)use, round};

@@ -19,7 +19,9 @@ typedef void write_id(const struct id_key *key, uint64_t number, char *text);
 typedef bool read_id(const struct id_key *key, struct slice text, uint64_t *number);
 
 static void write_cuid(const struct id_key *k, uint64_t n, char *t) { cuid_write(k, n, t); }
-static void write_result(const struct id_key *k, uint64_t n, char *t) { result_cuid_write(k, n, t); }
+static void write_result(const struct id_key *k, uint64_t n, char *t) {
+    result_cuid_write(k, n, t);
+}
 static void write_uuid(const struct id_key *k, uint64_t n, char *t) { job_uuid_write(k, n, t); }
 static void write_task(const struct id_key *k, uint64_t n, char *t) { task_text_write(k, n, t); }
 
