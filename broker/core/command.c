@@ -227,6 +227,14 @@ struct command *command_find(const struct session *s, const struct station *st,
     return NULL;
 }
 
+struct command *command_stops(const struct station *st, struct slice session) {
+    for (const struct node *n = st->commands.next; n != &st->commands; n = n->next) {
+        struct command *cmd = owner_of(n, struct command, in_station);
+        if (bit(cmd) & COMMANDS_STOP && slice_equal(command_session(cmd), session)) return cmd;
+    }
+    return NULL;
+}
+
 struct command *command_keyed(const struct session *s, struct slice key) {
     for (const struct node *n = s->commands.next; key.len && n != &s->commands; n = n->next) {
         struct command *cmd = owner_of(n, struct command, in_session);
@@ -247,6 +255,10 @@ struct command *command_add(struct core *c, struct station *st, struct session *
         struct command *there = command_find(s, st, orders);
         if (there && there->type == type) return there;
         command_drop_all(c, s, st, orders);
+    }
+    if (s && COMMANDS_START & 1u << type) { /* also what was meant for one of that name before */
+        struct command *stop;
+        while ((stop = command_stops(st, session_text(s, SESSION_NAME)))) command_drop(c, stop);
     }
     struct command_record r = {.id = number_next(c), .type = (uint8_t)type, .payload = payload,
                                .key = key, .created_ms = c->wall};

@@ -34,6 +34,8 @@ struct command *command_find(const struct session *s, const struct station *st, 
 enum { COMMANDS_START = 1 << COMMAND_CREATE | 1 << COMMAND_RESTART,
        COMMANDS_STOP = 1 << COMMAND_DISCONNECT | 1 << COMMAND_LOGOUT | 1 << COMMAND_DELETE,
        COMMANDS_MESSAGE = 1 << COMMAND_SEND | 1 << COMMAND_MANAGE };
+/* What stops a session of that name at the station, whoever's it is now. */
+struct command *command_stops(const struct station *st, struct slice session);
 /* They are over: fulfilled, replaced or pointless. */
 void command_drop(struct core *c, struct command *cmd);
 void command_drop_all(struct core *c, struct session *s, const struct station *st,

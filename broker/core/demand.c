@@ -64,6 +64,8 @@ static enum code act_end(struct core *c, const struct event *e, struct session *
         command = command_add(c, s->station, s, type, (struct slice){0}, (struct slice){0})->id;
         session_changed(c, s);
     } else {
+        if (s->station && station_silent(s->station))
+            command_add(c, s->station, s, type, (struct slice){0}, (struct slice){0});
         session_leave(c, s);
     }
     session_say(c, e, s, true, command);
@@ -73,8 +75,8 @@ static enum code act_end(struct core *c, const struct event *e, struct session *
 static enum code act_delete(struct core *c, const struct event *e, struct session *s) {
     uint64_t command = 0;
     bool up = session_up(s);
-    if (up) {
-        command_drop_all(c, s, NULL, COMMANDS_MESSAGE);
+    command_drop_all(c, s, NULL, COMMANDS_MESSAGE);
+    if (up || (s->station && station_silent(s->station))) {
         command = command_add(c, s->station, s, COMMAND_DELETE, (struct slice){0},
                               (struct slice){0})->id;
     }

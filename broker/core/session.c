@@ -143,8 +143,7 @@ static void session_seat(struct core *c, struct session *s, struct station *st) 
     list_push(&st->sessions, &s->in_station);
     station_seated(c, st, 1);
     if (!old) return;
-    bool silent = !station_up(old) && !(old->record.flags & STATION_LEFT);
-    if (silent && !core_bug(c, BUG_TWO_SEATS))
+    if (station_silent(old) && !core_bug(c, BUG_TWO_SEATS))
         command_add(c, old, s, COMMAND_DISCONNECT, (struct slice){0}, (struct slice){0});
     else
         command_drop_all(c, s, old, COMMANDS_START | COMMANDS_STOP);
@@ -192,12 +191,12 @@ void session_end(struct core *c, struct session *s) {
 }
 
 bool session_lose(struct core *c, struct session *s) {
+    if (!station_silent(s->station)) command_drop_all(c, s, s->station, COMMANDS_STOP);
     if (s->flags & SESSION_DELETING) {
         session_end(c, s);
         return false;
     }
     if (s->flags & SESSION_ENDED) {
-        command_drop_all(c, s, s->station, COMMANDS_STOP);
         session_leave(c, s);
         return false;
     }
@@ -341,6 +340,11 @@ bool session_listed(struct core *c, struct station *st, const struct session_row
                     int64_t time_ms) {
     if (!name_good(c, row->name)) return true;
     struct session *s = session_find(c, st->fleet->brand, row->name);
+    struct command *stop = s ? NULL : command_stops(st, row->name);
+    if (stop) { /* it was deleted while this station was away */
+        stop->mark = st->mark;
+        return true;
+    }
     if (!s) {
         struct session_row new = *row;
         if (!new.status) new.status = SESSION_INIT;
@@ -464,7 +468,9 @@ static void session_deleted(struct core *c, const struct event *e, struct sessio
 static enum code session_report_new(struct core *c, const struct event *e, uint32_t brand,
                                     struct station *st) {
     const struct session_ref *m = &e->message->session;
-    if (m->gone) return CODE_NOT_FOUND;
+    struct command *stop = st ? command_stops(st, m->name) : NULL;
+    if (stop && m->gone) command_drop(c, stop);
+    if (stop || m->gone) return CODE_NOT_FOUND;
     struct session_row row = session_row_from(c, m);
     if (!row.status) row.status = SESSION_INIT;
     struct session *s = session_make(c, fleet_get(c, brand), st, &row);

@@ -30,6 +30,10 @@ struct station *station_find(const struct core *c, uint32_t brand, struct slice 
 static inline bool station_up(const struct station *st) {
     return st->record.status != STATION_OFFLINE;
 }
+/* It fell silent without a word: what it ran may still run. */
+static inline bool station_silent(const struct station *st) {
+    return !station_up(st) && !(st->record.flags & STATION_LEFT);
+}
 /* One session more or less; keeps its seat and the counts right. */
 void station_seated(struct core *c, struct station *st, int more);
 /* It is dead, or its sessions go to others now. */

@@ -291,7 +291,7 @@ u delete b
 w register s2
     [     0] g < ANSWER s2 ONLINE 0/50
 w leave s1
-    [     0] g < ANSWER s1 OFFLINE 1/50 left waiting 1 lost 1
+    [     0] g < ANSWER s1 OFFLINE 1/50 left lost 1
 wait 3002
 u session a
     [  3002] u < ANSWER a DISCONNECTED
