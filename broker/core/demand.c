@@ -148,7 +148,7 @@ void demand_step(struct core *c, const struct event *e) {
     }
     if (code == CODE_OK) {
         if (verb == VERB_SESSION_PUT) code = demand_put(c, e, s, brand);
-        else if (verb == VERB_SESSION_REPORT) code = session_tell(c, e, s, brand);
+        else if (verb == VERB_SESSION_REPORT) code = session_told(c, e, s, brand);
         else if (verb == VERB_SESSION_DO) code = demand_do(c, e, s);
         else session_say(c, e, s, true, 0);
     }

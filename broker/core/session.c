@@ -480,7 +480,7 @@ static enum code session_report_new(struct core *c, const struct event *e, uint3
     return CODE_OK;
 }
 
-enum code session_tell(struct core *c, const struct event *e, struct session *s, uint32_t brand) {
+enum code session_told(struct core *c, const struct event *e, struct session *s, uint32_t brand) {
     const struct session_ref *m = &e->message->session;
     struct station *st = m->station.len ? station_find(c, brand, m->station) : NULL;
     if (st && !station_up(st)) st = NULL; /* its heartbeat will say whether it is back */

@@ -62,7 +62,7 @@ bool session_listed(struct core *c, struct station *st, const struct session_row
 /* Its station's whole list does not name it. */
 void session_missing(struct core *c, struct session *s, int64_t time_ms);
 /* SESSION_REPORT about s, NULL = nobody knows it: answered, or a code. */
-enum code session_tell(struct core *c, const struct event *e, struct session *s, uint32_t brand);
+enum code session_told(struct core *c, const struct event *e, struct session *s, uint32_t brand);
 /* Answers with its row. */
 void session_say(struct core *c, const struct event *e, const struct session *s, bool changed,
                  uint64_t command);
