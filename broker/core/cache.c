@@ -251,8 +251,9 @@ void cache_trim(struct core *c) {
         if (!n) return;
         struct object *o = owner_of(n, struct object, in_order);
         bool written = list_empty(&o->dirty) && o->closes < c->closes;
-        bool free = o->counted && !park_older(c, o->free_after);
-        if (written && (free || core_bug(c, BUG_STALE_OBJECT))) {
+        bool unneeded = o->counted ? !park_older(c, o->free_after)
+                                   : core_bug(c, BUG_STALE_OBJECT);
+        if (written && unneeded) {
             object_free(c, o);
             continue;
         }

@@ -54,7 +54,7 @@ void object_meddle(struct sim *s, uint16_t a) {
                                       VERB_DROP};
     struct packet *p = request_new(s, a, verbs[below(s, 6)], true);
     struct ask *ask = ask_of(s, p->number);
-    p->flag = p->verb != VERB_PUT && below(s, 3) == 0; /* by a key */
+    p->flag = p->verb != VERB_PUT && below(s, 3); /* by a key */
     p->seq = (uint32_t)below(s, p->flag ? KEYS : NAMES);
     p->version = below(s, 3) ? 0 : 1 + (uint32_t)below(s, 4);
     p->reason = (uint8_t)below(s, 3);
