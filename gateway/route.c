@@ -161,6 +161,17 @@ static bool route_fits(const struct dialect *d, const struct route *r, char *why
     return true;
 }
 
+/* The i-th route of a dialect: its own, then those of its parts; NULL behind the last. */
+static const struct route *route_at(const struct dialect *d, uint32_t i) {
+    if (i < d->route_count) return &d->routes[i];
+    i -= d->route_count;
+    for (const struct routes *const *p = d->parts; p != NULL && *p != NULL; p++) {
+        if (i < (*p)->count) return &(*p)->list[i];
+        i -= (*p)->count;
+    }
+    return NULL;
+}
+
 struct route_table *route_table_new(const struct dialect *const *dialects, char *why,
                                     size_t why_size) {
     struct route_table *t = calloc(1, sizeof *t);
@@ -171,8 +182,8 @@ struct route_table *route_table_new(const struct dialect *const *dialects, char 
     t->dialects = dialects;
     uint32_t count = 0;
     for (const struct dialect *const *d = dialects; *d != NULL; d++) {
-        for (uint32_t i = 0; i < (*d)->route_count; i++) {
-            const struct route *r = &(*d)->routes[i];
+        const struct route *r;
+        for (uint32_t i = 0; (r = route_at(*d, i)) != NULL; i++) {
             bool fits = route_fits(*d, r, why, why_size);
             if (fits && ++count > ROUTES_MAX) fits = refuse(why, why_size, *d, r, "too many");
             if (!fits || !insert(t, *d, r, why, why_size)) {
@@ -328,8 +339,9 @@ enum found route_find(const struct route_table *t, enum method method, const cha
 void route_print(const struct dialect *const *dialects) {
     for (const struct dialect *const *d = dialects; *d != NULL; d++) {
         printf("# %s\n", (*d)->name);
-        for (uint32_t i = 0; i < (*d)->route_count; i++) {
-            printf("%s %s\n", method_name((*d)->routes[i].method), (*d)->routes[i].path);
+        const struct route *r;
+        for (uint32_t i = 0; (r = route_at(*d, i)) != NULL; i++) {
+            printf("%s %s\n", method_name(r->method), r->path);
         }
     }
 }

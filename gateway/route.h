@@ -57,6 +57,8 @@ typedef bool step(struct exchange *x);
 
 enum fold { FOLD_CASE = 1 /* literals in any case */, FOLD_DASH = 2 /* "-" equals "_" */ };
 
+struct routes { const struct route *list; uint32_t count; };
+
 struct dialect {
     const char *name;
     const char *const *prefixes; /* NULL-ended; unknown paths below them fail in this shape */
@@ -66,6 +68,8 @@ struct dialect {
     void (*fail)(struct exchange *x, enum code code, const char *text);
     const struct route *routes;
     uint32_t route_count;
+    const struct routes *const *parts; /* NULL-ended: tables of a large dialect's resources, each
+                                        * beside its functions; NULL = none */
 };
 
 /* All dialects, NULL-ended, in order of precedence; defined in gateway/dialect/list.c. */

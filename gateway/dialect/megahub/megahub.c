@@ -42,6 +42,8 @@ static const struct route routes[] = {
     MEGAHUB_ACCOUNT_ROUTES,
 };
 
+static const struct routes *const parts[] = {&megahub_cron, NULL};
+
 static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 
 /* The language tag with the highest q; the first of equals, as clients order them. */
@@ -257,4 +259,5 @@ const struct dialect megahub = {
     .fail = megahub_fail,
     .routes = routes,
     .route_count = sizeof routes / sizeof routes[0],
+    .parts = parts,
 };

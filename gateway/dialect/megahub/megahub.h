@@ -89,5 +89,6 @@ bool task_complete_read(struct exchange *x, struct message *m);
 bool task_fail_read(struct exchange *x, struct message *m);
 void task_settled_write(struct exchange *x, const struct message *answer);
 
+extern const struct routes megahub_cron;
 extern const struct dialect megahub;
 #endif
