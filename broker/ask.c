@@ -115,6 +115,7 @@ static void question_run(struct ask *a, struct asked *asked, struct store *store
     }
     struct rows_page page = {.question = &asked->question, .rows_max = a->rows_max,
                              .end_ms = clock_mono_ms() + a->ms_max, .id_key = a->id_key,
+                             .role = asked->who.role,
                              .wall_ms = clock_wall_ms()};
     page.code = task_check(&asked->question, view);
     if (page.code == CODE_OK) rows_fill(&page, view);

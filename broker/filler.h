@@ -59,8 +59,9 @@ struct field_value field_of_member(json_t **tree, struct slice json, struct slic
 
 /* ---- rows_object.c ---- */
 
-/* Which objects of which brand; false when there is no such kind. */
-bool object_walk(const struct question *q, struct walk *walk);
+/* Which objects of which brand. VALIDATION_ERROR when there is no such kind, FORBIDDEN when it is
+ * not for that role. */
+enum code object_walk(const struct question *q, uint8_t role, struct walk *walk);
 bool object_matches(const struct filler *f, const struct object_record *o);
 void object_put(struct filler *f, const struct object_record *o);
 

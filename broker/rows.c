@@ -201,12 +201,12 @@ static void walk_fill(struct filler *f, struct store_walk *w) {
     walk_count(f, w, (int64_t)page->count + skipped);
 }
 
-static enum code question_walk(const struct question *q, struct walk *walk) {
+static enum code question_walk(const struct question *q, uint8_t role, struct walk *walk) {
     *walk = (struct walk){.brand = q->brand, .id = q->id, .descending = q->descending,
                           .cursor = q->cursor};
     if (kind_of(q->kind, &walk->kind) == RECORD_NONE) return CODE_VALIDATION_ERROR;
     if (q->offset > OFFSET_MAX) return CODE_VALIDATION_ERROR;
-    if (walk->kind == WALK_OBJECTS && !object_walk(q, walk)) return CODE_VALIDATION_ERROR;
+    if (walk->kind == WALK_OBJECTS) return object_walk(q, role, walk);
     const uint32_t mask = q->status_mask;
     const bool one = mask != 0 && (mask & (mask - 1)) == 0;
     if (walk->kind == WALK_TASKS && one && mask != 1u << STATUS_QUEUED && q->brand != 0) {
@@ -220,7 +220,7 @@ static enum code question_walk(const struct question *q, struct walk *walk) {
 static void filler_run(struct filler *f) {
     struct walk walk;
     struct rows_page *page = f->page;
-    page->code = question_walk(f->q, &walk);
+    page->code = question_walk(f->q, page->role, &walk);
     if (page->code != CODE_OK) return;
     page->code = CODE_UNAVAILABLE;
     if (!names_read(f)) return;

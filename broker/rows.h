@@ -23,6 +23,7 @@ enum { ROWS_BYTES_MAX = 1 << 20 };
 
 struct rows_page {
     const struct question *question; /* brand is the acting one: 0 = all */
+    uint8_t role;      /* of who asks: enum role */
     const uint8_t *id_key; /* tickets of files are made with it */
     uint32_t rows_max; /* to look at */
     int64_t end_ms;    /* monotonic: no later than this */

@@ -6,8 +6,7 @@
 
 enum { SCOPE_ALL, SCOPE_BRAND };
 
-/* Which objects of which brand; false when there is no such kind. */
-bool object_walk(const struct question *q, struct walk *walk) {
+enum code object_walk(const struct question *q, uint8_t role, struct walk *walk) {
     static const struct { const char *text; uint8_t number, scope; } kinds[] = {
 #define OBJECT(NAME, number, text, scope, limit, sentence) {text, number, SCOPE_##scope},
 #include "broker/core/object.def"
@@ -15,13 +14,15 @@ bool object_walk(const struct question *q, struct walk *walk) {
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (!slice_equal(q->object, slice_text(kinds[i].text))) continue;
+        if (kinds[i].scope == SCOPE_ALL && role != ROLE_ADMIN) return CODE_FORBIDDEN;
         walk->object = kinds[i].number;
         walk->all_brands = kinds[i].scope == SCOPE_BRAND && q->brand == 0;
         walk->brand = kinds[i].scope == SCOPE_BRAND ? q->brand : 0;
         walk->owner = q->owner;
-        return true;
+        walk->from_id = walk->to_id = q->id;
+        return CODE_OK;
     }
-    return false;
+    return CODE_VALIDATION_ERROR;
 }
 
 struct object_view { const struct object_record *object; json_t *body; /* owned */ };

@@ -81,7 +81,7 @@ struct walk {
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */
     struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */
-    uint64_t from_id, to_id; /* TASKS, STATUS: bounds, both inclusive; 0 = open */
+    uint64_t from_id, to_id; /* TASKS, STATUS, OBJECTS of one brand: bounds, inclusive; 0 = open */
     uint64_t looks_max;      /* rows to look at in all, given or not; 0 = as many as there are */
 };
 struct store_view *store_view_open(struct store *s, uint64_t group, char *why, size_t why_size);

@@ -75,6 +75,7 @@ static void prefix_of(const struct walk *w, struct key *k) {
 
 /* Whether ids ascend all along the prefix, so that bounds on ids are bounds on keys. */
 static bool ids_ascend(const struct walk *w) {
+    if (w->kind == WALK_OBJECTS) return !w->all_brands;
     return w->kind == WALK_TASKS || (w->kind == WALK_STATUS && w->brand && w->type.len);
 }
 

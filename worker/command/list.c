@@ -28,14 +28,15 @@ static bool read_statuses(const char *text, uint32_t *mask) {
 static const struct kind {
     const char *name;
     bool of_task; /* --id is needed */
-    const char *columns[10];
+    const char *columns[16];
 } kinds[] = {
     {"tasks", false, {NULL}},
     {"queues", false, {"brand", "queue", "paused", "running_max", "rate_per_min", "weight",
                        "keep_ms", "tasks_by_status"}},
     {"lanes", false, {"lane", "brand", "queue", "type", "labels", "tasks_by_status"}},
     {"workers", false, {"worker", "brand", "name", "boot", "http"}},
-    {"objects", false, {"id", "kind", "brand", "name", "body", "created_ms", "updated_ms"}},
+    {"objects", false, {"id", "kind", "brand", "name", "body", "created_ms", "updated_ms", "version",
+                        "owner", "until_ms", "file", "file_size", "file_name", "file_mime"}},
     {"checkpoints", true, {"seq", "epoch", "time_ms", "name", "data"}},
     {"attempts", true, {"epoch", "run", "attempt", "reason", "started_ms", "ended_ms", "worker",
                         "message"}},
