@@ -149,6 +149,9 @@ void account_revoke(struct exchange *x, const char *kind, const char *name, int6
                     int64_t until_ms, account_done *then) {
     const struct who actor = account_actor(x);
     struct flow *f = flow_of(x) != NULL ? flow_of(x) : flow_new(x);
+    const int64_t old_s = keyring_revoked_before(&request_of(x)->server->ring, kind, name);
+    /* a token that was given in the second of the last one is dated one later */
+    if (before_s > 0 && old_s >= before_s && old_s < INT64_MAX) before_s = old_s + 1;
     const struct message m = revocation_message(x, kind, name, before_s, until_ms);
     f->done = then;
     exchange_send_as(x, &actor, &m, revoked);

@@ -70,10 +70,18 @@ bool person_read(struct person *p, const struct object_row *row) {
 }
 
 bool people_revoke(struct caller *c, const char *command, const char *name, bool before) {
-    struct message m = people_message(VERB_PUT, "revocation", name);
+    struct message m = people_message(VERB_FETCH, "revocation", name);
     struct buffer body = {0};
+    struct object_row row;
     const int64_t now_ms = clock_wall_ms();
-    revocation_write(&body, before ? now_ms / 1000 : 0);
+    int64_t before_s = now_ms / 1000;
+    const struct message *answer = caller_ask(c, &m);
+    /* a token that was given in the second of the last one is dated one later */
+    if (caller_code(answer) == CODE_OK && object_row_read(answer->answer.body, &row) &&
+        revocation_read(row.body) >= before_s)
+        before_s = revocation_read(row.body) + 1;
+    revocation_write(&body, before ? before_s : 0);
+    m = people_message(VERB_PUT, "revocation", name);
     m.object.mode = PUT_EITHER;
     m.object.body = buffer_slice(&body);
     m.object.options.until_ms = now_ms + revoked_ms;

@@ -166,11 +166,11 @@ bool account_password_read(struct exchange *x, struct message *m) {
 
 /* ---- users ---- */
 
-/* "me" or a number; 0 = the caller. False: refused as not found. */
+/* A number, or 0 where the path has none: the caller. False: refused as not found. */
 static bool id_read(struct exchange *x, uint64_t *ret_id) {
     const struct slice text = exchange_param(x, "id");
     *ret_id = 0;
-    if (text.data == NULL || slice_equal(text, slice_text("me"))) return true;
+    if (text.data == NULL) return true;
     if (text.len <= ACCOUNT_ID_MAX_DIGITS) {
         uint64_t id = 0;
         uint32_t i = 0;
