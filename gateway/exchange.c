@@ -1,5 +1,6 @@
 #include "gateway/answer.h"
 #include "gateway/request.h"
+#include "gateway/socket.h"
 #include "proto/host/log.h"
 #include <assert.h>
 #include <stdarg.h>
@@ -323,6 +324,10 @@ void exchange_answer(struct exchange *x, int status) {
 
 bool exchange_refuse(struct exchange *x, enum code code, const char *text) {
     struct request *r = request_of(x);
+    if (r->socket != NULL) {
+        socket_refuse(r, code, text);
+        return false;
+    }
     if (r->stage == STAGE_ENDED) { /* it streams already: nothing but the end can be said */
         exchange_end(x);
         return false;

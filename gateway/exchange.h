@@ -170,6 +170,8 @@ void exchange_growing(struct exchange *x, const struct file_answer *file, uint64
 void exchange_events(struct exchange *x);
 void exchange_event(struct exchange *x, const char *event, const char *id, struct slice data);
 void exchange_end(struct exchange *x);
+/* Bytes of events that the client has not taken yet: a producer may wait for less. */
+size_t exchange_events_behind(const struct exchange *x);
 
 /* ---- sockets ---- */
 
@@ -199,7 +201,8 @@ struct socket_calls {
 };
 /* Always false. `calls` is borrowed: static. */
 bool exchange_socket(struct exchange *x, const struct socket_calls *calls);
-/* Sends one message. False when it is closing or has just been cut for what lies unsent. */
+/* Sends one message; a long one (over 64 KiB) only when nothing lies unsent. False when it is
+ * closing, also from now on for what lies unsent. */
 bool exchange_socket_send(struct exchange *x, bool text, struct slice message);
 /* Bytes that the peer has not taken yet: a producer may wait for less. */
 size_t exchange_socket_behind(const struct exchange *x);

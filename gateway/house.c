@@ -58,6 +58,7 @@ static void own_metrics(struct exchange *x) {
         buffer_append(&x->out.body, line, strlen(line));
     }
     metric(x, "http_connections", "gauge", "open HTTP connections", n.open_connections);
+    metric(x, "http_sockets", "gauge", "open WebSockets", n.open_sockets);
     metric(x, "http_connections_total", "counter", "HTTP connections accepted", n.connections);
     metric(x, "http_received_bytes_total", "counter", "bytes of request bodies", n.bytes_in);
     metric(x, "http_sent_bytes_total", "counter", "bytes of answers' bodies", n.bytes_out);

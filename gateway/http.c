@@ -1,6 +1,7 @@
 #include "gateway/http.h"
 #include "gateway/account.h"
 #include "gateway/early.h"
+#include "gateway/socket.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
 #include <assert.h>
@@ -17,6 +18,7 @@
 
 enum {
     EVENTS_MAX = 128, STREAM_BLOCK = 32768, ROUNDS_MAX = 8,
+    READ_STEP = 256, /* by which the memory for a head grows: small, so that little is left over */
     DEAD_PEER_MS = 60000 /* a peer that acknowledges nothing for so long is gone */
 };
 
@@ -120,6 +122,10 @@ bool http_alive(const struct client *c) {
 /* A client that waits for something that may take long, and hung up, gets it no more. */
 static void client_left(struct client *c) {
     struct request *r = c->request;
+    if (r != NULL && r->socket != NULL) {
+        socket_event(r);
+        return;
+    }
     c->gone = true;
     if (r == NULL || !r->suspended) return;
     bool parked = r->outlet != NULL || r->stage == STAGE_BEGIN;
@@ -162,6 +168,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     bool more = strain_rest(&r->client->strain).len > 0; /* the next one has begun */
     r->client->deadline_ms = s->now_ms + (more ? s->config->header_ms : s->config->idle_ms);
     r->client->completed++;
+    if (r->socket != NULL) socket_gone(r);
     bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->abandoned;
     if (r->begun) request_log(r, complete || r->said);
     if (!complete) exchange_cut(r);
@@ -209,8 +216,31 @@ static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
 
 /* ---- answers ---- */
 
+/* The 101 has been sent: from here on libmicrohttpd only closes the connection. */
+static void on_upgrade(void *cls, struct MHD_Connection *connection, void *context,
+                       const char *extra, size_t extra_size, MHD_socket fd,
+                       struct MHD_UpgradeResponseHandle *handle) {
+    struct request *r = cls;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.ptr = r->client};
+    (void)connection;
+    (void)context;
+    (void)extra; /* the strain has kept it */
+    assert(extra_size == 0);
+    epoll_ctl(r->server->http->epoll, EPOLL_CTL_MOD, fd, &event);
+    r->client->deadline_ms = INT64_MAX;
+    socket_opened(r, handle, strain_rest(&r->client->strain));
+}
+
+void http_socket_end(struct request *r, void *handle) {
+    shutdown(r->client->fd, SHUT_WR);
+    r->server->http->woken++;
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
 static struct MHD_Response *response_of(struct request *r) {
     struct buffer *body = &r->x.out.body;
+    if (r->socket != NULL) return MHD_create_response_for_upgrade(on_upgrade, r);
     if (r->outlet == NULL) {
         count_add(&r->server->count.bytes_out, body->len);
         return MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_PERSISTENT);
@@ -246,10 +276,10 @@ static enum MHD_Result queue_answer(struct request *r, struct MHD_Connection *co
     for (uint32_t i = 0; i < r->answer_header_count; i++) {
         MHD_add_response_header(response, r->answer_headers[i].name, r->answer_headers[i].value);
     }
-    if (r->status != 204 && !has_header(r, "Content-Type")) {
+    if (r->status != 204 && r->socket == NULL && !has_header(r, "Content-Type")) {
         MHD_add_response_header(response, "Content-Type", "application/json");
     }
-    if (r->close_after || s->http->stopping) {
+    if (r->socket == NULL && (r->close_after || s->http->stopping)) {
         MHD_add_response_header(response, "Connection", "close");
     }
     r->stage_ms = s->now_ms;
@@ -384,7 +414,9 @@ static void client_tick(struct client *c) {
         return;
     }
     if (r == NULL || r->said) return;
-    if (r->outlet != NULL && r->stage == STAGE_ENDED) {
+    if (r->socket != NULL) {
+        socket_tick(r);
+    } else if (r->outlet != NULL && r->stage == STAGE_ENDED) {
         outlet_tick(r);
         bool file = outlet_size(r) != UINT64_MAX;
         if (!r->suspended && file && too_slow(r, bytes_taken(c))) early_late(c);
@@ -434,6 +466,7 @@ static void turn(struct server *s) {
         early_settle(s);
         link_flush(s->link);
         bool heard = link_receive(s->link, s->now_ms);
+        heard = sockets_flush(s) || heard;
         if (!heard && h->woken == 0) break;
     }
     if (link_moved(s->link)) watch_link(s);
@@ -479,6 +512,10 @@ static bool busy(struct server *s) {
 static void end_parked(struct server *s, bool all) {
     for (struct node *n = s->clients.next; n != &s->clients; n = n->next) {
         struct request *r = owner_of(n, struct client, in_server)->request;
+        if (r != NULL && r->socket != NULL) {
+            if (all) socket_gone(r);
+            else socket_refuse(r, CODE_UNAVAILABLE, "the gateway is stopping");
+        }
         if (r == NULL || !r->suspended) continue;
         bool parked = r->outlet != NULL;
         for (struct node *c = r->calls.next; c != &r->calls; c = c->next) {
@@ -510,13 +547,15 @@ bool http_open(struct server *s, int stop_fd, char *why, size_t why_size) {
     const struct config *c = s->config;
     s->http = h;
     list_init(&s->clients);
+    list_init(&s->sockets_used);
     s->strainer = strainer_new(c->pool_bytes);
     h->stop_fd = stop_fd;
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
     h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0,
-        NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO |
+            MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->pool_bytes,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)READ_STEP,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->connections_per_address_max,
         MHD_OPTION_CONNECTION_TIMEOUT, 0, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,

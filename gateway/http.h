@@ -24,6 +24,8 @@ bool http_open(struct server *s, int stop_fd, char *why, size_t why_size);
 /* Serves until stop_fd is readable; then ends what is under way within drain_ms. */
 void http_run(struct server *s, uint32_t drain_ms);
 void http_close(struct server *s);
+/* The socket of this request is done: its connection ends. */
+void http_socket_end(struct request *r, void *handle);
 /* "Not Found" for 404. */
 const char *http_reason(int status);
 #endif

@@ -25,7 +25,7 @@
 enum {
     HEADERS_MAX = 64,
     HEADER_COST = 64, /* libmicrohttpd's record of one header or cookie */
-    HEAD_ROOM = 2048  /* of a connection's memory: what the answer's head and trailers take */
+    HEAD_ROOM = 1664  /* of a connection's memory: what the answer's head and trailers take */
 };
 
 struct header { const char *name, *value; };

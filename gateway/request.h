@@ -39,7 +39,7 @@ struct arena { /* everything of one request; freed with it */
 
 struct count { /* one thread's counters, for /metrics */
     uint64_t requests, classes[6], refused_heads, bytes_in, bytes_out, left, late_kills;
-    uint64_t open_connections, connections;
+    uint64_t open_connections, connections, open_sockets;
 };
 
 /* Only its own thread writes a counter, others read it meanwhile. */
@@ -55,6 +55,7 @@ struct gateway;     /* gateway.h */
 struct http;        /* http.c */
 struct intake;      /* stream.c */
 struct outlet;
+struct socket;      /* socket.c */
 
 struct server {
     const struct config *config;   /* borrowed */
@@ -73,6 +74,7 @@ struct server {
     struct request *free;          /* requests kept for reuse */
     uint32_t free_count;
     struct node clients;
+    struct node sockets_used;      /* socket.c: those that have something to do */
     struct strainer *strainer;     /* strain.h */
     struct door *door;             /* borrowed, shared: connections come through it */
     uint32_t thread;               /* its number there */
@@ -139,6 +141,7 @@ struct request {
     uint32_t claimed_count;
     struct intake *intake;   /* stream.c: uploads under way */
     struct outlet *outlet;   /* stream.c: what is streamed out */
+    struct socket *socket;   /* socket.c; in the arena */
 };
 
 static inline struct request *request_of(struct exchange *x) { return (struct request *)x; }

@@ -1,6 +1,7 @@
 /* stream.c - what is too large for one message: uploads, stored files, events. See request.h. */
 #include "gateway/answer.h"
 #include "gateway/request.h"
+#include "gateway/socket.h"
 #include "proto/decode.h"
 #include "proto/host/log.h"
 #include "proto/object.h"
@@ -597,10 +598,16 @@ void exchange_event(struct exchange *x, const char *event, const char *id, struc
 
 void exchange_end(struct exchange *x) {
     struct request *r = request_of(x);
+    if (r->socket != NULL) socket_finish(r);
     if (r->outlet == NULL) return;
     r->outlet->ended = true;
     exchange_cut(r);
     http_wake(r);
+}
+
+size_t exchange_events_behind(const struct exchange *x) {
+    const struct outlet *o = ((const struct request *)x)->outlet;
+    return o != NULL ? o->behind.len - o->behind_at : 0;
 }
 
 void outlet_tick(struct request *r) {
