@@ -172,6 +172,8 @@ void exchange_event(struct exchange *x, const char *event, const char *id, struc
 void exchange_end(struct exchange *x);
 /* Bytes of events that the client has not taken yet: a producer may wait for less. */
 size_t exchange_events_behind(const struct exchange *x);
+/* Bytes of events that the client has not taken yet: a producer may wait for less. */
+size_t exchange_events_behind(const struct exchange *x);
 
 /* ---- sockets ---- */
 

@@ -13,7 +13,7 @@
 #define RELAIS_CORE_PART_H
 #include "broker/core/state.h"
 
-enum { PARTS_HELD_BYTES = 64 << 10, PARTS_SHOWN_BYTES = 256 << 10 };
+enum { PARTS_HELD_BYTES = 64 << 10, PARTS_SHOWN_BYTES = 64 << 10 };
 
 /* A LOG of level LOG_PART; OK, or why it is not taken. */
 enum code part_take(struct core *c, const struct report *r, struct lease *l);

@@ -102,6 +102,7 @@ static void job_take(struct exchange *x, struct subscription *s, const struct vi
         load_file(x, v->result.result_file, v->result_size, v->result_ticket, job_loaded);
         return;
     case FOLLOW_OVER: job_remove(b, s); return;
+    case FOLLOW_PAUSE:
     case FOLLOW_ON: break;
     }
     if (s->watching) return;
@@ -198,6 +199,7 @@ static void job_subscribe(struct exchange *x, const char *text) {
     s = exchange_alloc(x, sizeof *s);
     s->follow.id = id;
     s->follow.tell = board_tell;
+    s->follow.behind = exchange_socket_behind;
     s->queued = true;
     b->jobs[b->count++] = s;
 }

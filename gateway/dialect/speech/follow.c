@@ -4,7 +4,7 @@
 #include "gateway/dialect/speech/speech.h"
 #include "proto/base/map.h"
 
-enum { WATCH_MS = 15000 };
+enum { WATCH_MS = 15000, PAUSE_MS = 100, BEHIND_MAX = 16 << 10 };
 
 static void tell(struct exchange *x, struct follow *f, enum news news, uint32_t number) {
     f->tell(x, f, news, number, buffer_slice(&x->out.body));
@@ -79,8 +79,10 @@ enum followed follow_take(struct exchange *x, struct follow *f, const struct vie
     struct log_record row;
     uint32_t at = 0;
     const bool ended = status_ended(v->head.status);
-    while (f->parts && log_next(v->parts, &at, &row))
+    while (f->parts && log_next(v->parts, &at, &row)) {
+        if (f->behind(x) > BEHIND_MAX) return FOLLOW_PAUSE;
         if (row.line == f->after + 1) final_tell(x, f, &row);
+    }
     if (f->parts && v->head.parts > f->after) return FOLLOW_ON;
     if (f->live && !ended) partial_tell(x, f, v);
     if (job_must_load(v, f->loaded)) return FOLLOW_LOAD;
@@ -96,4 +98,11 @@ struct message follow_ask(const struct follow *f, bool at_once) {
     if (f->parts) m.ref.want |= WANT_PARTS;
     if (at_once) m.ref.want |= WANT_ATTEMPTS | WANT_BODY;
     return m;
+}
+
+/* Nothing is asked for but a little time, or a change. */
+struct message follow_pause(const struct follow *f, const struct view *v) {
+    return (struct message){.verb = VERB_WATCH,
+                            .ref = {.id = f->id, .version = v->head.version,
+                                    .wait_ms = PAUSE_MS}};
 }

@@ -184,14 +184,15 @@ static void talk_go_on(struct exchange *x, const struct message *answer) {
         talk_fail(x, exchange_code(answer));
         return;
     }
+    struct message m;
     switch (follow_take(x, &t->follow, v)) {
     case FOLLOW_LOAD:
         load_file(x, v->result.result_file, v->result_size, v->result_ticket, talk_loaded);
         return;
     case FOLLOW_OVER: talk_close(x, CLOSE_GOOD, NULL); return;
-    case FOLLOW_ON: break;
+    case FOLLOW_PAUSE: m = follow_pause(&t->follow, v); break;
+    case FOLLOW_ON: m = follow_ask(&t->follow, false); break;
     }
-    const struct message m = follow_ask(&t->follow, false);
     exchange_try(x, &m, talk_go_on);
 }
 
@@ -242,6 +243,7 @@ bool talk_read(struct exchange *x, struct message *m) {
     t->follow.live = t->follow.parts = true;
     t->follow.after = after != NULL ? (uint32_t)strtoul(after, NULL, 10) : 0;
     t->follow.tell = talk_tell;
+    t->follow.behind = exchange_socket_behind;
     x->state = t;
     return exchange_socket(x, &calls);
 }
