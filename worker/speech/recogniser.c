@@ -1,16 +1,21 @@
 #include "worker/speech/recogniser.h"
 #include <pocketsphinx.h>
+#include <sphinxbase/cmn.h>
+#include <sphinxbase/feat.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MODEL "/usr/share/pocketsphinx/model/en-us"
-enum { FRAME_MS = 10, PATH_BYTES = 512 };
+enum { FRAME_MS = 10, PATH_BYTES = 512, MEANS_MAX = 64 };
 
 struct recogniser {
     ps_decoder_t *decoder;
     bool open, speech;
     int64_t heard_ms; /* of this utterance */
+    mfcc_t means[MEANS_MAX]; /* what it takes for the average sound before it heard any */
 };
+
+static cmn_t *means(struct recogniser *r) { return ps_get_feat(r->decoder)->cmn_struct; }
 
 struct recogniser *recogniser_new(const char *model, uint32_t pause_ms) {
     char hmm[PATH_BYTES], lm[PATH_BYTES], words[PATH_BYTES], frames[16];
@@ -27,6 +32,7 @@ struct recogniser *recogniser_new(const char *model, uint32_t pause_ms) {
     if (r && config) r->decoder = ps_init(config);
     if (config) cmd_ln_free_r(config);
     if (r && !r->decoder) recogniser_destroy(&r);
+    if (r && means(r)->veclen <= MEANS_MAX) cmn_live_get(means(r), r->means);
     return r;
 }
 
@@ -47,6 +53,8 @@ static bool utterance_begin(struct recogniser *r) {
 
 bool recogniser_begin(struct recogniser *r) {
     if (r->open) ps_end_utt(r->decoder);
+    /* what an earlier recording sounded like must not change what is heard in this one */
+    if (means(r)->veclen <= MEANS_MAX) cmn_live_set(means(r), r->means);
     return ps_start_stream(r->decoder) == 0 && utterance_begin(r);
 }
 

@@ -22,8 +22,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { PART_BYTES = 1 << 20, JOIN_MS = 500, TURN_MS_MAX = 30000, STORE_MS = 5000,
-       STORE_EVERY_S = 5, SAMPLES_PER_MS = SOUND_RATE / 1000, LOOKS_PER_CHECK = 1000,
+enum { PART_BYTES = 1 << 20, JOIN_MS = 500, AROUND_MS = 300, TURN_MS_MAX = 30000,
+       STORE_MS = 5000, STORE_EVERY_S = 5,
+       SAMPLES_PER_MS = SOUND_RATE / 1000, LOOKS_PER_CHECK = 1000,
        PARTED_PERCENT = 10 /* what the parting counts for in the progress */ };
 
 struct hearing {
@@ -133,13 +134,23 @@ static void text_append(char *text, const char *more) {
     memcpy(text + len, more, some + 1);
 }
 
+/* The samples of a turn, with some of the silence around it: words are found better with it. */
+static void turn_bounds(const struct hearing *h, size_t index, size_t *ret_at, size_t *ret_end) {
+    const struct turn *t = &h->turns.list[index];
+    int64_t from = index ? t[-1].end_ms : 0, start = t->start_ms - AROUND_MS;
+    int64_t to = index + 1 < h->turns.count ? t[1].start_ms : INT64_MAX;
+    int64_t end = t->end_ms + AROUND_MS;
+    *ret_at = (size_t)(start > from ? start : from) * SAMPLES_PER_MS;
+    *ret_end = (size_t)(end < to ? end : to) * SAMPLES_PER_MS;
+    if (*ret_end > h->count) *ret_end = h->count;
+}
+
 /* The words of one turn; whatever utterances it has are written one behind the other. */
-static bool turn_hear(struct hearing *h, const struct turn *turn, char text[SEGMENT_TEXT_MAX]) {
+static bool turn_hear(struct hearing *h, size_t index, char text[SEGMENT_TEXT_MAX]) {
     struct recogniser *r = h->booth->recogniser;
     struct segment segment;
-    size_t at = (size_t)turn->start_ms * SAMPLES_PER_MS;
-    size_t end = (size_t)turn->end_ms * SAMPLES_PER_MS;
-    if (end > h->count) end = h->count;
+    size_t at, end;
+    turn_bounds(h, index, &at, &end);
     text[0] = 0;
     if (!recogniser_begin(r)) return false;
     while (at < end) {
@@ -185,7 +196,7 @@ static void words_find(struct hearing *h) {
                                   .speaker = turn->voice, .text = text};
         if (booth_stopped(h->worker, h->task)) {
             h->over = true;
-        } else if (!turn_hear(h, turn, text)) {
+        } else if (!turn_hear(h, i, text)) {
             fail(h, RELAIS_SYSTEM);
         } else if (!transcript_add(&h->heard, &segment)) {
             refuse(h, "the recording has too many turns");
