@@ -172,8 +172,6 @@ void exchange_event(struct exchange *x, const char *event, const char *id, struc
 void exchange_end(struct exchange *x);
 /* Bytes of events that the client has not taken yet: a producer may wait for less. */
 size_t exchange_events_behind(const struct exchange *x);
-/* Bytes of events that the client has not taken yet: a producer may wait for less. */
-size_t exchange_events_behind(const struct exchange *x);
 
 /* ---- sockets ---- */
 
@@ -193,7 +191,8 @@ size_t exchange_events_behind(const struct exchange *x);
  * kind of message that has no call (1003); text that is not UTF-8 (1007); over 64 KiB that the peer
  * has not taken (1008); a message over message_max (1009); nothing heard, not even a pong, for
  * twice socket_ping_ms (1001, and the connection is cut). Callbacks never nest: what a call sends
- * leaves after it. */
+ * leaves after it. The exchange's memory is not given back before its end: what every message
+ * needs is kept in x->state or x->out, not allocated anew. */
 struct socket_calls {
     void (*open)(struct exchange *x);                         /* NULL = none */
     void (*text)(struct exchange *x, struct slice message);   /* valid UTF-8; NULL = 1003 */

@@ -610,11 +610,6 @@ size_t exchange_events_behind(const struct exchange *x) {
     return o != NULL ? o->behind.len - o->behind_at : 0;
 }
 
-size_t exchange_events_behind(const struct exchange *x) {
-    const struct outlet *o = ((const struct request *)x)->outlet;
-    return o != NULL ? o->behind.len - o->behind_at : 0;
-}
-
 void outlet_tick(struct request *r) {
     struct outlet *o = r->outlet;
     if (!o->events || o->ended || r->server->now_ms - o->said_ms < KEEPALIVE_MS) return;
