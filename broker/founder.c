@@ -66,7 +66,9 @@ struct founder *founder_start(void *zmq, const char *endpoint, const char *data)
     snprintf(path, sizeof path, "%s/founded", f->folder);
     snprintf(f->endpoint, sizeof f->endpoint, "%s", endpoint);
     f->zmq = zmq;
-    if (endpoint[0] != 0 && access(path, F_OK) != 0 && pthread_create(&f->thread, NULL, founder_main, f) == 0) return f;
+    if (endpoint[0] != 0 && access(path, F_OK) != 0
+        && pthread_create(&f->thread, NULL, founder_main, f) == 0)
+        return f;
     free(f);
     return NULL;
 }

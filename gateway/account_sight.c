@@ -49,7 +49,8 @@ static void brand_create(struct exchange *x, uint32_t brand) {
 
 void account_sight(struct exchange *x, const struct credential *c) {
     struct server *s = request_of(x)->server;
-    if (s->link == NULL || c->jti[0] == 0 || c->limited || (c->role != ROLE_ADMIN && c->role != ROLE_USER)) return;
+    const bool person = c->role == ROLE_ADMIN || c->role == ROLE_USER;
+    if (s->link == NULL || c->jti[0] == 0 || c->limited || !person) return;
     if (!c->login && seen_first(s, hash_bytes(s->ring_version, c->name, strlen(c->name))))
         user_create(x, c);
     for (uint32_t i = 0; i < c->brand_count; i++)

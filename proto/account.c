@@ -156,7 +156,8 @@ bool account_name_good(struct slice name) {
 }
 
 bool account_email_good(struct slice email) {
-    if (email.len < 5 || email.len > ACCOUNT_EMAIL_MAX || !plain(email, " ,;<>\"\\()")) return false;
+    if (email.len < 5 || email.len > ACCOUNT_EMAIL_MAX) return false;
+    if (!plain(email, " ,;<>\"\\()")) return false;
     const uint8_t *at = memchr(email.data, '@', email.len);
     if (at == NULL || at == email.data) return false;
     const uint8_t *end = email.data + email.len;

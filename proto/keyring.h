@@ -32,7 +32,7 @@ struct keyring {
     uint8_t tokens[KEYRING_TOKENS_MAX][KEYRING_SECRET_BYTES];
     uint32_t token_count;
     uint8_t id_key[KEYRING_ID_KEY_BYTES];
-    struct buffer revoked;  /* owned: 8 bytes of before_s and a NUL-ended text, one after the other */
+    struct buffer revoked;  /* owned: 8 bytes of before_s and a NUL-ended text, again and again */
     uint32_t revoked_count;
     struct keyring_key *keys; /* owned */
     uint32_t key_count;

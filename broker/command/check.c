@@ -18,8 +18,8 @@ int command_check(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") != 0) continue;
         puts("usage: relais check [--data DIR]\n\nCompares every index entry with its record and "
-             "every counter with a recount, and verifies the chain of the audit log. Exit 0: nothing "
-             "found.");
+             "every counter with a recount, and verifies the chain of the audit log.\n"
+             "Exit 0: nothing found.");
         return 0;
     }
     const int code = config_start(&config, SECTION_BASE | SECTION_BROKER, &argc, argv);

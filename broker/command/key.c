@@ -66,7 +66,7 @@ static int flags_read(struct flags *f, int argc, char **argv) {
         {"role", ARG_TEXT, &f->role, "curve: worker, client, gateway, admin; api: service, user, "
                                      "worker, admin"},
         {"brand", ARG_TEXT, &f->brand, "the brand's number (1)"},
-        {"queue", ARG_TEXT, &f->queue, "curve: queues that it may name, comma between; all without"},
+        {"queue", ARG_TEXT, &f->queue, "curve: queues it may name, comma between; all without"},
         {"json", ARG_FLAG, &f->json, "list: one JSON object a line"},
         {"data", ARG_SHOWN, NULL, "the data folder"}};
     *f = (struct flags){0};

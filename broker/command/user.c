@@ -270,7 +270,8 @@ static int flags_read(struct flags *f, int argc, char **argv) {
     f->verb = argv[1];
     for (size_t i = 0; i < COUNT(verbs); i++) {
         if (strcmp(verbs[i], f->verb) != 0) continue;
-        if (words != (i == 0 ? 1 : 2)) return refuse(i == 0 ? "list takes no name" : "one NAME is needed", NULL);
+        if (i == 0 && words != 1) return refuse("list takes no name", NULL);
+        if (i > 0 && words != 2) return refuse("one NAME is needed", NULL);
         f->name = i == 0 ? NULL : argv[2];
         return -1;
     }

@@ -252,7 +252,8 @@ def test_a_made_user_gets_a_password_that_must_be_changed(admin, relais):
 
 
 def test_two_users_may_be_called_the_same(admin):
-    made = [good(admin.post(BASE + "/users", {"name": "Same Name", "email": f"{name()}@x.org"}), 201)
+    made = [good(admin.post(BASE + "/users", {"name": "Same Name",
+                                              "email": f"{name()}@x.org"}), 201)
             for _ in range(2)]
     assert made[0]["name"] == made[1]["name"] and made[0]["username"] != made[1]["username"]
 

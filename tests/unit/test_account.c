@@ -31,7 +31,8 @@ static void the_others_come_back(void) {
     ok(slice_equal(brand_read(buffer_slice(&out)), slice_text("Ac\xc3\xa9me")), "a brand's name");
     buffer_clear(&out);
     grant_write(&out, hash);
-    ok(grant_read(got, buffer_slice(&out)) && memcmp(hash, got, sizeof hash) == 0, "a grant's hash");
+    ok(grant_read(got, buffer_slice(&out)) && memcmp(hash, got, sizeof hash) == 0,
+       "a grant's hash");
     ok(!grant_read(got, slice_of(out.data, out.len - 1)), "cut off it is none");
     buffer_clear(&out);
     revocation_write(&out, 1800000000);
@@ -41,7 +42,8 @@ static void the_others_come_back(void) {
 }
 
 static void names_are_checked(void) {
-    static const char *const good[] = {"bob", "Jean Dupont", "a", "\xc3\xa9lo\xc3\xafse", "x.y-z_1"};
+    static const char *const good[] = {"bob", "Jean Dupont", "a", "\xc3\xa9lo\xc3\xafse",
+                                       "x.y-z_1"};
     static const char *const bad[] = {"", " bob", "bob ", "a/b", "../x", "a:b", "a@b", "a\nb",
                                       "a\x7f" "b", "\xff", "\xed\xa0\x80"};
     char name[WHO_NAME_MAX + 1];
