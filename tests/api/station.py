@@ -219,3 +219,53 @@ class Listener:
 def log_of(relais):
     with open(os.path.join(relais.data, "serve.log"), encoding="utf-8") as log:
         return log.read()
+
+
+class Socket:
+    """A WebSocket, as much of it as listening takes (RFC 6455)."""
+
+    def __init__(self, relais, path, token=None):
+        host, port = relais.http.removeprefix("http://").split(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=20)
+        head = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "Upgrade: websocket",
+                "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: " + base64.b64encode(os.urandom(16)).decode()]
+        head += [f"Authorization: Bearer {token}"] if token else []
+        self.socket.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
+        self.file = self.socket.makefile("rb")
+        self.status = int(self.file.readline().split()[1])
+        while self.file.readline().strip():
+            pass
+
+    def send(self, kind, data=b""):
+        mask = os.urandom(4)
+        self.socket.sendall(bytes([0x80 | kind, 0x80 | len(data)]) + mask +
+                            bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+
+    def frame(self):
+        """(kind, data) of the next frame; the server's are short and whole."""
+        first, second = self.file.read(2)
+        assert first & 0x80 and not second & 0x80, "whole and without a mask"
+        size = second
+        if second in (126, 127):
+            size = int.from_bytes(self.file.read(2 if second == 126 else 8), "big")
+        return first & 0x0f, self.file.read(size)
+
+    def wait(self, wanted):
+        """The first message for which wanted(message) holds; pings are answered."""
+        while True:
+            kind, data = self.frame()
+            if kind == 9:
+                self.send(10, data)
+            elif kind == 8:
+                raise AssertionError(f"closed: {data!r}")
+            elif kind == 1 and wanted(json.loads(data)):
+                return json.loads(data)
+
+    def close(self):
+        self.send(8, (1000).to_bytes(2, "big"))
+        kind = 1
+        while kind != 8:
+            kind, data = self.frame()
+        self.socket.close()
+        return int.from_bytes(data[:2], "big")

@@ -3,7 +3,8 @@ import pytest
 
 from conftest import TIME, Caller
 from rows import row
-from station import QR, Listener, fleet, good, ground, refused, rival  # noqa: F401 - fixtures
+from station import QR, Listener, Socket, good, refused
+from station import fleet, ground, rival  # noqa: F401 - fixtures
 
 
 @pytest.fixture
@@ -395,3 +396,38 @@ def test_bad_questions_for_events_are_refused(fleet):
         members_only(fleet, "GET", path)
         refused(fleet.user.call("GET", path, headers={"Last-Event-ID": "x"}), 400,
                 "VALIDATION_ERROR")
+
+
+@row("GET /api/v1/events/ws")
+def test_the_same_is_told_over_a_websocket(fleet, w):
+    ear = Socket(fleet.relais, "/api/v1/events/ws", fleet.user.token)
+    assert ear.status == 101
+    ear.send(1, b"hello")  # of no consequence
+    connect(fleet, w)
+    told = ear.wait(lambda m: m["event"] == "session_status_changed" and
+                    m["data"]["status"] == "CONNECTED")
+    assert told["data"]["sessionId"] == "s-1" and TIME.fullmatch(told["timestamp"])
+    assert ear.close() == 1000
+    for status in ("sent", "read"):
+        good(w.message("m-1", status, "s-1"))
+    again = Socket(fleet.relais, f"/api/events/ws?access_token={fleet.user.token}"
+                   f"&lastEventId={told['id']}")
+    assert again.status == 101
+    assert again.wait(lambda m: True)["data"]["status"] == "SENT"
+    assert again.wait(lambda m: True)["data"]["status"] == "READ"
+    again.close()
+
+
+def test_a_websocket_hears_nothing_of_another_brand(fleet, rival, w):
+    ear = Socket(fleet.relais, "/api/v1/events/ws", rival.admin.token)
+    connect(fleet, w)
+    good(rival.station("worker-5").register())
+    assert ear.wait(lambda m: True)["data"]["workerId"] == "worker-5"
+    ear.close()
+
+
+@row("GET /api/v1/events/ws", error=426)
+def test_a_websocket_must_be_asked_for(fleet):
+    answer = fleet.user.get("/api/v1/events/ws")
+    refused(answer, 426, "UPGRADE_REQUIRED")
+    assert answer.headers["Upgrade"].lower() == "websocket"
