@@ -138,7 +138,9 @@ static void stats_say(struct turn *t, const struct peer *p, uint64_t number) {
         {"window_bytes", core.window_bytes}, {"body_bytes", core.body_bytes},
         {"accepted_bytes", core.accepted_bytes}, {"links", core.links},
         {"objects", core.objects}, {"object_bytes", core.object_bytes},
-        {"events", core.events}, {"workers", core.workers}, {"lanes", core.lanes},
+        {"events", core.events}, {"stations", core.stations},
+        {"sessions", core.sessions}, {"commands", core.commands},
+        {"command_bytes", core.command_bytes}, {"workers", core.workers}, {"lanes", core.lanes},
         {"queues", core.queues},
         {"peers", router_peer_count(t->setup.router)},
         {"outbox_bytes", router_waiting_bytes(t->setup.router)},
@@ -192,7 +194,7 @@ static bool item_take_here(struct turn *t, struct peer *p, const struct who *who
     const struct message *m = &t->message;
     enum code code = CODE_OK;
     switch ((int)m->verb) {
-    case VERB_SUBMIT: case VERB_PUT:
+    case VERB_SUBMIT: case VERB_PUT: case VERB_SESSION_PUT: case VERB_SESSION_DO:
         if (t->debt >= 1 || t->open_bytes > GROUP_BYTES_MAX) {
             item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
             return true;

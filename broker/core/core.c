@@ -281,6 +281,10 @@ void core_stats(const struct core *c, struct core_stats *stats) {
     stats->queues = c->queue_count;
     stats->objects = c->objects;
     stats->object_bytes = c->object_bytes;
+    stats->stations = c->station_count;
+    stats->sessions = c->session_count;
+    stats->commands = c->command_ids.count;
+    stats->command_bytes = c->command_bytes;
 }
 
 static uint64_t lane_digest(const struct lane *l) {

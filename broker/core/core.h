@@ -155,6 +155,7 @@ struct core_stats { /* gauges and counters; metric.def says what each means */
     uint64_t parked, window_bytes, body_bytes, accepted_bytes;
     uint32_t links, workers, lanes, queues;
     uint64_t objects, object_bytes, events; /* events: said on the feed */
+    uint64_t stations, sessions, commands, command_bytes;
 };
 void core_stats(const struct core *c, struct core_stats *stats);
 #endif
