@@ -101,7 +101,8 @@ struct account_new {
     uint32_t brand;
     bool renamed_ok;       /* a name that is taken gets a suffix */
 };
-/* A name or an address that is taken is refused as CONFLICT. */
+/* A name or an address that is taken is refused as CONFLICT, and so is the name of a user who was
+ * deleted: tasks and files still bear it. `relais user add` gives it out again. */
 void account_create(struct exchange *x, const struct account_new *new, account_then *then);
 
 enum { EDIT_SHOWN = 1, EDIT_EMAIL = 2, EDIT_ROLE = 4, EDIT_DISABLED = 8, EDIT_BRANDS = 16,

@@ -52,28 +52,31 @@ static bool user_taken(struct exchange *x, const struct message *answer) {
 
 static void created(struct exchange *x, const struct message *answer);
 
+/* The name is taken: another one is made of it, or that is said. */
+static void name_next(struct exchange *x) {
+    struct flow *f = flow_of(x);
+    uint8_t raw[SUFFIX_BYTES];
+    char hex[2 * SUFFIX_BYTES + 1], name[WHO_NAME_MAX];
+    if (!f->new.renamed_ok || f->renamed) {
+        exchange_refuse(x, CODE_CONFLICT, "this name is taken");
+        return;
+    }
+    randombytes_buf(raw, sizeof raw);
+    sodium_bin2hex(hex, sizeof hex, raw, sizeof raw);
+    const uint32_t room = WHO_NAME_MAX - 2 - 2 * SUFFIX_BYTES;
+    const uint32_t kept = utf8_cut(slice_text(f->account.name), room);
+    snprintf(name, sizeof name, "%.*s-%s", (int)kept, f->account.name, hex);
+    memcpy(f->account.name, name, sizeof name);
+    f->renamed = true;
+    user_put(x, PUT_CREATE, created);
+}
+
 /* Somebody has the address: it is that. Else it is the name. */
 static void conflict_explained(struct exchange *x, const struct message *answer) {
-    struct flow *f = flow_of(x);
     const enum code code = exchange_code(answer);
-    if (code == CODE_OK) {
-        exchange_refuse(x, CODE_CONFLICT, "this e-mail address is taken");
-    } else if (code != CODE_NOT_FOUND) {
-        exchange_refuse(x, code, NULL);
-    } else if (!f->new.renamed_ok || f->renamed) {
-        exchange_refuse(x, CODE_CONFLICT, "this name is taken");
-    } else {
-        uint8_t raw[SUFFIX_BYTES];
-        char hex[2 * SUFFIX_BYTES + 1], name[WHO_NAME_MAX];
-        randombytes_buf(raw, sizeof raw);
-        sodium_bin2hex(hex, sizeof hex, raw, sizeof raw);
-        const uint32_t room = WHO_NAME_MAX - 2 - 2 * SUFFIX_BYTES;
-        const struct slice old = slice_text(f->account.name);
-        snprintf(name, sizeof name, "%.*s-%s", (int)utf8_cut(old, room), f->account.name, hex);
-        memcpy(f->account.name, name, sizeof name);
-        f->renamed = true;
-        user_put(x, PUT_CREATE, created);
-    }
+    if (code == CODE_OK) exchange_refuse(x, CODE_CONFLICT, "this e-mail address is taken");
+    else if (code == CODE_NOT_FOUND) name_next(x);
+    else exchange_refuse(x, code, NULL);
 }
 
 static void created(struct exchange *x, const struct message *answer) {
@@ -96,7 +99,10 @@ static void create_hashed(struct exchange *x, bool good, const char *text) {
         return;
     }
     snprintf(f->account.body.hash, sizeof f->account.body.hash, "%s", text);
-    user_put(x, PUT_CREATE, created);
+    /* what belonged to a deleted user of that name still bears it */
+    const struct keyring *ring = &request_of(x)->server->ring;
+    if (keyring_revoked_before(ring, "user", f->account.name) != INT64_MIN) name_next(x);
+    else user_put(x, PUT_CREATE, created);
 }
 
 /* Letters and digits that are not mistaken for each other. */

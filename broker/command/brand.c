@@ -11,7 +11,7 @@ enum { BRAND_NAME_MAX = 100, TRIES = 8 };
 static const char usage_text[] =
     "add NAME | list | rename N NAME\n\n"
     "A brand is a number and a name. add takes the next free number, or the one of --number, and\n"
-    "prints it. A server must run on the data folder.\n";
+    "prints it. A server must run on the data folder.";
 
 struct flags { uint64_t number; bool json; const char *verb, *name; };
 

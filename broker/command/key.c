@@ -14,7 +14,7 @@ static const char usage_text[] =
     "curve NAME | api NAME | list | drop HEX | revoke jti:ID|worker:NAME|user:NAME\n\n"
     "curve makes a CURVE key pair, registers its public half and says where the certificate\n"
     "is that the program of that name connects with. api prints a new API key, once. A server\n"
-    "that runs on the folder takes up every change within a second; revoke needs one.\n";
+    "that runs on the folder takes up every change within a second; revoke needs one.";
 
 struct flags {
     struct key_entry entry;

@@ -13,7 +13,7 @@ enum { TTL_S_DEFAULT = 86400, TTL_S_MAX = 315360000 };
 
 static const char usage_text[] =
     "--role admin|user|worker|service --user NAME [--brand N]... [--ttl S]\n\n"
-    "Prints one token and a newline, for servers on the data folder.\n";
+    "Prints one token and a newline, for servers on the data folder.";
 
 static int refuse(const char *what, const char *value) {
     fprintf(stderr, "relais token: %s%s%.128s; --help lists what there is\n", what,

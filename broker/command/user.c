@@ -13,7 +13,7 @@ static const char usage_text[] =
     "add NAME | list | show NAME | passwd NAME | disable NAME | enable NAME | delete NAME\n\n"
     "add and passwd print a one-time password that must be changed at the first login, or take\n"
     "one from the first line of stdin. disable and delete end the user's logins and tokens at\n"
-    "once. A server must run on the data folder; it writes the audit log.\n";
+    "once. A server must run on the data folder; it writes the audit log.";
 
 struct flags {
     const char *role, *email, *shown;

@@ -383,8 +383,13 @@ def test_a_deleted_users_tokens_die(admin, person):
     refused(refresh(person.server, person.refresh), 401, "UNAUTHORIZED")
     refused(person.login(), 401, "UNAUTHORIZED")
     refused(admin.get(f"{BASE}/users/{person.id}"), 404, "NOT_FOUND")
-    again = Person(person.server, person.name)
-    assert again.id != person.id and alive(again.caller())
+    server = person.server
+    again = Caller(server.http).post(BASE + "/register", {
+        "username": person.name, "email": person.email, "password": PASSWORD})
+    refused(again, 409, "CONFLICT")  # what was his still bears his name
+    relais_ok(server, "user", "add", person.name, "--password-stdin", input=PASSWORD + "\n")
+    data = good(person.login(handle=person.name))
+    assert data["user"]["id"] != person.id and alive(Caller(server.http, data["token"]))
     assert not alive(mine), "the name's old tokens do not come back with it"
 
 
