@@ -7,6 +7,7 @@
 enum {
     CLIENT_GUARD = GUARD_USER | GUARD_SERVICE | GUARD_ADMIN,
     EVENTS_GUARD = CLIENT_GUARD | GUARD_QUERY,
+    SOCKET_GUARD = GUARD_OPEN | GUARD_QUERY, /* who may not is told by a close code */
     REPORT_BYTES_MAX = 4 << 20, CREATE_BYTES_MAX = 64 << 10
 };
 
@@ -59,7 +60,9 @@ enum {
     {METHOD_POST, base "/{id}/audio", CLIENT_GUARD, BODY_BYTES, RECORDING_CHUNK_MAX, VERB_NONE, 200, \
      recording_append_read, NULL, "adds a chunk to the recording", NULL, NULL}, \
     {METHOD_POST, base "/{id}/end", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     recording_end_read, NULL, "ends the recording", NULL, NULL}
+     recording_end_read, NULL, "ends the recording", NULL, NULL}, \
+    {METHOD_GET, base "/stream", SOCKET_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
+     talk_read, NULL, "WebSocket: sends the recording, hears the segments", NULL, NULL}
 
 static const struct route routes[] = {
     UPLOAD_ROUTES("/api/batchTranscription"),
@@ -74,6 +77,8 @@ static const struct route routes[] = {
     JOB_ROUTES("/api/diarizationTranscription"),
     UPLOAD_ROUTES("/api/diarization"),
     JOB_ROUTES("/api/diarization"),
+    {METHOD_GET, "/api/jobs/ws", SOCKET_GUARD, BODY_NONE, 0, VERB_NONE, 200, board_read, NULL,
+     "WebSocket: the states of jobs that are subscribed to", NULL, NULL},
 };
 
 static const char *const prefixes[] = {
