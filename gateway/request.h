@@ -177,8 +177,11 @@ void request_left(struct request *r);
 /* The answer has been written, or the connection has ended: log, counters. */
 void request_log(struct request *r, bool complete);
 
-/* ---- stream.c ---- */
+/* ---- intake.c ---- */
 
+/* Bytes of a file that one message carries. Memory of a thread's files stays bounded: the more
+ * there are, the smaller are their chunks. */
+uint32_t file_chunk_bytes(const struct server *s);
 /* Opens the intake of one file; its bytes follow. False: the exchange was refused. */
 bool intake_open(struct request *r, const char *name, const char *file_name, const char *mime);
 bool intake_write(struct request *r, struct slice bytes);
@@ -193,6 +196,9 @@ bool intake_done(const struct request *r);
 void intake_drop(struct request *r);
 /* A message that names a file succeeded: that file stays. */
 void intake_taken(struct request *r, uint64_t file);
+
+/* ---- stream.c ---- */
+
 /* Bytes for the client: > 0; 0 = wait (the request is woken); -1 = the end; -2 = broken off. */
 long outlet_read(struct request *r, uint8_t *to, size_t max);
 void outlet_free(struct request *r);

@@ -143,7 +143,7 @@ struct object_options {
     uint32_t version;      /* "version": the stored one, else CONFLICT; 0 = any */
     uint8_t clear;         /* "clear": enum object_clear */
     uint16_t key_count;
-    struct slice keys;     /* "keys": further names, packed: text_put(); they replace the old ones */
+    struct slice keys;     /* "keys": further names, packed: text_put(); replaces the old ones */
     struct slice owner;    /* "owner" */
     int64_t until_ms;      /* "until": unix ms; from then on it is not there */
     uint64_t file;         /* "file": a sealed upload that the object takes; with it go: */

@@ -451,8 +451,7 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     case RECORD_DEDUP: return dedup_put(p, &r->dedup);
     case RECORD_DEDUP_GONE: return put_slice(put_varint(p, r->dedup.brand), r->dedup.key);
     case RECORD_OBJECT: return object_put(p, &r->object);
-    case RECORD_OBJECT_GONE:
-        return object_place_put(p, &r->object);
+    case RECORD_OBJECT_GONE: return object_place_put(p, &r->object);
     case RECORD_FILE: return file_put(p, &r->file);
     case RECORD_FILE_GONE: return put_varint(p, r->file.file);
     case RECORD_STATION: return station_value_put(p, &r->station);

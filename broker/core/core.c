@@ -38,7 +38,8 @@ void core_limits_default(struct core_limits *limits) {
         .name_max = 128, .log_lines_max = 100, .checkpoints_max = 1000, .retries_max = 1000,
         .parts_max = 10000, .part_bytes_max = 16 << 10, .parts_held_max = 16u << 20,
         .accepted_bytes_max = 64u << 20, .object_cache_bytes = 64u << 20,
-        .feed_events_max = 10000, .feed_bytes_max = 64u << 20, .wait_ms_max = 60000, .beat_ms = 2000,
+        .feed_events_max = 10000, .feed_bytes_max = 64u << 20, .wait_ms_max = 60000,
+        .beat_ms = 2000,
         .suspect_ms = 6000, .doubt_ms = 10000, .lost_ms = 15000, .claim_lease_ms = 3600 * 1000,
         .quiet_ms = 15000, .stop_repeat_ms = 2000, .freeze_ms_max = 60000, .backoff_ms = 1000,
         .backoff_ms_max = 300000, .dedup_ms = DAY_MS, .aging_ms = 60000, .crashes_max = 2,
@@ -98,8 +99,8 @@ void core_destroy(struct core **self) {
     note_free(c);
     effects_free(&none);
     struct map *maps[] = {&c->tasks, &c->lane_keys, &c->queue_keys, &c->crew_keys,
-                          &c->worker_names, &c->worker_numbers, &c->watches, &c->wants, &c->object_ids,
-                          &c->object_names, &c->feeds};
+                          &c->worker_names, &c->worker_numbers, &c->watches, &c->wants,
+                          &c->object_ids, &c->object_names, &c->feeds};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) map_free(maps[i]);
     heap_free(&c->clock);
     heap_free(&c->due);

@@ -13,7 +13,7 @@ static bool task_expired(const struct core *c, const struct task_head *h) {
 }
 
 /* The walk begins where the last one ended: what went before left nothing there but the marks of
- * its going, which a read would have to pass over. Ends that were set since then may lie earlier. */
+ * its going, which a read would have to pass over. Ends set since then may lie earlier. */
 static void sweep_objects_begin(struct core *c) {
     if (c->sweep_low_ms < c->sweep_from_ms) c->sweep_from_ms = c->sweep_low_ms;
     c->sweep_low_ms = INT64_MAX;

@@ -101,7 +101,8 @@ static void read_only_changes_nothing(void) {
     ok(s && audit_findings(s) == 0, "a read-only store can be audited");
     uint64_t newest = s ? store_next_group(s) - 1 : 0;
     struct feed *f = feed_at(newest, &group);
-    ok(s && newest >= 50 && !lanes_wrong(s, f) && !walks_wrong(s, f) && !objects_wrong(s, f), "and sees everything");
+    ok(s && newest >= 50 && !lanes_wrong(s, f) && !walks_wrong(s, f) && !objects_wrong(s, f),
+       "and sees everything");
     if (s) store_close(&s);
     free(f);
     buffer_free(&group);
