@@ -224,6 +224,12 @@ void session_back(struct core *c, struct session *s, bool kept) {
     session_changed(c, s);
 }
 
+void session_renew(struct core *c, struct session *s) {
+    if (!session_status_up(s->status) || s->flags & SESSION_RECOVERING) return;
+    session_flag(s, SESSION_RECOVERING, 0);
+    session_write(c, s);
+}
+
 void session_gather(struct core *c, struct session *s) {
     if (!(s->flags & SESSION_RECOVERING)) {
         session_leave(c, s);

@@ -50,6 +50,8 @@ void session_end(struct core *c, struct session *s);
 bool session_lose(struct core *c, struct session *s);
 /* Its station is there again; kept: it never ended. */
 void session_back(struct core *c, struct session *s, bool kept);
+/* Its station started anew without having been away: what was up has to come up again. */
+void session_renew(struct core *c, struct session *s);
 /* Its station did not come back: it waits for another, or is with none. */
 void session_gather(struct core *c, struct session *s);
 /* It goes to this station, which is told to create it. */

@@ -346,6 +346,8 @@ static void station_register(struct core *c, const struct event *e, uint32_t bra
     station_take(c, st, m);
     station_flag(c, st, STATION_SHADOW | STATION_DRAINING, false);
     command_drop_own(c, st, 1u << COMMAND_REGISTER | 1u << COMMAND_DRAIN);
+    for (struct node *n = st->sessions.next; was_up && n != &st->sessions; n = n->next)
+        session_renew(c, owner_of(n, struct session, in_station));
     if (status == STATION_OFFLINE) station_down(c, st, c->limits.recovery_ms);
     else if (was_up) station_turn(c, st, status);
     else station_back(c, st, status, false);

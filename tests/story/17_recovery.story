@@ -419,3 +419,70 @@ w heart s1 has=a:CONNECTED whole
 wait 119999
 u session a
     [120000] u < ANSWER a CONNECTED at s1
+
+== a worker that is started again while it counts as alive, and dies before its sessions are up
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w heart s1 has=a:CONNECTED,b:CONNECTED,c:ERROR
+    [     0] g < ANSWER s1 ONLINE 3/50
+w register s1
+    [     0] g < ANSWER s1 ONLINE 3/50
+             a CONNECTED at s1 recovering
+             b CONNECTED at s1 recovering
+             c ERROR at s1
+w heart s1 has=b:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 3/50
+u session a
+    [     0] u < ANSWER a DISCONNECTED at s1 recovering "the worker no longer lists it"
+w register s2
+    [     0] g < ANSWER s2 ONLINE 0/50
+w leave s1
+    [     0] g < ANSWER s1 OFFLINE 3/50 left lost 2
+wait 3002
+w station s2
+    [  3002] g < ANSWER s2 ONLINE 2/50 waiting 2
+             a DISCONNECTED at s2 recovering "the worker no longer lists it"
+             b DISCONNECTED at s2 recovering
+
+== a session that was deleted while its worker was away does not come back with it
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w heart s1 has=a:CONNECTED,b:CONNECTED
+    [     0] g < ANSWER s1 ONLINE 2/50
+wait 120000
+u delete a
+    [120000] u < ANSWER a DISCONNECTED at s1 recovering
+u disconnect b
+    [120000] u < ANSWER b DISCONNECTED
+u delete b
+    [120000] u < ANSWER b DISCONNECTED
+u session a
+    [120000] u < ANSWER NOT_FOUND
+wait 10000
+w heart s1 has=a:CONNECTED,b:CONNECTED whole take=9
+    [130000] g < ANSWER s1 ONLINE 0/50 waiting 2
+             #1 delete a to s1
+             #2 disconnect b to s1
+w says a station=s1 status=CONNECTED
+    [130000] g < ANSWER NOT_FOUND
+u session a
+    [130000] u < ANSWER NOT_FOUND
+w heart s1 whole has=c:INIT
+    [130000] g < ANSWER s1 ONLINE 1/50
+u add a
+    [130000] u < ANSWER a DISCONNECTED
+u connect a
+    [130000] u < ANSWER a INIT at s1
+w heart s1 take=9
+    [130000] g < ANSWER s1 ONLINE 2/50 waiting 1
+             #3 create a to s1
