@@ -35,7 +35,9 @@ void claim_drop_all(struct core *c, const struct worker *w) {
         for (struct node *n = list->next, *next; n != list; n = next) {
             next = n->next;
             struct claim_wait *claim = owner_of(n, struct claim_wait, in_link);
-            if (claim->worker == w) claim_drop(c, claim);
+            if (claim->worker != w) continue;
+            claim_close(c, claim->link->peer, claim->number);
+            claim_drop(c, claim);
         }
     }
 }

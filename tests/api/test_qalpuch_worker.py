@@ -251,6 +251,47 @@ def test_a_deleted_workers_tokens_die_and_its_tasks_go_back(relais, admin, user,
     assert read(user, started)["workerId"] != made["id"]
 
 
+def test_a_deleted_worker_that_waits_is_answered_and_gets_nothing(relais, admin, user):
+    made, worker = enrolled(relais, admin)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        begin = time.monotonic()
+        waiting = pool.submit(pending, worker, wait=30)
+        time.sleep(0.3)  # it must be parked before the worker goes
+        good(admin.delete(f"{BASE}/worker/{made['id']}"))
+        task = created(user)
+        refused(waiting.result(20), 404)
+    assert time.monotonic() - begin < 20 and read(user, task)["status"] == "pending"
+
+
+@row("POST /api/v1/worker/register", error=429)
+@row("POST /api/v1/worker/refresh-auth", error=429)
+def test_guessing_tokens_is_slowed_down(relais_with):
+    server = relais_with("--failures-per-min=5")
+    nobody = Caller(server.http)
+    for path, body in (("register", {"token": "x"}), ("refresh-auth", {"refreshToken": "x.y"})):
+        answers = [nobody.post(f"{BASE}/worker/{path}", body) for _ in range(10)]
+        assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 5
+        refused(answers[-1], 429)
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+def test_an_admin_of_all_brands_sees_all_and_must_choose_to_make(relais, admin, user):
+    everywhere = relais.caller("admin", "root")
+    everywhere.session.headers["X-Brand-ID"] = "all"
+    made, task = make(admin, name="Here"), created(user)
+    listed = good(everywhere.get(BASE + "/worker?limit=100"))
+    assert made["id"] in [worker["id"] for worker in listed]
+    assert good(everywhere.get(f"{BASE}/worker/{made['id']}"))["name"] == "Here"
+    assert task["id"] in [entry["id"] for entry in good(everywhere.get(BASE + "/tasks"))]
+    assert good(everywhere.get(BASE + "/files"))
+    assert everywhere.get(BASE + "/predefined-tasks").status_code == 200
+    for answer in (everywhere.post(BASE + "/worker", {"name": "w"}),
+                   everywhere.post(BASE + "/tasks", {"fileId": "c", "config": {}}),
+                   everywhere.post(BASE + "/files/upload", files={"file": ("a", b"x")}),
+                   everywhere.post(BASE + "/predefined-tasks", {"name": "p", "config": {}})):
+        refused(answer, 400, text="brand")
+
+
 def test_deleting_a_worker_again_and_again_fails_no_task(relais, admin, user):
     task = created(user)
     for _ in range(4):

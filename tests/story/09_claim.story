@@ -217,6 +217,7 @@ http w
 http x
 w claim queues=q wait=60000
 w claim queues=q wait=60000 boot=2
+    [     0] g < TASK none
 c submit one
     [     0] g < TASK one e1 attempt 1 lease 3600000 (at once)
     [     0] c < SUBMITTED one

@@ -243,15 +243,15 @@ static void making_name(struct exchange *x, struct making *made) {
     made->token = token_new(x);
     if (key == NULL || *key == '\0') return;
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-    char hash[AGENT_HASH_SIZE], *id = exchange_alloc(x, CUID_SIZE);
+    char hash[QALPUCH_HASH_SIZE], *id = exchange_alloc(x, CUID_SIZE);
     uint8_t bytes[32];
     const char *whose = exchange_print(x, "%u/%s", x->who.brand, x->who.name);
-    agent_hash(x, "worker", slice_text(whose), slice_text(key), hash);
+    qalpuch_hash(x, "worker", slice_text(whose), slice_text(key), hash);
     sodium_hex2bin(bytes, sizeof bytes, hash, 64, NULL, NULL, NULL);
     id[0] = 'c';
     for (int i = 0; i < 24; i++) id[1 + i] = digits[bytes[i] % 36];
     made->agent.id = slice_text(id);
-    agent_hash(x, "worker token", slice_text(whose), slice_text(key), hash);
+    qalpuch_hash(x, "worker token", slice_text(whose), slice_text(key), hash);
     sodium_hex2bin(bytes, sizeof bytes, hash, 64, NULL, NULL, NULL);
     made->token = uuid_text(x, bytes);
 }
@@ -262,8 +262,7 @@ bool agent_create_read(struct exchange *x, struct message *m) {
     (void)m;
     a->name = member_text(x->json, "name", REQUIRED, QALPUCH_NAME_MAX, &x->errors);
     capabilities_read(x, x->json, &a->capabilities);
-    if (x->who.brand == 0) field_refuse(&x->errors, "X-Brand-ID", "One brand must be chosen.");
-    if (!qalpuch_fields_good(x)) return false;
+    if (!qalpuch_one_brand(x)) return false;
     making_name(x, made);
     a->brand = x->who.brand;
     a->load = -1;

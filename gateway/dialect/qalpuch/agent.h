@@ -15,7 +15,7 @@
 #include "gateway/dialect/qalpuch/qalpuch.h"
 #include "proto/object.h"
 
-enum { AGENT_HASH_SIZE = 65, AGENT_TOKEN_SIZE = 37, AGENT_GONE_MS = 120000 };
+enum { AGENT_GONE_MS = 120000 };
 
 struct capabilities { struct slice list[QALPUCH_CAPABILITIES_MAX]; uint32_t count; };
 
@@ -52,9 +52,6 @@ void agent_store(struct exchange *x, const struct agent *a, const char *key, enu
                  exchange_then *then);
 /* "t:" and the hash of a registration token. */
 const char *agent_key(struct exchange *x, struct slice token);
-/* 64 hex digits: a keyed hash of texts, for what may be known but not guessed. */
-void agent_hash(const struct exchange *x, const char *use, struct slice a, struct slice b,
-                char ret[AGENT_HASH_SIZE]);
 
 typedef void agent_then(struct exchange *x, const struct capabilities *capabilities);
 /* The calling worker was heard: notes it, at most twice a minute, and goes on with what it can do.

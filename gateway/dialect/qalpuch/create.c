@@ -154,8 +154,7 @@ bool qalpuch_create_read(struct exchange *x, struct message *m) {
         field_refuse(e, "config", "An object or a string is expected.");
     if (c->config.len == 0 && c->preset.len == 0)
         field_refuse(e, "config", "config or predefinedTaskId is required.");
-    if (x->who.brand == 0) field_refuse(e, "X-Brand-ID", "One brand must be chosen.");
-    if (!qalpuch_fields_good(x)) return false;
+    if (!qalpuch_one_brand(x)) return false;
     if (!cuid_form(c->file)) return exchange_refuse(x, CODE_NOT_FOUND, "there is no such file");
     x->state = c;
     if (c->config.len == 0) preset_config(x, c->preset, preset_found);

@@ -12,32 +12,23 @@ static const char bad_refresh[] = "Invalid refresh token";
 
 /* ---- what is stored ---- */
 
-void agent_hash(const struct exchange *x, const char *use, struct slice a, struct slice b,
-                char ret[AGENT_HASH_SIZE]) {
-    static const uint8_t none[16];
-    const uint8_t *key = exchange_id_key(x);
-    uint8_t hash[32], separator = 0;
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, key != NULL ? key : none, sizeof none, sizeof hash);
-    crypto_generichash_update(&state, (const uint8_t *)use, strlen(use) + 1);
-    crypto_generichash_update(&state, a.data, a.len);
-    crypto_generichash_update(&state, &separator, 1);
-    crypto_generichash_update(&state, b.data, b.len);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(ret, AGENT_HASH_SIZE, hash, sizeof hash);
-}
-
 const char *agent_key(struct exchange *x, struct slice token) {
-    char hash[AGENT_HASH_SIZE];
-    agent_hash(x, "registration", token, (struct slice){0}, hash);
+    char hash[QALPUCH_HASH_SIZE];
+    qalpuch_hash(x, "registration", token, (struct slice){0}, hash);
     return exchange_print(x, "t:%s", hash);
 }
 
 static const char *refresh_text(struct exchange *x, const struct agent *a) {
-    char hash[AGENT_HASH_SIZE];
+    char hash[QALPUCH_HASH_SIZE];
     const char *which = exchange_print(x, "%llu/%u", (unsigned long long)a->boot, a->refreshes);
-    agent_hash(x, "refresh", a->id, slice_text(which), hash);
+    qalpuch_hash(x, "refresh", a->id, slice_text(which), hash);
     return exchange_print(x, "%.*s.%s", (int)a->id.len, (const char *)a->id.data, hash);
+}
+
+/* Before the broker was heard no token can be judged. */
+static bool keys_known(struct exchange *x) {
+    return exchange_id_key(x) != NULL ||
+           exchange_refuse(x, CODE_UNAVAILABLE, "the broker was not heard yet");
 }
 
 static int64_t option_ms(const struct exchange *x, const char *name) {
@@ -125,10 +116,10 @@ bool enrol_register_read(struct exchange *x, struct message *m) {
                   member_find(x->json, names[1]) != NULL;
     (void)m;
     e->token = member_text(x->json, names[second], REQUIRED, TOKEN_MAX, &x->errors);
-    if (!qalpuch_fields_good(x)) return false;
+    if (!qalpuch_fields_good(x) || !keys_known(x)) return false;
     if (key != NULL && *key != '\0') {
-        char hash[AGENT_HASH_SIZE];
-        agent_hash(x, "register", slice_text(key), e->token, hash);
+        char hash[QALPUCH_HASH_SIZE];
+        qalpuch_hash(x, "register", slice_text(key), e->token, hash);
         e->by = exchange_copy(x, slice_text(hash));
     }
     e->message = "Worker authenticated successfully";
@@ -170,7 +161,7 @@ bool enrol_refresh_read(struct exchange *x, struct message *m) {
     struct enrolment *e = exchange_alloc(x, sizeof *e);
     (void)m;
     e->token = member_text(x->json, "refreshToken", REQUIRED, TOKEN_MAX, &x->errors);
-    if (!qalpuch_fields_good(x)) return false;
+    if (!qalpuch_fields_good(x) || !keys_known(x)) return false;
     const uint8_t *dot = memchr(e->token.data, '.', e->token.len);
     struct slice id = slice_of(e->token.data, dot != NULL ? (size_t)(dot - e->token.data) : 0);
     if (!cuid_form(id)) return exchange_refuse(x, CODE_UNAUTHORIZED, bad_refresh);

@@ -3,14 +3,14 @@
  * own copy), and as the result of a task. */
 #include "gateway/dialect/qalpuch/file.h"
 #include "gateway/account.h"
-#include "gateway/dialect/qalpuch/agent.h"
+#include "gateway/dialect/qalpuch/qalpuch.h"
 #include "gateway/dialect/spell.h"
 #include "proto/base/utf8.h"
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { HASH = 32, HELD_ROWS_MAX = 100, KEY_MAX = 255 };
+enum { HASH = 32, HELD_ROWS_MAX = 100 };
 
 /* ---- the object ---- */
 
@@ -29,14 +29,9 @@ static void found(struct exchange *x, const struct message *answer) {
                     "there is no such file");
 }
 
-static bool brand_chosen(struct exchange *x) {
-    if (x->who.brand == 0) field_refuse(&x->errors, "X-Brand-ID", "One brand must be chosen.");
-    return qalpuch_fields_good(x);
-}
-
 void file_find(struct exchange *x, struct slice cuid, file_then *then) {
     struct finding *f = exchange_alloc(x, sizeof *f);
-    if (!brand_chosen(x)) return;
+    if (!qalpuch_one_brand(x)) return;
     *f = (struct finding){then, x->state};
     x->state = f;
     struct message m = {.verb = VERB_FETCH,
@@ -160,16 +155,6 @@ static void uploaded(struct exchange *x, const struct message *answer) {
     file_answer(x, &row, "File uploaded successfully");
 }
 
-const char *qalpuch_once(struct exchange *x) {
-    const char *key = exchange_header(x, "Idempotency-Key");
-    char hash[AGENT_HASH_SIZE];
-    if (key == NULL) return NULL;
-    if (*key == '\0' || strlen(key) > KEY_MAX)
-        field_refuse(&x->errors, "Idempotency-Key", "1 to 255 bytes are expected.");
-    agent_hash(x, x->route->path, slice_text(x->who.name), slice_text(key), hash);
-    return exchange_print(x, "i:%s", hash);
-}
-
 bool file_upload_read(struct exchange *x, struct message *m) {
     const struct upload *file = exchange_upload(x, "file");
     struct slice name = exchange_field(x, "name");
@@ -178,7 +163,7 @@ bool file_upload_read(struct exchange *x, struct message *m) {
     const char *key = qalpuch_once(x);
     if (file == NULL) return exchange_refuse(x, CODE_VALIDATION_ERROR, "No file uploaded");
     if (!utf8_valid(name)) field_refuse(&x->errors, "name", "UTF-8 is expected.");
-    if (!brand_chosen(x)) return false;
+    if (!qalpuch_one_brand(x)) return false;
     if (name.len == 0) name = slice_text(file->file_name);
     name.len = utf8_cut(name, QALPUCH_NAME_MAX);
     memcpy(u->hash, file->hash, HASH);

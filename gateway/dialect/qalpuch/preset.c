@@ -54,16 +54,11 @@ static bool row_taken(struct exchange *x, const struct message *answer, struct o
 
 /* ---- asking ---- */
 
-static bool brand_chosen(struct exchange *x) {
-    if (x->who.brand == 0) field_refuse(&x->errors, "X-Brand-ID", "One brand must be chosen.");
-    return qalpuch_fields_good(x);
-}
-
 static void preset_fetch(struct exchange *x, struct slice name, exchange_then *then) {
     struct message m = {.verb = VERB_FETCH,
                         .object = {.kind = slice_text("preset"), .name = name,
                                    .brand = x->who.brand}};
-    if (brand_chosen(x)) exchange_try_as(x, &account_house, &m, then);
+    if (qalpuch_one_brand(x)) exchange_try_as(x, &account_house, &m, then);
 }
 
 struct configuring { struct slice cuid; preset_then *then; void *before; };
@@ -172,7 +167,7 @@ bool preset_create_read(struct exchange *x, struct message *m) {
     preset_read(x, p, true);
     p->once = qalpuch_once(x);
     p->cuid = slice_text(cuid_new(x));
-    if (!brand_chosen(x)) return false;
+    if (!qalpuch_one_brand(x)) return false;
     x->state = p;
     preset_store(x, p, PUT_CREATE, created);
     return false;
@@ -263,7 +258,7 @@ static void deleted(struct exchange *x, const struct message *answer) {
 bool preset_delete_read(struct exchange *x, struct message *m) {
     struct slice cuid;
     (void)m;
-    if (!qalpuch_cuid(x, &cuid) || !brand_chosen(x)) return false;
+    if (!qalpuch_cuid(x, &cuid) || !qalpuch_one_brand(x)) return false;
     struct message drop = {.verb = VERB_DROP,
                            .object = {.kind = slice_text("preset"), .name = cuid,
                                       .brand = x->who.brand}};

@@ -142,6 +142,11 @@ bool qalpuch_fields_good(struct exchange *x) {
     return x->errors.count == 0 || exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
 }
 
+bool qalpuch_one_brand(struct exchange *x) {
+    if (x->who.brand == 0) field_refuse(&x->errors, "X-Brand-ID", "One brand must be chosen.");
+    return qalpuch_fields_good(x);
+}
+
 void qalpuch_fail(struct exchange *x, enum code code, const char *text) {
     struct outcode plain = outcode_of(code);
     if (plain.status == 400 && x->errors.count > 0) text = fields_join(x);
@@ -160,6 +165,33 @@ void qalpuch_fail(struct exchange *x, enum code code, const char *text) {
 }
 
 /* ---- ids and names ---- */
+
+void qalpuch_hash(const struct exchange *x, const char *use, struct slice a, struct slice b,
+                  char ret[QALPUCH_HASH_SIZE]) {
+    static const uint8_t none[16];
+    const uint8_t *key = exchange_id_key(x);
+    uint8_t hash[32], separator = 0;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, key != NULL ? key : none, sizeof none, sizeof hash);
+    crypto_generichash_update(&state, (const uint8_t *)use, strlen(use) + 1);
+    crypto_generichash_update(&state, a.data, a.len);
+    crypto_generichash_update(&state, &separator, 1);
+    crypto_generichash_update(&state, b.data, b.len);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(ret, QALPUCH_HASH_SIZE, hash, sizeof hash);
+}
+
+/* Both bases are the same route. */
+const char *qalpuch_once(struct exchange *x) {
+    const char *key = exchange_header(x, "Idempotency-Key");
+    char hash[QALPUCH_HASH_SIZE];
+    if (key == NULL) return NULL;
+    if (*key == '\0' || strlen(key) > QALPUCH_KEY_MAX)
+        field_refuse(&x->errors, "Idempotency-Key", "1 to 255 bytes are expected.");
+    const char *route = strstr(x->route->path, "/v1/");
+    qalpuch_hash(x, route, slice_text(x->who.name), slice_text(key), hash);
+    return exchange_print(x, "i:%s", hash);
+}
 
 const char *cuid_new(struct exchange *x) {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";

@@ -35,7 +35,9 @@ enum {
     QALPUCH_NAME_MAX = 128,    /* bytes of a name */
     QALPUCH_MESSAGE_MAX = 4096,
     QALPUCH_CAPABILITIES_MAX = 16,
-    QALPUCH_HELD_MAX = 16      /* tasks that a worker holds at once */
+    QALPUCH_HELD_MAX = 16,     /* tasks that a worker holds at once */
+    QALPUCH_KEY_MAX = 255,     /* bytes of an Idempotency-Key */
+    QALPUCH_HASH_SIZE = 65     /* of a hash's text, terminator included */
 };
 #define QALPUCH_LABEL "dialect=000"
 #define QALPUCH_QUEUE "default"
@@ -51,7 +53,12 @@ void qalpuch_close(struct exchange *x);
 void qalpuch_twice(struct exchange *x, const char *message, void (*members)(struct exchange *x));
 /* False, with the exchange ended, when a field was found wrong. */
 bool qalpuch_fields_good(struct exchange *x);
+/* The same, and an admin of all brands must have chosen one. */
+bool qalpuch_one_brand(struct exchange *x);
 void qalpuch_fail(struct exchange *x, enum code code, const char *text);
+/* 64 hex digits: a keyed hash of texts, for what may be known but not guessed. */
+void qalpuch_hash(const struct exchange *x, const char *use, struct slice a, struct slice b,
+                  char ret[QALPUCH_HASH_SIZE]);
 /* The request's Idempotency-Key as a key of an object: of this caller and this route alone. NULL =
  * none was sent; a bad one is noted. */
 const char *qalpuch_once(struct exchange *x);
