@@ -27,6 +27,9 @@ struct socket {
     bool readable;
     uint32_t why;          /* the code with which this side closed; 0 = it did not */
     int64_t heard_ms, pinged_ms, close_ms; /* close_ms: when the close began; 0 = it did not */
+    bool parting;          /* the close is said behind what lies unsent */
+    uint8_t reason[REASON_MAX];
+    size_t reason_len;
     struct node in_used;
 };
 
@@ -126,6 +129,14 @@ static void end(struct socket *k) {
     if (k->handle != NULL) http_socket_end(k->request, k->handle);
 }
 
+/* libwslay sends a close before all that is queued: it is queued when nothing else is. */
+static void part(struct socket *k) {
+    if (wslay_event_get_queued_msg_count(k->frames) > 0) return;
+    k->parting = false;
+    wslay_event_queue_close(k->frames, (uint16_t)k->why, k->reason, k->reason_len);
+    k->cut = wslay_event_send(k->frames) != 0;
+}
+
 static void work(struct socket *k) {
     if (k->handle == NULL || k->closed) return;
     k->budget = READ_MAX;
@@ -134,6 +145,7 @@ static void work(struct socket *k) {
         k->cut = wslay_event_recv(k->frames) != 0 || k->cut;
     }
     if (!k->cut) k->cut = wslay_event_send(k->frames) != 0;
+    if (k->parting && !k->cut) part(k);
     bool closing = wslay_event_get_close_received(k->frames) ||
                    wslay_event_get_close_sent(k->frames) || !wslay_event_want_read(k->frames);
     if (closing && k->close_ms == 0) k->close_ms = k->request->server->now_ms;
@@ -289,6 +301,8 @@ void exchange_socket_close(struct exchange *x, uint32_t code, const char *reason
     while (len > 0 && reason[len] != '\0' && (reason[len] & 0xc0) == 0x80) len--; /* whole letters */
     k->why = code;
     k->close_ms = request_of(x)->server->now_ms;
-    wslay_event_queue_close(k->frames, (uint16_t)code, (const uint8_t *)reason, len);
+    k->parting = true;
+    k->reason_len = len;
+    if (len > 0) memcpy(k->reason, reason, len);
     use(k);
 }
