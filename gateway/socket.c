@@ -11,7 +11,7 @@
 
 enum {
     BEHIND_MAX = 64 << 10, QUEUED_MAX = 1024, READ_MAX = 64 << 10, CLOSE_MS = 3000,
-    REASON_MAX = 123, CODE_GONE_AWAY = 1001, CODE_UNSUPPORTED = 1003, CODE_CUT = 1006,
+    FRAGMENTS_MAX = 1024, REASON_MAX = 123, CODE_GONE_AWAY = 1001, CODE_UNSUPPORTED = 1003, CODE_CUT = 1006, CODE_PROTOCOL = 1002,
     CODE_POLICY = 1008
 };
 
@@ -24,9 +24,10 @@ struct socket {
     size_t early_at;
     size_t budget;         /* bytes that may still be read in this turn */
     bool cut, closed;      /* cut: nothing more can be said; closed: the last call was made */
-    bool readable;
+    bool readable, pinged;  /* pinged: and nothing heard since */
+    uint32_t fragments;    /* of the message that is coming */
     uint32_t why;          /* the code with which this side closed; 0 = it did not */
-    int64_t heard_ms, pinged_ms, close_ms; /* close_ms: when the close began; 0 = it did not */
+    int64_t heard_ms, close_ms; /* close_ms: when the close began; 0 = it did not */
     bool parting;          /* the close is said behind what lies unsent */
     uint8_t reason[REASON_MAX];
     size_t reason_len;
@@ -55,9 +56,11 @@ static ssize_t on_read(struct wslay_event_context *frames, uint8_t *to, size_t m
     if (n > 0) {
         k->budget -= (size_t)n;
         k->heard_ms = k->request->server->now_ms;
+        k->pinged = false;
         return n;
     }
     bool again = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    k->cut = k->cut || !again;
     wslay_event_set_error(frames, again ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -74,6 +77,17 @@ static ssize_t on_write(struct wslay_event_context *frames, const uint8_t *data,
     bool again = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
     wslay_event_set_error(frames, again ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
+}
+
+/* libwslay keeps a record of every fragment, also of an empty one. */
+static void on_frame(struct wslay_event_context *frames,
+                     const struct wslay_event_on_frame_recv_start_arg *f, void *context) {
+    struct socket *k = context;
+    if (wslay_is_ctrl_frame(f->opcode)) return;
+    k->fragments = f->opcode == WSLAY_CONTINUATION_FRAME ? k->fragments + 1 : 1;
+    if (k->fragments <= FRAGMENTS_MAX) return;
+    exchange_socket_close(&k->request->x, CODE_POLICY, "too many fragments");
+    wslay_event_shutdown_read(frames);
 }
 
 static void on_message(struct wslay_event_context *frames,
@@ -129,6 +143,34 @@ static void end(struct socket *k) {
     if (k->handle != NULL) http_socket_end(k->request, k->handle);
 }
 
+static const struct wslay_event_callbacks callbacks = {
+    .recv_callback = on_read, .send_callback = on_write, .on_frame_recv_start_callback = on_frame,
+    .on_msg_recv_callback = on_message};
+
+static void frames_open(struct socket *k) {
+    uint64_t max = k->calls->message_max;
+    if (max == 0) max = k->request->server->config->socket_bytes_max;
+    if (wslay_event_context_server_init(&k->frames, &callbacks, k) != 0) abort();
+    wslay_event_config_set_max_recv_msg_length(k->frames, max);
+}
+
+/* Of a frame whose first bytes are wrong libwslay says nothing but a close without a code. Where
+ * that is all there is to send, it is said with one. */
+static void not_frames(struct socket *k) {
+    if (wslay_event_get_queued_msg_count(k->frames) == 1 && k->why == 0) {
+        wslay_event_context_free(k->frames);
+        frames_open(k);
+        exchange_socket_close(&k->request->x, CODE_PROTOCOL, NULL);
+    }
+    wslay_event_shutdown_read(k->frames);
+}
+
+/* There is something to read, and not too much unsent: pongs count too. */
+static bool reads(const struct socket *k) {
+    return (k->readable || k->early_at < k->early.len) && wslay_event_want_read(k->frames) &&
+           wslay_event_get_queued_msg_count(k->frames) < QUEUED_MAX;
+}
+
 /* libwslay sends a close before all that is queued: it is queued when nothing else is. */
 static void part(struct socket *k) {
     if (wslay_event_get_queued_msg_count(k->frames) > 0) return;
@@ -140,10 +182,7 @@ static void part(struct socket *k) {
 static void work(struct socket *k) {
     if (k->handle == NULL || k->closed) return;
     k->budget = READ_MAX;
-    bool reads = k->readable || k->early_at < k->early.len;
-    if (reads && wslay_event_want_read(k->frames)) {
-        k->cut = wslay_event_recv(k->frames) != 0 || k->cut;
-    }
+    if (reads(k) && wslay_event_recv(k->frames) != 0 && !k->cut) not_frames(k);
     if (!k->cut) k->cut = wslay_event_send(k->frames) != 0;
     if (k->parting && !k->cut) part(k);
     bool closing = wslay_event_get_close_received(k->frames) ||
@@ -151,7 +190,7 @@ static void work(struct socket *k) {
     if (closing && k->close_ms == 0) k->close_ms = k->request->server->now_ms;
     bool done = !wslay_event_want_read(k->frames) && !wslay_event_want_write(k->frames);
     if (k->cut || done) end(k);
-    else if (k->readable && k->budget == 0) use(k);
+    else if (reads(k)) use(k);
 }
 
 void socket_opened(struct request *r, void *handle, struct slice early) {
@@ -198,9 +237,9 @@ void socket_tick(struct request *r) {
     } else if (silent >= 2 * (int64_t)s->config->socket_ping_ms) {
         k->why = CODE_GONE_AWAY;
         end(k);
-    } else if (silent >= s->config->socket_ping_ms && k->pinged_ms < k->heard_ms) {
+    } else if (silent >= s->config->socket_ping_ms && !k->pinged) {
         struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-        k->pinged_ms = s->now_ms;
+        k->pinged = true;
         wslay_event_queue_msg(k->frames, &ping);
         use(k);
     }
@@ -212,7 +251,8 @@ void socket_refuse(struct request *r, enum code code, const char *text) {
 }
 
 void socket_finish(struct request *r) {
-    exchange_socket_close(&r->x, WSLAY_CODE_NORMAL_CLOSURE, NULL);
+    bool away = !link_up(r->server->link); /* then that is why */
+    exchange_socket_close(&r->x, away ? CODE_GONE_AWAY : WSLAY_CODE_NORMAL_CLOSURE, NULL);
 }
 
 void socket_gone(struct request *r) {
@@ -229,8 +269,6 @@ static bool sockets_full(const struct server *s) {
 }
 
 bool exchange_socket(struct exchange *x, const struct socket_calls *calls) {
-    static const struct wslay_event_callbacks callbacks = {
-        .recv_callback = on_read, .send_callback = on_write, .on_msg_recv_callback = on_message};
     struct request *r = request_of(x);
     struct server *s = r->server;
     char accept[ACCEPT_SIZE];
@@ -248,9 +286,7 @@ bool exchange_socket(struct exchange *x, const struct socket_calls *calls) {
     k->calls = calls;
     k->request = r;
     list_init(&k->in_used);
-    if (wslay_event_context_server_init(&k->frames, &callbacks, k) != 0) abort();
-    uint64_t max = calls->message_max > 0 ? calls->message_max : s->config->socket_bytes_max;
-    wslay_event_config_set_max_recv_msg_length(k->frames, max);
+    frames_open(k);
     r->socket = k;
     exchange_set(x, "Upgrade", "websocket");
     exchange_set(x, "Sec-WebSocket-Accept", accept);

@@ -7,7 +7,8 @@
  * bound of a message are libwslay's checks, and it answers pings and the peer's close. Nothing is
  * called from within a call of the exchange.
  *
- * Bounds: sockets_max sockets, a message of message_max bytes, BEHIND_MAX bytes and QUEUED_MAX
+ * Bounds: sockets_max sockets, a message of message_max bytes in
+ * FRAGMENTS_MAX fragments, BEHIND_MAX bytes and QUEUED_MAX
  * frames unsent; after a close has begun CLOSE_MS for its end. */
 #ifndef RELAIS_GATEWAY_SOCKET_H
 #define RELAIS_GATEWAY_SOCKET_H
