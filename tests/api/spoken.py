@@ -106,12 +106,15 @@ class Jobs:
         self.files = Peer(f"{host}:{int(port) + 1}")
         self.asked_s, self.submitted = time.monotonic(), []
 
-    def ask(self, verb, item):
-        """A client that was silent for long has to say HELLO anew."""
-        if time.monotonic() - self.asked_s > 0.5 and not self.client.beat():
-            self.client.hello("client")
-        answer = self.client.ask(verb, item, within_s=10)
-        self.asked_s = time.monotonic()
+    def ask(self, verb, item, within_s=30):
+        """A client that was silent for long, or whose server was gone, has to say HELLO anew."""
+        deadline = time.monotonic() + within_s
+        answer = None
+        while answer is None and time.monotonic() < deadline:
+            if time.monotonic() - self.asked_s > 0.5 and not self.client.beat(1):
+                self.client.hello("client")
+            self.asked_s = time.monotonic()
+            answer = self.client.ask(verb, item, within_s=10 if verb == SUBMIT else 1)
         return answer
 
     def close(self):
@@ -174,7 +177,7 @@ class Stream:
     """Sound on its way to a streaming job."""
 
     def __init__(self, jobs, sound, **payload):
-        self.jobs, self.sound, self.sent = jobs, sound, 0
+        self.jobs, self.sound, self.sent, self.chunks = jobs, sound, 0, 0
         verb, item = jobs.files.ask(FILE_CREATE, ["live", 0, True])
         assert verb == ANSWER and item[1] == 0, item
         self.file = msgpack.unpackb(item[2])[0]
@@ -182,10 +185,14 @@ class Stream:
                                source=self.file, stream=True)
 
     def send(self, size):
-        item = self.jobs.files.ask(FILE_APPEND, [self.file,
-                                                 self.sound[self.sent:self.sent + size]])[1]
-        assert item[1] == 0, item
+        """The next chunk, until the server has it: its number makes that harmless."""
+        chunk, answer = self.sound[self.sent:self.sent + size], None
+        deadline = time.monotonic() + 30
+        while answer is None and time.monotonic() < deadline:
+            answer = self.jobs.files.ask(FILE_APPEND, [self.file, chunk, self.chunks], within_s=1)
+        assert answer and answer[1][1] == 0, answer
         self.sent += size
+        self.chunks += 1
 
     def speak(self, until_s=None, pace=4.0, rate=RATE, each=None):
         """Sends up to a time of the sound, `pace` times as fast as it was spoken; calls each()
