@@ -226,6 +226,7 @@ struct fleet { /* the stations and sessions of one brand */
     struct timer timer;   /* moves some of the waiting */
     struct fleet_counts counts;
     uint32_t brand, station_next;
+    uint32_t quiet;       /* stations that fell silent and whose sessions wait for them */
 };
 
 struct station {
@@ -240,6 +241,8 @@ struct station {
     int64_t heard;        /* newest sign of life, monotonic */
     int64_t heard_ms;     /* the same, wall clock; record.heard_ms is what is written */
     uint32_t session_count, command_count, mark;
+    int64_t down_at;      /* OFFLINE: since then */
+    bool quiet;           /* OFFLINE without a word, and its sessions wait for it */
     bool gathered;        /* OFFLINE: its sessions have begun to go elsewhere */
 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum { SESSIONS_USUAL = 50, HEARD_STEP_MS = 300000, TEXT_MAX = 255, LOAD_UNIT = 1000000,
-       COMMANDS_GIVEN_MAX = 100 };
+       COMMANDS_GIVEN_MAX = 100, FREEZE_STEP_MS = 1000 };
 
 static uint64_t name_hash(uint32_t brand, struct slice name) {
     return hash_bytes(brand, name.data, name.len);
@@ -154,6 +154,21 @@ static void station_flag(struct core *c, struct station *st, uint8_t flag, bool 
     station_seat(c, st);
 }
 
+static void station_quiet(struct station *st, bool quiet) {
+    if (st->quiet != quiet) st->fleet->quiet += quiet ? 1u : UINT32_MAX;
+    st->quiet = quiet;
+}
+
+/* Most of a fleet falling silent at once is our own network or gateway, not theirs: they run on,
+ * and their sessions stay with them until that has had time to show. */
+static bool recovery_frozen(const struct core *c, const struct station *st) {
+    const struct fleet *f = st->fleet;
+    uint32_t all = f->counts.stations[STATION_ONLINE] +
+                   f->counts.stations[STATION_MAINTENANCE] + f->quiet;
+    return st->quiet && all >= FREEZE_WORKERS_MIN && f->quiet * 100 > all * FREEZE_PERCENT &&
+           c->now < st->down_at + c->limits.recovery_ms + c->limits.freeze_ms_max;
+}
+
 /* It is dead or gone; its sessions wait a while for it. */
 static uint32_t station_down(struct core *c, struct station *st, uint32_t grace_ms) {
     uint32_t lost = 0;
@@ -162,6 +177,8 @@ static uint32_t station_down(struct core *c, struct station *st, uint32_t grace_
         station_turn(c, st, STATION_OFFLINE);
         command_unlisten(c, st);
         st->gathered = false;
+        st->down_at = c->now;
+        station_quiet(st, station_silent(st));
         for (struct node *n = st->sessions.next, *next; n != &st->sessions; n = next) {
             next = n->next;
             if (session_lose(c, owner_of(n, struct session, in_station))) lost++;
@@ -182,6 +199,7 @@ static void station_displaced(struct core *c, struct station *st) {
 static void station_back(struct core *c, struct station *st, enum station_status status,
                          bool kept) {
     st->gathered = false;
+    station_quiet(st, false);
     station_flag(c, st, STATION_LEFT | STATION_REMOVED, false);
     if (endpoint_find(c, st->fleet->brand, st->record.endpoint)) station_displaced(c, st);
     station_turn(c, st, status);
@@ -201,6 +219,11 @@ void station_timer(struct core *c, struct station *st) {
         station_down(c, st, c->limits.recovery_ms);
         return;
     }
+    if (recovery_frozen(c, st)) {
+        heap_set(&c->clock, &st->timer, c->now + FREEZE_STEP_MS);
+        return;
+    }
+    station_quiet(st, false);
     if (!st->gathered && !core_bug(c, BUG_NO_RECOVERY)) {
         st->gathered = true;
         for (struct node *n = st->sessions.next, *next; n != &st->sessions; n = next) {
@@ -496,6 +519,7 @@ static void station_leave(struct core *c, const struct event *e, uint32_t brand)
         a.lost = station_down(c, st, m->remove ? 0 : c->limits.recovery_ms);
     }
     if (!other && m->remove) {
+        station_quiet(st, false);
         station_timer(c, st); /* its sessions go now, and none of them knows it any more */
         while (!list_empty(&st->sessions))
             session_leave(c, owner_of(list_first(&st->sessions), struct session, in_station));
@@ -557,6 +581,8 @@ void station_restore(struct core *c, const struct station_record *r) {
 void station_restored(struct core *c, struct station *st) {
     if (station_up(st))
         heap_set(&c->clock, &st->timer, c->now + c->limits.station_dead_ms);
-    else if (st->session_count || st->command_count)
+    st->down_at = c->now;
+    station_quiet(st, station_silent(st) && st->session_count);
+    if (!station_up(st) && (st->session_count || st->command_count))
         heap_set(&c->clock, &st->timer, c->now + c->limits.recovery_ms);
 }

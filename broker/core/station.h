@@ -6,6 +6,9 @@
  * comes back before, it has them again: by a heartbeat as they were, for it never stopped; by a
  * registration as sessions to be made again, each with a CREATE.
  *
+ * When at least FREEZE_WORKERS_MIN stations are there and over FREEZE_PERCENT of them fell silent,
+ * that is no hundred deaths: they are OFFLINE in time, but their sessions stay for freeze_ms_max.
+ *
  * Registration. The same name and endpoint again is a restart and always good. Refused as
  * WORKER_ALREADY_REGISTERED is only a name that is alive at another endpoint, and an endpoint that
  * is alive under another name. What is OFFLINE never stands in the way.

@@ -486,3 +486,55 @@ u connect a
 w heart s1 take=9
     [130000] g < ANSWER s1 ONLINE 2/50 waiting 1
              #3 create a to s1
+
+== when very many fall silent at once it is we who are cut off: nothing moves for a minute
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+quiet
+many 12 s w register %
+w heart s1 has=a:CONNECTED
+w heart s2 has=b:CONNECTED
+loud
+wait 120000
+w fleet count
+    [120000] g < ANSWER online 0 offline 12 maintenance 0, seats 0 of 0, waiting 0, DISCONNECTED 2
+wait 20000
+w heart s12
+    [140000] g < ANSWER s12 ONLINE 0/50
+w heart s1
+    [140000] g < ANSWER s1 ONLINE 1/50
+u session a
+    [140000] u < ANSWER a CONNECTED at s1
+u session b
+    [140000] u < ANSWER b DISCONNECTED at s2 recovering
+wait 42999
+u session b
+    [182999] u < ANSWER b DISCONNECTED at s2 recovering
+wait 1002
+u session b
+    [184001] u < ANSWER b DISCONNECTED at s12 recovering
+
+== a quarter of them is a quarter dead: their sessions move in time
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+quiet
+many 12 s w register %
+w heart s11 has=a:CONNECTED
+w heart s12 has=b:CONNECTED
+wait 60000
+many 9 s w heart %
+loud
+wait 60000
+w fleet count
+    [120000] g < ANSWER online 9 offline 3 maintenance 0, seats 0 of 450, waiting 0, DISCONNECTED 2
+u session a
+    [120000] u < ANSWER a DISCONNECTED at s11 recovering
+wait 3002
+u session a
+    [123002] u < ANSWER a DISCONNECTED at s1 recovering
