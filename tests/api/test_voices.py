@@ -7,6 +7,8 @@ import array
 import json
 import os
 import signal
+import struct
+import subprocess
 import time
 
 import msgpack
@@ -21,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not (BUILD / "relais-listen").exists(),
                        reason="relais-listen is not built: libpocketsphinx-dev is not there"),
     pytest.mark.skipif(not READER or not PLAYER, reason="pocketsphinx-testdata is not there")]
+METER = BUILD / "example/meter"
 
 PART = 10
 SPEECH, PLACES = joined(READER[:2])
@@ -232,6 +235,28 @@ def test_silence_is_an_empty_transcript(jobs, start):
     stream.end()
     jobs.ended(stream.job)
     assert jobs.result(stream.job) == {"full_text": "", "segments": [], "language": "en"}
+
+
+@pytest.mark.skipif(not METER.exists(), reason="the examples are not built")
+def test_the_example_measures_each_second_once(relais, jobs):
+    sound = b"".join(struct.pack("<h", 1000 * second) * RATE for second in range(1, 6)) + b"\7\0"
+    stream = Stream(jobs, sound)
+    workers = []
+    for until_s in (2.5, 4.2, None):
+        if workers:
+            workers[-1].kill()
+            workers[-1].wait()
+        workers.append(subprocess.Popen([METER], env={**os.environ,
+                                                      "RELAIS_BROKER": relais.native}))
+        stream.speak(until_s=until_s, pace=1e9)
+        if until_s:
+            jobs.until(stream.job, lambda row, n=int(until_s): row[PART_COUNT] == n)
+    stream.end()
+    assert jobs.ended(stream.job)[STATUS] == COMPLETED
+    end(workers[-1])
+    assert [(number, part["text"]) for number, part in jobs.parts(stream.job)] == [
+        (1, "1000"), (2, "2000"), (3, "3000"), (4, "4000"), (5, "5000"), (6, "7")]
+    assert jobs.result(stream.job) == {"full_text": "6 seconds"}
 
 
 def submitted(relais, jobs, queue, kind, sound, **payload):
