@@ -28,7 +28,7 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -I. -D_GNU_SOURCE -DRELAIS_VERSION='"$(VERSION)"' -pthread -MMD -MP $(WARN) \
 	$(if $(filter clang,$(CC)),$(WARN_clang)) $(CFLAGS_$(FLAVOUR))
 LDFLAGS := -Wl,--as-needed
-LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lwslay -lrocksdb -lsodium -ljansson -linih -pthread -lm
+LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lwslay -lcurl -lrocksdb -lsodium -ljansson -linih -pthread -lm
 
 lib_src = $(filter-out %/main_test.c,$(wildcard $(1)))
 PROTO := $(call lib_src,proto/*.c proto/base/*.c proto/host/*.c)

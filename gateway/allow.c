@@ -151,6 +151,19 @@ void allow_destroy(struct allow **self) {
 
 bool allow_empty(const struct allow *a) { return !a->any && a->count == 0; }
 
+bool allow_hopes(const struct allow *a, const char *host, uint16_t port) {
+    struct net literal;
+    bool named = !net_read(host, &literal);
+    if (a->any) return true;
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct entry *e = &a->entries[i];
+        if (e->port != 0 && e->port != port) continue;
+        if (e->host[0] != '\0' && strcasecmp(e->host, host) == 0) return true;
+        if (e->net.bits != 0 && (named || net_holds(&e->net, literal.bytes))) return true;
+    }
+    return false;
+}
+
 bool allow_fits(const struct allow *a, const char *host, uint16_t port,
                 const struct sockaddr *address) {
     uint8_t bytes[16];

@@ -25,6 +25,8 @@ struct allow;
 struct allow *allow_new(const char *list, char *why, size_t why_size);
 void allow_destroy(struct allow **self);
 bool allow_empty(const struct allow *a);
+/* What can be said of a URL before its host is resolved: false = no address will do. */
+bool allow_hopes(const struct allow *a, const char *host, uint16_t port);
 /* host and port as the URL has them, address what the host resolved to. */
 bool allow_fits(const struct allow *a, const char *host, uint16_t port,
                 const struct sockaddr *address);

@@ -5,6 +5,7 @@
 #include "gateway/house.h"
 #include "gateway/http.h"
 #include "gateway/jwt.h"
+#include "gateway/push.h"
 #include "gateway/rate.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
@@ -31,6 +32,7 @@ struct gateway {
     struct fleet *fleet;
     struct hasher *hasher;
     struct door *door;
+    struct push *push;
     int stop_fd;
     char address[CONFIG_HOST_MAX + 16];
     uint32_t count; /* of threads */
@@ -163,6 +165,9 @@ struct gateway *gateway_start(const struct gateway_setup *setup, char *why, size
             return NULL;
         }
     }
+    why[0] = '\0';
+    g->push = push_start(&g->setup, why, why_size);
+    if (g->push == NULL && why[0] != '\0') gateway_stop(&g);
     return g;
 }
 
@@ -192,6 +197,7 @@ void gateway_stop(struct gateway **self) {
     struct gateway *g = *self;
     if (g == NULL) return;
     uint64_t one = 1;
+    push_stop(&g->push);
     if (g->stop_fd >= 0 && write(g->stop_fd, &one, sizeof one) < 0) {
         log_error("the gateway cannot be stopped", field_text("why", strerror(errno)));
     }

@@ -74,6 +74,23 @@ static void lists(void) {
     ok(lets("a.org , b.org,,c.org", "c.org", 1, "8.8.8.8"), "several entries");
 }
 
+static bool hopes(const char *list, const char *host, uint16_t port) {
+    char why[128];
+    struct allow *a = allow_new(list, why, sizeof why);
+    bool may = allow_hopes(a, host, port);
+    allow_destroy(&a);
+    return may;
+}
+
+static void hope(void) {
+    ok(!hopes("", "a.org", 80) && hopes("*", "a.org", 80), "nothing, and everything");
+    ok(hopes("a.org", "a.org", 80) && !hopes("a.org", "b.org", 80), "a name");
+    ok(hopes("10.0.0.0/8", "worker", 80), "a name may turn out to be in a network");
+    ok(hopes("10.0.0.0/8", "10.1.1.1", 80) && !hopes("10.0.0.0/8", "11.1.1.1", 80),
+       "an address is or is not");
+    ok(hopes("10.1.1.1:80", "10.1.1.1", 80) && !hopes("10.1.1.1:80", "10.1.1.1", 81), "a port");
+}
+
 static void malformed(void) {
     static const char *const bad[] = {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/0",
                                       "host/8", "host:", "host:0", "host:70000", "host:x", "[::1",
@@ -90,6 +107,7 @@ static void malformed(void) {
 int main(void) {
     reach();
     lists();
+    hope();
     malformed();
     return done();
 }
