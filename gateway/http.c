@@ -553,7 +553,8 @@ bool http_open(struct server *s, int stop_fd, char *why, size_t why_size) {
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO |
-            MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
+            MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->pool_bytes,
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)READ_STEP,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->connections_per_address_max,

@@ -11,7 +11,11 @@
 
 enum {
     BEHIND_MAX = 64 << 10, QUEUED_MAX = 1024, READ_MAX = 64 << 10, CLOSE_MS = 3000,
-    FRAGMENTS_MAX = 1024, REASON_MAX = 123, CODE_GONE_AWAY = 1001, CODE_UNSUPPORTED = 1003, CODE_CUT = 1006, CODE_PROTOCOL = 1002,
+    FRAGMENTS_MAX = 1024, REASON_MAX = 123
+};
+
+enum { /* RFC 6455, section 7.4.1 */
+    CODE_GONE_AWAY = 1001, CODE_PROTOCOL = 1002, CODE_UNSUPPORTED = 1003, CODE_CUT = 1006,
     CODE_POLICY = 1008
 };
 
@@ -334,7 +338,8 @@ void exchange_socket_close(struct exchange *x, uint32_t code, const char *reason
     struct socket *k = request_of(x)->socket;
     size_t len = reason != NULL ? strnlen(reason, REASON_MAX) : 0;
     if (k->closed || k->close_ms > 0) return;
-    while (len > 0 && reason[len] != '\0' && (reason[len] & 0xc0) == 0x80) len--; /* whole letters */
+    /* cut between letters */
+    while (len > 0 && reason[len] != '\0' && (reason[len] & 0xc0) == 0x80) len--;
     k->why = code;
     k->close_ms = request_of(x)->server->now_ms;
     k->parting = true;

@@ -79,7 +79,8 @@ def test_a_handshake_that_is_none_is_refused(relais, user, what, status):
 def test_a_plain_get_of_a_sockets_path_keeps_the_connection(relais, user):
     with connect(relais) as link:
         for _ in range(2):
-            link.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n" % (PATH.encode(), bearer(user)))
+            link.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n"
+                         % (PATH.encode(), bearer(user)))
             assert read_answer(link)[0] == 426
 
 
