@@ -9,12 +9,14 @@ import pytest
 from conftest import TIME, Caller, alike, example
 from recordings import BASE, RESULT, SOUND, SPOKEN, UUID
 from recordings import claimed, created, good, refused, report, result, upload
+from rows import row
 
 QUEUED = "Votre demande est dans la file d'attente"
 
 
 # ---- createJob ----
 
+@row("POST /api/batchTranscription/createJob")
 def test_a_job_is_created_as_the_document_shows(user):
     answer = upload(user, path="/api/batchtranscription/createJob")
     data = good(answer)
@@ -28,6 +30,7 @@ def test_positions_count_up(user):
     assert [good(upload(user))["position"] for _ in range(3)] == [1, 2, 3]
 
 
+@row("POST /api/batchTranscription/uploadAudio")
 @pytest.mark.parametrize("path", ["/api/batchTranscription/createJob",
                                   "/API/BATCHTRANSCRIPTION/createJob",
                                   "/api/batch/createJob", "/api/batch/uploadAudio",
@@ -43,6 +46,7 @@ def test_recordings_are_known_by_type_or_extension(user, name, mime):
     assert UUID.fullmatch(created(user, name=name, mime=mime))
 
 
+@row("POST /api/batchTranscription/createJob", error=400)
 @pytest.mark.parametrize("name, mime", [("a.txt", "text/plain"), ("a.pdf", "application/pdf"),
                                         ("a.exe", "application/octet-stream"),
                                         ("wav", "application/octet-stream")])
@@ -50,11 +54,12 @@ def test_what_is_no_recording_is_refused(user, name, mime):
     refused(upload(user, name=name, mime=mime), 400, "VALIDATION_ERROR", "audio")
 
 
+@row("POST /api/batchTranscription/uploadAudio", error=400)
 def test_a_form_without_a_recording_is_refused(user):
     text = "Aucun fichier audio fourni"
     refused(user.post(BASE + "/createJob", files={"other": ("a.wav", SOUND, "audio/wav")}), 400,
             "VALIDATION_ERROR", text)
-    refused(user.post(BASE + "/createJob", files={"audioFile": (None, "text")}), 400,
+    refused(user.post(BASE + "/uploadAudio", files={"audioFile": (None, "text")}), 400,
             "VALIDATION_ERROR", text)
 
 

@@ -270,8 +270,9 @@ def test_large_results_are_told_whole(user, worker):
 
 
 @listens
-def test_words_are_heard_over_the_socket_that_sends_them(relais, user):
-    process = listen(relais, "listener-socket")
+def test_words_are_heard_over_the_socket_that_sends_them(relais_with):
+    server = relais_with()
+    user, process = server.caller("user", "u", 1), listen(server, "listener")
     try:
         job = opened(user, language="en")
         socket = talk(user, job, timeout=60)

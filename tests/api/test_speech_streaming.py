@@ -473,8 +473,9 @@ def speak(user, job, sound, pace=2.0, on_chunk=lambda number: None):
 
 
 @listens
-def test_words_are_heard_before_the_recording_ends(relais, user):
-    process = listen(relais, "listener-one")
+def test_words_are_heard_before_the_recording_ends(relais_with):
+    server = relais_with()
+    user, process = server.caller("user", "u", 1), listen(server, "listener")
     try:
         job = opened(user, language="en")
         heard = []
@@ -500,8 +501,9 @@ def test_words_are_heard_before_the_recording_ends(relais, user):
 
 
 @listens
-def test_a_worker_that_is_killed_in_the_middle_is_replaced(relais, user):
-    first, second = listen(relais, "listener-mortal"), None
+def test_a_worker_that_is_killed_in_the_middle_is_replaced(relais_with):
+    server = relais_with()
+    user, first, second = server.caller("user", "u", 1), listen(server, "mortal"), None
     try:
         job = opened(user, language="en")
         sound = samples(READER[0])
@@ -511,7 +513,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_replaced(relais, user):
             nonlocal second
             if number == kill_at:
                 first.kill()
-                second = listen(relais, "listener-heir")
+                second = listen(server, "heir")
 
         speak(user, job, sound, pace=4.0, on_chunk=kill)
         data = STREAMING.result(user, job, wait=60)

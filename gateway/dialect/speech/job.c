@@ -14,9 +14,16 @@ static bool is_audio_name(const char *name) {
     return strcmp(name, "audioFile") == 0 || strcmp(name, "audio_file") == 0;
 }
 
+static const char *unknown_text(struct exchange *x, const char *name) {
+    return exchange_print(x, "Champ inconnu : %s", name);
+}
+
 /* What will not be taken is refused before it is stored. */
 bool job_create_part(struct exchange *x, const struct form_part *part) {
-    if (part->file_name == NULL || !is_audio_name(part->name)) return true;
+    if (part->file_name == NULL) return true;
+    if (!is_audio_name(part->name))
+        return !mode_of(x)->speakers ||
+               exchange_refuse(x, CODE_VALIDATION_ERROR, unknown_text(x, part->name));
     const char *refusal = audio_refusal(x, part->file_name, part->mime);
     return refusal == NULL || exchange_refuse(x, CODE_VALIDATION_ERROR, refusal);
 }
@@ -49,16 +56,14 @@ static int64_t speakers_read(struct exchange *x, const char *name) {
 }
 
 static void field_known(struct exchange *x, const char *name) {
-    static const char *const known[] = {"audioFile", "audio_file", "language", "min_speakers",
-                                        "max_speakers"};
+    static const char *const known[] = {"language", "min_speakers", "max_speakers"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(name, known[i]) == 0) return;
-    field_refuse(&x->errors, name, exchange_print(x, "Champ inconnu : %s", name));
+    if (!is_audio_name(name)) field_refuse(&x->errors, name, unknown_text(x, name));
 }
 
 static struct speakers speakers_take(struct exchange *x) {
     for (uint32_t i = 0; i < x->field_count; i++) field_known(x, x->fields[i].name);
-    for (uint32_t i = 0; i < x->upload_count; i++) field_known(x, x->uploads[i].name);
     const struct speakers s = {speakers_read(x, "min_speakers"), speakers_read(x, "max_speakers")};
     if (s.most > 0 && s.least > s.most)
         field_refuse(&x->errors, "min_speakers",
