@@ -2,7 +2,6 @@
 #include "broker/audit.h"
 #include "proto/base/date.h"
 #include "proto/host/log.h"
-#include "proto/host/token.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -28,6 +27,21 @@ static void hash_next(uint8_t hash[AUDIT_HASH_BYTES], const char *text, size_t l
     crypto_generichash_update(&state, hash, AUDIT_HASH_BYTES);
     crypto_generichash_update(&state, (const uint8_t *)text, len);
     crypto_generichash_final(&state, hash, AUDIT_HASH_BYTES);
+}
+
+static const char *role_text(uint8_t role) {
+    switch ((enum role)role) {
+    case ROLE_ADMIN: return "admin";
+    case ROLE_USER: return "user";
+    case ROLE_SERVICE: return "service";
+    case ROLE_WORKER: return "worker";
+    case ROLE_CLIENT: return "client";
+    case ROLE_GATEWAY: return "gateway";
+    case ROLE_LOCAL: return "local";
+    case ROLE_FLEET: return "fleet";
+    case ROLE_NONE: break;
+    }
+    return "";
 }
 
 /* A word: never empty, never with anything that ends a word. */
@@ -125,7 +139,7 @@ void audit_put(struct audit *a, const struct act *act, const char *outcome, int6
     size_t len = (size_t)snprintf(line, sizeof line, "%llu\t%s\t",
                                   (unsigned long long)a->number + 1, text);
     word_put(line, &len, act->actor);
-    word_put(line, &len, token_role_name(act->role));
+    word_put(line, &len, role_text(act->role));
     word_put(line, &len, act->verb);
     word_put(line, &len, act->kind);
     word_put(line, &len, act->name);

@@ -187,46 +187,74 @@ void family_end(struct exchange *x, const char *family) {
     exchange_try_as(x, &account_house, &dead, family_ended);
 }
 
-static void families_ask(struct exchange *x);
+static void families_question(struct exchange *x, uint32_t limit, exchange_then *then) {
+    struct message m = {.verb = VERB_ASK};
+    m.question.kind = slice_text("objects");
+    m.question.object = slice_text("grant");
+    m.question.owner = slice_text(flow_of(x)->account.name);
+    m.question.limit = limit;
+    m.question.priority = m.question.dialect = -1;
+    exchange_try_as(x, &account_house, &m, then);
+}
 
-static void families_come(struct exchange *x, const struct message *answer) {
+/* Ends the first `count` families of the rows, the oldest; true when there was one to end. The
+ * flow goes on when all are ended, and the caller has said flow_arrived. */
+static bool families_begin_end(struct exchange *x, struct slice rows, uint32_t count) {
     struct flow *f = flow_of(x);
     struct object_row row;
-    uint32_t at = 0, ended = 0;
+    uint32_t at = 0;
+    bool any = false;
+    const struct slice copy = exchange_copy(x, rows);
+    f->waiting = 1; /* until all are said */
+    while (count-- > 0 && object_row_next(copy, &at, &row)) {
+        const char *family = (const char *)exchange_copy(x, row.name).data;
+        if (f->spared != NULL && strcmp(family, f->spared) == 0) continue;
+        any = true;
+        family_end(x, family);
+        if (request_of(x)->stage == STAGE_ENDED) return any;
+    }
+    return any;
+}
+
+static void families_ask(struct exchange *x);
+
+/* Asked again after a full page; what was ended is no longer in the next. */
+static void families_come(struct exchange *x, const struct message *answer) {
+    struct flow *f = flow_of(x);
     const enum code code = exchange_code(answer);
     if (code != CODE_OK) {
         exchange_refuse(x, code, NULL);
         return;
     }
     f->next = answer->rows.row_count < GRANTS_PAGE ? f->after : families_ask;
-    f->waiting = 1; /* until all are said */
-    const struct slice rows = exchange_copy(x, answer->rows.rows);
-    while (object_row_next(rows, &at, &row)) {
-        const char *family = (const char *)exchange_copy(x, row.name).data;
-        if (f->spared != NULL && strcmp(family, f->spared) == 0) continue;
-        ended++;
-        family_end(x, family);
-        if (request_of(x)->stage == STAGE_ENDED) return;
-    }
-    if (ended == 0) f->next = f->after;
-    flow_arrived(x);
+    const bool any = families_begin_end(x, answer->rows.rows, answer->rows.row_count);
+    if (!any) f->next = f->after;
+    if (request_of(x)->stage != STAGE_ENDED) flow_arrived(x);
 }
 
-/* Asked again after a full page; what was ended is no longer in the next. */
-static void families_ask(struct exchange *x) {
-    struct flow *f = flow_of(x);
-    struct message m = {.verb = VERB_ASK};
-    m.question.kind = slice_text("objects");
-    m.question.object = slice_text("grant");
-    m.question.owner = slice_text(f->account.name);
-    m.question.limit = GRANTS_PAGE;
-    m.question.priority = m.question.dialect = -1;
-    exchange_try_as(x, &account_house, &m, families_come);
-}
+static void families_ask(struct exchange *x) { families_question(x, GRANTS_PAGE, families_come); }
 
 void families_end(struct exchange *x, account_done *next) {
     flow_of(x)->after = next;
     families_ask(x);
+}
+
+static void trim_come(struct exchange *x, const struct message *answer) {
+    const uint32_t max = request_of(x)->server->config->logins_max;
+    const uint32_t count = answer->rows.row_count;
+    const enum code code = exchange_code(answer);
+    if (code != CODE_OK) {
+        exchange_refuse(x, code, NULL);
+        return;
+    }
+    families_begin_end(x, answer->rows.rows, count >= max ? count - max + 1 : 0);
+    if (request_of(x)->stage != STAGE_ENDED) flow_arrived(x);
+}
+
+void families_trim(struct exchange *x, account_done *next) {
+    const uint32_t max = request_of(x)->server->config->logins_max;
+    flow_of(x)->next = next;
+    families_question(x, max + 1, trim_come);
 }
 
 /* ---- passwords ---- */

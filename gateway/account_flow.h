@@ -51,6 +51,8 @@ void refresh_make(struct exchange *x, struct flow *f, uint8_t hash[GRANT_HASH_BY
 void family_end(struct exchange *x, const char *family);
 /* Counts one answer of those that flow.next waits for. */
 void flow_arrived(struct exchange *x);
+/* Makes room for one more family of the user, then goes on with `next`. */
+void families_trim(struct exchange *x, account_done *next);
 /* Ends all families of the user but flow.spared, then goes on with `next`. */
 void families_end(struct exchange *x, account_done *next);
 #endif

@@ -105,7 +105,7 @@ static void login_hashed(struct exchange *x, bool good, const char *text) {
     struct flow *f = flow_of(x);
     (void)text;
     if (!good || f->account.body.disabled) f->login(x, NULL);
-    else family_open(x);
+    else families_trim(x, family_open);
 }
 
 static void login_found(struct exchange *x, const struct account *a) {

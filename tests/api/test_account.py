@@ -107,6 +107,32 @@ def test_a_family_of_another_is_not_opened_by_its_name(person):
     refused(refresh(person.server, f"{family}-{'A' * 43}"), 401, "UNAUTHORIZED")
 
 
+def test_a_user_has_few_logins_at_once(relais_with):
+    server = relais_with("--logins-max=3", "--logins-per-min=0")
+    person = Person(server)
+    others = [person.session() for _ in range(4)]
+    assert not alive(person.caller()) and not alive(others[0][0]), "the oldest have ended"
+    assert all(alive(caller) for caller, _ in others[1:])
+    refused(refresh(server, person.refresh), 401, "UNAUTHORIZED")
+    good(refresh(server, others[1][1]))
+
+
+def test_one_address_makes_one_account_however_many_ask(relais):
+    who = name()
+
+    def register(i):
+        while True:  # the hasher takes three at once
+            email = f"{who}@example.org"
+            answer = Caller(relais.http).post(BASE + "/register", {
+                "username": f"{who}-{i}", "email": email.upper() if i % 2 else email,
+                "password": PASSWORD})
+            if answer.status_code != 429:
+                return answer.status_code
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(register, range(6))) == [201] + [409] * 5
+
+
 # ---- guessing ----
 
 def test_brute_force_gets_429(relais_with):
