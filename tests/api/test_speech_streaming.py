@@ -3,12 +3,14 @@ that are heard while it lasts, and what outlives a crash of either side."""
 import concurrent.futures
 import json
 import os
+import pathlib
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
-from conftest import Relais, alike, end, example
+from conftest import RELAIS, Relais, alike, end, example
 from modes import SEGMENT, SPEECH, STREAMING, events_of
 from recordings import SPOKEN, UUID, good, refused
 from rows import row
@@ -525,3 +527,11 @@ def test_a_worker_that_is_killed_in_the_middle_is_replaced(relais_with):
         end(first)
         if second:
             end(second)
+
+
+def test_curl_alone_is_a_client_and_a_worker_of_every_mode():
+    script = pathlib.Path(__file__).with_name("workflow_speech.sh")
+    run = subprocess.run(["sh", script, RELAIS], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == ["batch: bytes 96000", "diarization: speakers 96000",
+                                       "streaming: part 0 part 1 part 2"]

@@ -1,6 +1,7 @@
-/* result.c - a job as its client sees it. A wait is a loop: WATCH answers when the job's version has
- * changed, or at the deadline. A transcription that outgrew the task's record is a file: it is read
- * first, and then the job again. Of a recording that still grows it is asked how much is there. */
+/* result.c - a job as its client sees it. A wait is a loop: WATCH answers when the job's version
+ * has changed, or at the deadline. A transcription that outgrew the task's record is a file: it is
+ * read first, and then the job again. Of a recording that still grows it is asked how much is
+ * there. */
 #include "gateway/dialect/load.h"
 #include "gateway/dialect/speech/speech.h"
 #include "gateway/dialect/setting.h"
@@ -208,7 +209,8 @@ struct reading {
 static void get_again(struct exchange *x, exchange_then *then) {
     const struct reading *reading = x->state;
     struct message m = {.verb = VERB_GET,
-                        .ref = {.id = reading->id, .want = WANT_BODY | WANT_RESULT | WANT_ATTEMPTS}};
+                        .ref = {.id = reading->id,
+                                .want = WANT_BODY | WANT_RESULT | WANT_ATTEMPTS}};
     exchange_send(x, &m, then);
 }
 

@@ -33,9 +33,11 @@ enum {
      job_claim_read, job_claim_write, "hands a job to the calling worker", NULL, NULL}, \
     {METHOD_POST, base "/{id}/progress", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
      job_progress_read, NULL, "says how far it is; renews the lease", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/checkpoint", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_NONE, 200, \
+    {METHOD_POST, base "/{id}/checkpoint", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, \
+     VERB_NONE, 200, \
      job_checkpoint_read, NULL, "stores a resume point", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, VERB_NONE, 200, \
+    {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, \
+     VERB_NONE, 200, \
      job_complete_read, NULL, "ends the job with its transcription", NULL, NULL}, \
     {METHOD_PUT, base "/{id}/result", GUARD_WORKER, BODY_FILE, 0, VERB_NONE, 200, \
      job_put_result_read, NULL, "the same, the body being the result of any size", NULL, NULL}, \
@@ -57,7 +59,8 @@ enum {
 #define STREAM_ROUTES(base) \
     {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_BYTES, CREATE_BYTES_MAX, VERB_NONE, 200, \
      recording_create_read, NULL, "opens a job whose recording comes later", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/audio", CLIENT_GUARD, BODY_BYTES, RECORDING_CHUNK_MAX, VERB_NONE, 200, \
+    {METHOD_POST, base "/{id}/audio", CLIENT_GUARD, BODY_BYTES, RECORDING_CHUNK_MAX, \
+     VERB_NONE, 200, \
      recording_append_read, NULL, "adds a chunk to the recording", NULL, NULL}, \
     {METHOD_POST, base "/{id}/end", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
      recording_end_read, NULL, "ends the recording", NULL, NULL}, \

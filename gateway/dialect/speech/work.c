@@ -294,7 +294,8 @@ static void audio_answer(struct exchange *x, const struct message *answer) {
         .mime = v->source_mime,
         .attachment = true,
     };
-    if (v->head.flags & TASK_STREAM) exchange_growing(x, &file, ((const struct reporting *)x->state)->from);
+    const struct reporting *r = x->state;
+    if (v->head.flags & TASK_STREAM) exchange_growing(x, &file, r->from);
     else exchange_file(x, &file);
 }
 
