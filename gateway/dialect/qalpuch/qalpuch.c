@@ -10,7 +10,8 @@
 enum {
     OWNER = GUARD_USER | GUARD_ADMIN,
     HOLDER = GUARD_USER | GUARD_ADMIN | GUARD_WORKER,
-    LIMIT = 50, LIMIT_MAX = 100, PAGE_MAX = 1000000
+    LIMIT = 50, LIMIT_MAX = 100, PAGE_MAX = 1000000,
+    LINK_QUERY_MAX = 256 /* bytes of other parameters; four links must fit into the head */
 };
 
 #define TASK_ROUTES(base) \
@@ -278,6 +279,7 @@ void qalpuch_page_headers(struct exchange *x, const struct qalpuch_page *page,
     const char *rest = query_rest(x), *links = "";
     exchange_set(x, "X-Total-Count", exchange_print(x, "%llu", (unsigned long long)total));
     if (!rows->total_exact) exchange_set(x, "X-Total-Exact", "false");
+    if (strlen(rest) > LINK_QUERY_MAX) return;
     if (page->number < last) links = link_to(x, links, rest, page, page->number + 1, "next");
     if (page->number > 1) links = link_to(x, links, rest, page, page->number - 1, "prev");
     links = link_to(x, links, rest, page, 1, "first");
