@@ -28,7 +28,7 @@ struct feed_objects {
 /* Gives the object its keys: one of its own, and the shared ones that it holds. */
 static inline void feed_object_keys(struct feed_objects *all, struct feed_object *o, bool own) {
     struct buffer b = {0};
-    char key[16];
+    char key[24];
     snprintf(key, sizeof key, "%s.k", o->name);
     if (own) text_put(&b, slice_text(key));
     for (int i = 0; i < FEED_SHARED; i++) {

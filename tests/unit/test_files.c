@@ -305,6 +305,36 @@ static void a_crash_before_the_unlink_leaves_no_file(void) {
     files_close(&f);
 }
 
+static void a_second_id_is_a_file_of_its_own(void) {
+    struct files *f = open_files();
+    uint8_t hash[32], copy[32] = {0};
+    uint64_t size = 0, sum = 0;
+    struct buffer b = {0};
+    files_create(f, 901, 0);
+    files_append(f, 901, 0, slice_text("twice"), 0);
+    is_int(files_link(f, 901, 902, 0, NULL, &size, copy), FILE_UNKNOWN, "an open upload is no file");
+    files_seal(f, 901, 0, &size, hash);
+    is_int(files_link(f, 901, 902, 0, NULL, &size, copy), FILE_OK, "a sealed upload is linked");
+    ok(size == 5 && memcmp(hash, copy, 32) == 0, "with its size and hash");
+    is_int(files_link(f, 901, 902, 0, NULL, &size, copy), FILE_EXISTS, "an id is used once");
+    files_name(f, 901, 0, &size);
+    files_place(f, 901);
+    is_int(files_link(f, 901, 903, 0, NULL, &size, copy), FILE_UNKNOWN,
+           "of a placed file the record says the hash");
+    is_int(files_link(f, 901, 903, 0, hash, &size, copy), FILE_OK, "then it is linked as well");
+    is_int(files_link(f, 999, 904, 0, hash, &size, copy), FILE_UNKNOWN, "what is not there is not");
+    files_name(f, 902, 0, &size);
+    files_place(f, 902);
+    is_int(files_remove(f, 901), FILE_OK, "the first goes");
+    is_int(files_read(f, 902, 0, 99, &b, &size), FILE_OK, "the second stays");
+    ok(slice_equal(buffer_slice(&b), slice_text("twice")), "with all its bytes");
+    is_int(files_expire(f, 100000, count_in, &sum), 1, "a link that nobody takes goes");
+    ok(!exists("incoming/903") && exists("902"), "and only that");
+    files_remove(f, 902);
+    buffer_free(&b);
+    files_close(&f);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
     a_file_comes_in_and_is_read();
@@ -314,6 +344,7 @@ int main(void) {
     start_up_places_what_has_a_record();
     a_crash_before_the_unlink_leaves_no_file();
     a_full_disk_leaves_the_upload_as_it_was();
+    a_second_id_is_a_file_of_its_own();
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", folder);
     return system(command) == 0 ? done() : 1;
