@@ -28,6 +28,7 @@ struct audit {
     uint64_t tasks, queued, scheduled, others;
     uint64_t objects, names, owned, ending; /* names: keys too */
     uint64_t objects_meta;
+    uint64_t files, object_files; /* of objects: as objects say, as records do */
     struct buffer value;
 };
 
@@ -209,6 +210,16 @@ static void look_object(struct audit *a, const struct scan_row *row) {
         a->ending += key.bytes[0] == KEY_EXPIRY;
     }
     if (r.object.file) look_file(a, &r.object);
+    a->files += r.object.file != 0;
+}
+
+/* A file that is not a task's must be an object's. */
+static void look_owner(struct audit *a, const struct scan_row *row) {
+    struct record r;
+    if (!record_decode_value(RECORD_FILE, row->value, &r)) return; /* look_plain says it */
+    buffer_clear(&a->value);
+    if (r.file.task && view_part(a->view, r.file.task, KEY_HEAD, &a->value) <= 0)
+        a->object_files++;
 }
 
 /* The row must be one of the keys that the object which it leads to calls for. */
@@ -245,6 +256,10 @@ static void audit_objects(struct audit *a) {
             finding(a, "index '%c': %" PRIu64 " rows, objects call for %" PRIu64,
                     indexes[i].kind, rows, indexes[i].rows);
     }
+    each(a, KEY_FILE, look_owner);
+    if (a->object_files != a->files)
+        finding(a, "files: %" PRIu64 " are of no task, %" PRIu64 " of objects", a->object_files,
+                a->files);
     if (a->objects != a->objects_meta)
         finding(a, "objects: counter %" PRIu64 ", objects %" PRIu64, a->objects_meta, a->objects);
 }

@@ -32,6 +32,13 @@ static struct feed *feed_get(struct core *c, uint32_t brand) {
     return f;
 }
 
+/* A feed of which nothing was ever heard, and that nobody waits for, need not be remembered. */
+static void feed_release(struct core *c, struct feed *f) {
+    if (f->last != c->feed_born || !list_empty(&f->waits)) return;
+    map_remove(&c->feeds, &f->by_brand);
+    free(f);
+}
+
 /* ---- events ---- */
 
 static struct slice event_topic(const struct feed_event *v) {
@@ -143,11 +150,13 @@ static void page_say(struct core *c, uint32_t peer, uint64_t number, const struc
 /* ---- those who wait ---- */
 
 static void wait_drop(struct core *c, struct feed_wait *w) {
+    struct feed *f = w->feed;
     heap_clear(&c->clock, &w->timer);
     list_unlink(&w->in_feed);
     list_unlink(&w->in_link);
     watch_count(c, w->link, -1);
     free(w);
+    feed_release(c, f);
 }
 
 static void wait_put(struct core *c, const struct event *e, struct feed *f,
@@ -197,6 +206,7 @@ void feed_step(struct core *c, const struct event *e) {
     if (page.count == 0 && !incomplete && wait_ms) wait_put(c, e, f, &l, wait_ms);
     else page_say(c, e->peer, e->message->number, &page, incomplete);
     buffer_free(&page.rows);
+    feed_release(c, f);
 }
 
 /* Tells w what there is for it; false when it must go on waiting. */

@@ -319,6 +319,26 @@ c fetch m
 stored 6
     [     0] stored: m v2 ten;
 
+== a file goes when its object's time has come
+client c
+    [     0] c < WELCOME
+c put n body=one file=7 until=1000
+    [     0] c < ANSWER n v1 one until 1000 file 7
+quiet
+wait 400000
+loud
+stored 6
+    [400000] stored:
+c put n body=two file=7
+    [400000] c < ANSWER CONFLICT
+c put n body=two file=8 until=1000
+    [400000] c < ANSWER n v1 two until 1000 file 8
+wait 1000
+c put n body=three file=9
+    [401000] c < ANSWER n v1 three file 9
+stored 6
+    [401000] stored: n v1 three file 9;
+
 == a file that two ask for in one group goes to the first
 client c
     [     0] c < WELCOME
