@@ -3,6 +3,7 @@
 #include "gateway/json.h"
 #include "gateway/link.h"
 #include "gateway/outward.h"
+#include "proto/base/date.h"
 #include "proto/fleet.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
@@ -148,22 +149,28 @@ static void session_fail(struct job *j) {
     if (!ask(j->brand->push, &j->brand->who, &j->calls, j, &m, told)) job_free(j);
 }
 
-/* False when it has moved on already: what the worker reported counts. */
-static bool message_fail(struct job *j, struct slice body, struct out *o) {
-    char why[64], text[32];
+/* The message as it is to be stored, and what listeners are told of it. False when it has moved on
+ * already: what the worker reported counts. */
+static bool message_fail(struct job *j, struct slice body, struct out *stored, struct out *told) {
+    static const char *const members[] = {"messageId", "sessionId", "status", "to",
+                                          "errorMessage", "updatedAt"};
+    char why[64], now[DATE_TEXT_MAX];
     json_t *message = json_parse(body, why, sizeof why);
     const char *status = json_string_value(json_object_get(message, "status"));
     bool waits = status != NULL && strcmp(status, "PENDING") == 0;
-    struct out time = {0};
     if (waits) {
-        out_time(&time, clock_wall_ms());
-        snprintf(text, sizeof text, "%.*s", (int)time.body.len - 2, (char *)time.body.data + 1);
+        date_format_ms(clock_wall_ms(), now);
         json_object_set_new(message, "status", json_string("FAILED"));
         json_object_set_new(message, "errorMessage", json_string(j->why));
-        json_object_set_new(message, "failedAt", json_string(text));
-        json_object_set_new(message, "updatedAt", json_string(text));
-        out_json(o, message);
-        buffer_free(&time.body);
+        json_object_set_new(message, "failedAt", json_string(now));
+        json_object_set_new(message, "updatedAt", json_string(now));
+        out_json(stored, message);
+        out_object(told);
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+            out_key(told, members[i]);
+            out_json(told, json_object_get(message, members[i]));
+        }
+        out_object_end(told);
     }
     json_decref(message);
     return waits;
@@ -172,22 +179,23 @@ static bool message_fail(struct job *j, struct slice body, struct out *o) {
 static void message_looked(struct call *call, const struct message *answer, uint32_t count) {
     struct job *j = call->owner;
     struct object_row row;
-    struct out o = {0};
+    struct out stored = {0}, event = {0};
     (void)count;
     if (code_of(answer) != CODE_OK || !object_row_read(answer->answer.body, &row) ||
-        !message_fail(j, row.body, &o)) {
+        !message_fail(j, row.body, &stored, &event)) {
         acknowledge(j);
         return;
     }
     struct message m = {.verb = VERB_PUT};
     m.object = (struct object_ref){.kind = slice_text("message"), .name = row.name,
-                                   .body = buffer_slice(&o.body), .mode = PUT_REPLACE,
+                                   .body = buffer_slice(&stored.body), .mode = PUT_REPLACE,
                                    .brand = j->brand->who.brand,
                                    .options = {.version = row.version,
                                                .event = slice_text("message_status_updated"),
-                                               .data = buffer_slice(&o.body)}};
+                                               .data = buffer_slice(&event.body)}};
     bool sent = ask(j->brand->push, &j->brand->who, &j->calls, j, &m, told);
-    buffer_free(&o.body);
+    buffer_free(&stored.body);
+    buffer_free(&event.body);
     if (!sent) job_free(j);
 }
 

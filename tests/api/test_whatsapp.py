@@ -1,5 +1,6 @@
 """Dialect 003, the worker's side: every row a worker calls, in every form that was captured, and
 what is refused. The document's own examples are sent and compared member by member."""
+import concurrent.futures
 import json
 
 import pytest
@@ -268,6 +269,16 @@ def test_a_message_event_says_how_the_message_stands(fleet, event, status):
     assert seen["status"] == status and seen["sessionId"] == "s-1"
     if event == "message_received":
         assert seen["direction"] == "inbound" and seen["from"] == "62811"
+
+
+def test_a_workers_error_is_kept_logged_and_a_point_among_its_figures(fleet):
+    w = fleet.station("worker-1")
+    good(w.register())
+    good(w.event("worker_error", error="out of memory\nhere", cpuUsage=99))
+    assert good(fleet.admin.get(w.at("/events")))["events"][0]["event"] == "worker_error"
+    assert good(fleet.admin.get(w.at("/metrics")))["metrics"][0]["cpuUsage"] == 99
+    lines = [line for line in log_of(fleet.relais).split("\n") if "reports an error" in line]
+    assert "worker-1" in lines[-1] and "out of memory" in lines[-1] and "here" in lines[-1]
 
 
 @pytest.mark.parametrize("event", ["moon_rises", "worker_error", "session_moved", "message_odd"])
@@ -593,3 +604,25 @@ def test_the_records_outlive_a_restart():
     finally:
         second.own = True
         second.stop()
+
+
+# ---- many at once ----
+
+def test_reports_that_arrive_at_once_leave_the_furthest_state(fleet):
+    w = fleet.station("worker-1")
+    good(w.register())
+    states = ["sent", "delivered", "read", "sent", "delivered", "failed", "sent", "delivered"]
+    callers = [Fleet(fleet.relais, fleet.number).station("worker-1") for _ in states]
+    for caller in callers:
+        caller.fleet.worker = caller.call = Caller(fleet.relais.http, fleet.token)
+    good(w.message("m-1", "delivered", "s-1"))
+    with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
+        for answer in [pool.submit(c.message, "m-1", s, "s-1") for c, s in zip(callers, states)]:
+            good(answer.result())
+        firsts = [pool.submit(c.message, "m-2", "sent", "s-1") for c in callers]
+        for answer in firsts:
+            good(answer.result())
+    assert good(fleet.admin.get("/api/v1/messages/m-1"))["status"] == "READ"
+    assert good(fleet.admin.get("/api/v1/messages/m-2"))["status"] == "SENT"
+    good(w.session("s-1", "connected"))
+    assert good(fleet.admin.get("/api/v1/sessions/s-1/messages"))["total"] == 2

@@ -1,6 +1,7 @@
 /* hook.c - what workers report of sessions and messages: by the webhooks, and as events, which
  * update the same records. */
 #include "gateway/dialect/whatsapp/whatsapp.h"
+#include "proto/host/log.h"
 #include <strings.h>
 
 /* ---- QR codes ---- */
@@ -241,8 +242,27 @@ static bool is(struct slice text, const char *word) {
     return text.len == strlen(word) && begins(text, word);
 }
 
+/* An error of the worker's own is a line in the log and a point among its figures. */
+static void event_error(struct exchange *x) {
+    struct heartbeat *h = exchange_alloc(x, sizeof *h);
+    struct field_errors ignored = {0};
+    json_t *data = member_find(x->json, "data");
+    const char *text = json_string_value(member_find(data, "error"));
+    if (text == NULL) text = json_string_value(member_find(data, "message"));
+    heartbeat_read(data, h, &ignored);
+    h->time_ms = report_time(x->json, "timestamp", &ignored);
+    log_warn("a WhatsApp worker reports an error", field_number("brand", x->who.brand),
+             field_slice("worker", exchange_param(x, "id")),
+             field_text("error", text != NULL ? text : ""));
+    history_metric(x, exchange_param(x, "id"), h, event_keep);
+}
+
 /* worker_started and worker_stopping change whether the worker gets new sessions. */
 static bool event_worker(struct exchange *x, struct slice event) {
+    if (is(event, "worker_error")) {
+        event_error(x);
+        return true;
+    }
     bool started = is(event, "worker_started") || is(event, "started");
     bool stopping = is(event, "worker_stopping") || is(event, "stopping");
     struct message m = {.verb = VERB_STATION_BEAT};
