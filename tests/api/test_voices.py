@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import msgpack
@@ -328,3 +329,55 @@ def test_what_is_no_recording_has_no_speakers(relais, jobs, start):
     job = submitted(relais, jobs, "diarization_queue", "diarization", b"no sound " * 500)
     status, message = jobs.message(job)
     assert status == FAILED and message.startswith("not a recording: "), message
+
+
+# ---- through the dialect: what a browser or curl sees of it ----
+
+def events(answer):
+    """(event, data) of server-sent events, as they come."""
+    kind = None
+    for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
+        if line.startswith("event:"):
+            kind = line[6:].strip()
+        elif line.startswith("data:"):
+            yield kind, json.loads(line[5:])
+
+
+def test_a_voice_is_heard_over_http(user, start):
+    start("relais-listen", "ada")
+    base = "/api/streamingTranscription"
+    job = user.post(base + "/createJob", {"language": "en", "format": "wav"}).json()["data"]
+    job = job["job_uuid"]
+    sound, seen = wav(samples(READER[1])), []
+    stream = user.get(f"{base}/events", params={"job_uuid": job}, stream=True)
+    listener = threading.Thread(target=lambda: seen.extend(events(stream)))
+    listener.start()
+    for number, at in enumerate(range(0, len(sound), 8000)):
+        answer = user.post(f"{base}/{job}/audio", data=sound[at:at + 8000],
+                           headers={"X-Seq": str(number)})
+        assert answer.status_code == 200, answer.text
+        time.sleep(0.05)
+    assert user.post(f"{base}/{job}/end").status_code == 200
+    result = user.get(f"{base}/result", params={"job_uuid": job, "wait": 30}).json()["data"]
+    listener.join(20)
+    assert result["status"] == "COMPLETED", result
+    finals = [data for kind, data in seen if kind == "final"]
+    assert len(finals) == len(result["result"]["segments"]) >= 1
+    assert " ".join(data["segment"]["text"] for data in finals) == result["transcription"]
+    assert any(kind == "partial" for kind, _ in seen), seen
+    assert error_rate(said(READER[1]), result["transcription"]) < 0.6
+
+
+def test_voices_are_told_apart_over_http(user, start):
+    start("relais-speakers", "eva")
+    base = "/api/diarizationTranscription"
+    sound = wav(joined([READER[1], PLAYER[4]])[0])
+    answer = user.post(base + "/createJob", files={"audioFile": ("two.wav", sound, "audio/wav")},
+                       data={"language": "en", "min_speakers": "2", "max_speakers": "2"})
+    job = answer.json()["data"]["job_uuid"]
+    result = user.get(f"{base}/result", params={"job_uuid": job, "wait": 40}).json()["data"]
+    assert result["status"] == "COMPLETED", result
+    segments = result["result"]["segments"]
+    assert [segment["speaker"] for segment in segments] == ["SPEAKER_00", "SPEAKER_01"]
+    assert abs(segments[1]["start"] - 3.0) < 0.6, segments
+    assert result["transcription"] == " ".join(segment["text"] for segment in segments)
