@@ -175,7 +175,8 @@ static void revoked_ask(struct turn *t) {
     m.question.limit = REVOKED_PAGE;
     m.question.cursor = buffer_slice(&t->acts.cursor);
     m.question.priority = m.question.dialect = -1;
-    t->acts.asking = ask_put(t->ask, PEER_SHELL, 0, &m, &shell, t->opened, t->durable) == CODE_OK;
+    t->acts.asking = ask_put(t->ask, PEER_SHELL, t->opened, &m, &shell, t->opened, t->durable)
+        == CODE_OK;
     if (!t->acts.asking) t->acts.read_at_ms = t->mono_ms + REVOKED_AGAIN_MS;
 }
 
@@ -217,7 +218,7 @@ static void revoked_replace(struct turn *t) {
 
 void turn_take_revoked(struct turn *t, const struct message *m) {
     struct acts *a = &t->acts;
-    if (!a->asking || t->life != LIFE_UP) return;
+    if (!a->asking || t->life != LIFE_UP || t->ask == NULL) return;
     a->asking = false;
     if (m->verb != VERB_ROWS || m->rows.code != CODE_OK) {
         a->read_at_ms = t->mono_ms + REVOKED_AGAIN_MS;

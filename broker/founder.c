@@ -51,7 +51,7 @@ static void *founder_main(void *context) {
             log_error("the next start will make another password for admin",
                       field_text("why", why));
     } else {
-        log_error("the account admin could not be made; the next start tries again",
+        log_warn("the account admin could not be made; the next start tries again",
                   field_text("code", code_name(code)), field_text("why", why));
     }
     sodium_memzero(password, sizeof password);

@@ -311,7 +311,8 @@ void turn_take_answers(struct turn *t) {
     for (struct letter *l = post_take_all(&t->answered), *next; l != NULL; l = next) {
         next = l->next;
         struct ask_answer *answer = (struct ask_answer *)(void *)l;
-        if (answer->peer == PEER_SHELL) turn_take_revoked(t, &answer->message);
+        if (answer->peer == PEER_SHELL && answer->serial == t->opened)
+            turn_take_revoked(t, &answer->message);
         const struct peer *p = router_peer(t->setup.router, answer->peer);
         if (p != NULL && p->serial == answer->serial)
             router_say(t->setup.router, answer->peer, SAY_NOW, &answer->message);
