@@ -119,6 +119,7 @@ bool phone_good(struct slice text) {
 
 struct slice phone_trim(struct slice text) {
     uint32_t at = 0;
+    if (text.len == 0) return text;
     while (at < text.len && text.data[at] != '@') at++;
     struct slice host = slice_of(text.data + at, text.len - at);
     if (host.len > 0 && !is_word(host, "@s.whatsapp.net") && !is_word(host, "@c.us")) return text;
