@@ -499,7 +499,7 @@ struct command_record command_record_of(const struct command *cmd) {
 
 void command_restore(struct core *c, const struct command_record *r) {
     struct fleet *f = fleet_get(c, r->brand);
-    struct station *st = r->station.len ? station_find(c, r->brand, r->station) : NULL;
+    struct station *st = r->station.len ? station_known(c, r->brand, r->station) : NULL;
     struct session *s = r->session.len ? session_find(c, r->brand, r->session) : NULL;
     bool stops = COMMANDS_STOP & 1u << r->type;
     if ((!st && !s) || (r->session.len && !s && !stops) || (!st && stops)) {

@@ -242,6 +242,11 @@ void session_gather(struct core *c, struct session *s) {
 
 /* ---- what stations say ---- */
 
+/* A reporter's time of day, as far as it can be true. */
+static int64_t time_seen(const struct core *c, int64_t ms) {
+    return ms < 0 ? 0 : ms > c->wall + CLOCK_AHEAD_MS ? c->wall : ms;
+}
+
 static struct session *session_new(struct core *c, struct fleet *f, uint64_t id,
                                    const struct slice texts[SESSION_TEXTS]) {
     struct session *s = calloc(1, sizeof *s);
@@ -264,7 +269,7 @@ struct session *session_make(struct core *c, struct fleet *f, struct station *st
                                                row->display, row->reason};
     struct session *s = session_new(c, f, number_next(c), texts);
     s->created_ms = s->updated_ms = c->wall;
-    s->seen_ms = row->seen_ms;
+    s->seen_ms = time_seen(c, row->seen_ms);
     s->status = row->status;
     session_count(s, 1);
     if (session_status_up(s->status)) session_flag(s, SESSION_WANTED, 0);
@@ -320,9 +325,10 @@ static bool orders_done(struct core *c, struct session *s, enum session_status s
 /* How it stands, from the station that has it. False when nothing of that counts. */
 static bool session_take(struct core *c, struct session *s, const struct session_row *row) {
     bool up = session_status_up(row->status), changed = false;
-    if (row->seen_ms > s->seen_ms) {
-        if (row->seen_ms - s->seen_ms >= SEEN_STEP_MS) session_write(c, s);
-        s->seen_ms = row->seen_ms;
+    int64_t seen_ms = time_seen(c, row->seen_ms);
+    if (seen_ms > s->seen_ms) {
+        if (seen_ms - s->seen_ms >= SEEN_STEP_MS) session_write(c, s);
+        s->seen_ms = seen_ms;
     }
     if (up && s->flags & SESSION_ENDED) {
         if (s->station) session_stop(c, s, s->station);

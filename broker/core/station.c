@@ -16,8 +16,7 @@ static uint64_t name_hash(uint32_t brand, struct slice name) {
     return hash_bytes(brand, name.data, name.len);
 }
 
-/* Removed ones too. */
-static struct station *station_any(const struct core *c, uint32_t brand, struct slice name) {
+struct station *station_known(const struct core *c, uint32_t brand, struct slice name) {
     for (struct map_node *n = map_first(&c->station_names, name_hash(brand, name)); n;
          n = map_next(n)) {
         struct station *st = owner_of(n, struct station, by_name);
@@ -27,7 +26,7 @@ static struct station *station_any(const struct core *c, uint32_t brand, struct 
 }
 
 struct station *station_find(const struct core *c, uint32_t brand, struct slice name) {
-    struct station *st = station_any(c, brand, name);
+    struct station *st = station_known(c, brand, name);
     return st && !(st->record.flags & STATION_REMOVED) ? st : NULL;
 }
 
@@ -280,14 +279,10 @@ static void station_take(struct core *c, struct station *st, const struct statio
     station_seat(c, st);
 }
 
-static void commands_forget(struct core *c, struct station *st) {
+static void station_forget(struct core *c, struct station *st) {
     while (!list_empty(&st->commands))
         command_drop(c, owner_of(list_first(&st->commands), struct command, in_station));
     command_unlisten(c, st);
-}
-
-static void station_forget(struct core *c, struct station *st) {
-    commands_forget(c, st);
     struct slice name = note_keep(c, st->record.name);
     note(c, RECORD_STATION_GONE)->station =
         (struct station_record){.brand = st->fleet->brand, .name = name};
@@ -398,7 +393,7 @@ static void station_change(struct core *c, struct station *st, const struct stat
 
 static void station_put(struct core *c, const struct event *e, uint32_t brand) {
     const struct station_ref *m = &e->message->station;
-    struct station *st = station_any(c, brand, m->name);
+    struct station *st = station_known(c, brand, m->name);
     if (m->mode == STATION_REGISTER) {
         station_register(c, e, brand, st);
         return;
@@ -459,7 +454,7 @@ static void beat_status(struct core *c, struct station *st, const struct station
         return;
     }
     if (!station_up(st)) {
-        bool left = st->record.flags & STATION_LEFT;
+        bool left = st->record.flags & (STATION_LEFT | STATION_REMOVED);
         station_back(c, st, status ? status : STATION_ONLINE, !left);
         if (left)
             command_add(c, st, NULL, COMMAND_REGISTER, (struct slice){0}, (struct slice){0});
@@ -473,7 +468,7 @@ static void beat_status(struct core *c, struct station *st, const struct station
 
 static void station_beat(struct core *c, const struct event *e, uint32_t brand) {
     const struct station_ref *m = &e->message->station;
-    struct station *st = station_any(c, brand, m->name);
+    struct station *st = station_known(c, brand, m->name);
     enum code code = m->beat.len > FLEET_BEAT_BYTES_MAX ? CODE_PAYLOAD_TOO_LARGE
                      : rows_good(m->sessions)           ? CODE_OK
                                                         : CODE_VALIDATION_ERROR;
@@ -505,7 +500,7 @@ static void station_beat(struct core *c, const struct event *e, uint32_t brand) 
 
 static void station_leave(struct core *c, const struct event *e, uint32_t brand) {
     const struct station_ref *m = &e->message->station;
-    struct station *st = station_any(c, brand, m->name);
+    struct station *st = station_known(c, brand, m->name);
     if (!st) {
         say_code(c, e, CODE_WORKER_NOT_FOUND, (struct slice){0});
         return;
@@ -514,16 +509,18 @@ static void station_leave(struct core *c, const struct event *e, uint32_t brand)
     bool other = m->endpoint.len && st->record.endpoint.len && station_up(st) &&
                  !slice_equal(m->endpoint, st->record.endpoint);
     if (!other) { /* else it has long been replaced, and that is what it asks for */
-        station_flag(c, st, STATION_LEFT, true);
+        if (!m->remove) station_flag(c, st, STATION_LEFT, true); /* else it may run on */
         command_drop_own(c, st, 1u << COMMAND_REGISTER | 1u << COMMAND_DRAIN);
         a.lost = station_down(c, st, m->remove ? 0 : c->limits.recovery_ms);
     }
     if (!other && m->remove) {
         station_quiet(st, false);
         station_timer(c, st); /* its sessions go now, and none of them knows it any more */
-        while (!list_empty(&st->sessions))
-            session_leave(c, owner_of(list_first(&st->sessions), struct session, in_station));
-        commands_forget(c, st);
+        for (struct node *n; (n = list_first(&st->sessions));) {
+            struct session *s = owner_of(n, struct session, in_station);
+            command_add(c, st, s, COMMAND_DISCONNECT, (struct slice){0}, (struct slice){0});
+            session_leave(c, s);
+        }
         station_flag(c, st, STATION_REMOVED, true);
     }
     station_answer(c, e, st, &a, false);

@@ -28,7 +28,8 @@ enum { STATION_SESSIONS_MAX = 4096 /* of one station, whatever it says it has */
 
 /* STATION_PUT STATION_BEAT STATION_LEAVE STATION_GET */
 void station_step(struct core *c, const struct event *e);
-/* Removed ones are not found. */
+/* Removed ones are known, but not found. */
+struct station *station_known(const struct core *c, uint32_t brand, struct slice name);
 struct station *station_find(const struct core *c, uint32_t brand, struct slice name);
 static inline bool station_up(const struct station *st) {
     return st->record.status != STATION_OFFLINE;

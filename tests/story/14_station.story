@@ -156,11 +156,11 @@ a change s1 max=0
 w register s1 endpoint=http://one
     [     0] g < ANSWER s1 ONLINE 0/7
 a leave s1 remove
-    [     0] a < ANSWER s1 OFFLINE 0/7 left
+    [     0] a < ANSWER s1 OFFLINE 0/7
 a station s1
     [     0] a < ANSWER WORKER_NOT_FOUND
 a leave s1 remove
-    [     0] a < ANSWER s1 OFFLINE 0/7 left
+    [     0] a < ANSWER s1 OFFLINE 0/7
 a stations all
     [     0] a < ROWS
              of 0
@@ -276,7 +276,7 @@ w2 register s3
 w2 heart s4
     [     0] g2 < ANSWER LIMIT_REACHED
 a2 leave s1 remove
-    [     0] a2 < ANSWER s1 OFFLINE 0/50 left
+    [     0] a2 < ANSWER s1 OFFLINE 0/50
 w2 register s3
     [     0] g2 < ANSWER s3 ONLINE 0/50
 

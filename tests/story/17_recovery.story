@@ -261,7 +261,7 @@ w heart s1 has=a:CONNECTED
 u send a key=m1 payload=x
     [     0] u < ANSWER a CONNECTED at s1
 a leave s1 remove
-    [     0] a < ANSWER s1 OFFLINE 0/50 left lost 1
+    [     0] a < ANSWER s1 OFFLINE 0/50 waiting 1 lost 1
 u session a
     [     0] u < ANSWER a DISCONNECTED recovering
 w fleet count

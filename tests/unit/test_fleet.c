@@ -100,7 +100,8 @@ static void answers_come_back(void) {
         if (i & 1) a.station = any_station();
         if (i & 2) a.session = any_session();
         fleet_put(&b, &a);
-        bool good = fleet_read(buffer_slice(&b), &back) && same_station(&a.station, &back.station) &&
+        bool good = fleet_read(buffer_slice(&b), &back) &&
+                    same_station(&a.station, &back.station) &&
                     same_session(&a.session, &back.session) && back.lost == a.lost &&
                     back.changed == a.changed && back.command == a.command &&
                     back.session_count == 1 && slice_equal(back.sessions, a.sessions);
