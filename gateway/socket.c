@@ -199,6 +199,8 @@ static void work(struct socket *k) {
 
 void socket_opened(struct request *r, void *handle, struct slice early) {
     struct socket *k = r->socket;
+    int bytes = BEHIND_MAX; /* else the system would hold megabytes for a peer that does not read */
+    setsockopt(r->client->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     k->handle = handle;
     k->heard_ms = r->server->now_ms;
     k->readable = true;

@@ -11,6 +11,7 @@ import pytest
 
 import bareframes
 from bareframes import BINARY, CLOSE, PING, PONG, TEXT, Frames, closing, frame
+from station import fleet, good, ground # noqa: F401 - fixtures
 from wire import connect, read_all, read_answer, refusal_of
 
 PATH = "/api/v1/events/ws"
@@ -207,6 +208,40 @@ def test_pings_that_are_sent_without_end_are_held_back(relais, user):
         with opened(relais, user) as other:
             other.send(frame(PING))
             assert other.next() == (PONG, b"")
+
+
+def test_a_peer_that_does_not_read_is_cut(fleet):
+    """Nobody reads what a worker's codes make the gateway say: it does not keep them for ever."""
+    station = fleet.station("worker-1")
+    good(station.register())
+    with opened(fleet.relais, fleet.admin) as deaf, opened(fleet.relais, fleet.admin) as good_one:
+        deaf.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        told = 0
+        while sockets_of(fleet.relais) == 2 and told < 3000:
+            for _ in range(50):
+                good(station.session("s-1", "qr_ready", "qr_required",
+                                     qrCode="data:image/png;base64," + "A" * 3900))
+                while b"qr_code_updated" not in good_one.next()[1]:
+                    pass
+                told += 1
+        assert 20 < told < 3000, "it was cut, and not at once"
+        good_one.send(frame(PING, b"still there"))
+        while good_one.next() != (PONG, b"still there"):
+            pass
+    assert soon(lambda: sockets_of(fleet.relais) == 0)
+
+
+def test_the_token_of_a_browser_stands_in_the_query(relais, user):
+    for name in ("token", "access_token"):
+        with Frames(relais, f"{PATH}?{name}={user.token}") as link:
+            link.send(frame(PING))
+            assert link.next() == (PONG, b"")
+    with connect(relais) as link:
+        link.sendall(bareframes.request(f"{PATH}?token={user.token}x") + frame(PING))
+        assert refusal_of(read_all(link), set()) == 401
+    with connect(relais) as link:
+        link.sendall(b"GET /tasks/1/?token=%s HTTP/1.1\r\nHost: a\r\n\r\n" % user.token.encode())
+        assert read_answer(link)[0] == 401, "another route takes none from there"
 
 
 def test_a_silent_peer_is_pinged_and_then_cut(relais_with):
