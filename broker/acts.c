@@ -72,6 +72,7 @@ static bool act_read(struct noted *n, const struct message *m, const struct who 
         return (m->queue.set & ~32) != 0;
     }
     if ((m->verb != VERB_PUT && m->verb != VERB_DROP) || !governs(m)) return false;
+    if (who->role != ROLE_ADMIN) return false; /* it will be refused: no way to fill the log */
     n->act.verb = m->verb == VERB_DROP ? "drop"
                 : m->object.mode == PUT_CREATE ? "create" : "change";
     n->act.brand = m->object.brand;

@@ -8,6 +8,8 @@
  * "unknown" when nobody could be told one. The lines of a group are on disk before its answers
  * leave.
  *
+ * It grows with every act; to begin a new one, move it away while no server runs.
+ *
  * A last line without its end is what a crash left of an act that nobody was told of: it is cut.
  * When the file cannot be written the act goes on, and the log says so. */
 #ifndef RELAIS_BROKER_AUDIT_H
