@@ -75,7 +75,18 @@ static void box_put(struct hash_job *job) {
 
 /* ---- the thread ---- */
 
-static void job_run(const struct hasher *h, struct hash_job *job) {
+/* A text that no password fits: what an unknown user is compared with. On this thread, so that a
+ * gateway is ready without waiting for it. */
+static void nobody_make(struct hasher *h) {
+    char password[16];
+    randombytes_buf(password, sizeof password);
+    if (crypto_pwhash_str(h->nobody, password, sizeof password, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
+        h->nobody[0] = 0; /* no memory now: made with the next job */
+}
+
+static void job_run(struct hasher *h, struct hash_job *job) {
+    if (h->nobody[0] == 0) nobody_make(h);
     if (job->make) {
         job->good = crypto_pwhash_str(job->text, job->password, job->len,
                                       crypto_pwhash_OPSLIMIT_INTERACTIVE,
@@ -91,6 +102,7 @@ static void job_run(const struct hasher *h, struct hash_job *job) {
 
 static void *hasher_main(void *context) {
     struct hasher *h = context;
+    nobody_make(h);
     pthread_mutex_lock(&h->lock);
     while (!h->stopping || h->first != NULL) {
         struct hash_job *job = h->first;
@@ -114,18 +126,14 @@ static void *hasher_main(void *context) {
 struct hasher *hasher_new(char *why, size_t why_size) {
     struct hasher *h = calloc(1, sizeof *h);
     if (h == NULL) abort();
-    char password[16];
-    randombytes_buf(password, sizeof password);
     h->last = &h->first;
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->news, NULL);
-    if (crypto_pwhash_str(h->nobody, password, sizeof password, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                          crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0 &&
-        pthread_create(&h->thread, NULL, hasher_main, h) == 0) {
+    if (pthread_create(&h->thread, NULL, hasher_main, h) == 0) {
         pthread_setname_np(h->thread, "hasher");
         return h;
     }
-    snprintf(why, why_size, "the thread for passwords cannot start: 64 MB and a thread are needed");
+    snprintf(why, why_size, "the thread for passwords cannot start");
     pthread_mutex_destroy(&h->lock);
     pthread_cond_destroy(&h->news);
     free(h);

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from conftest import Caller, end
+from peer import ASK, DROP, FETCH, FORBIDDEN, PUT, REFUSED, Peer
 from people import (BASE, PASSWORD, Person, alive, good, name, refresh, refused, relais_ok,
                     relais_run)
 
@@ -367,6 +368,26 @@ def test_relais_key_revokes_by_jti_and_by_user(relais, brand):
     relais_ok(relais, "key", "revoke", f"user:{other.name}")
     assert not alive(other.caller())
     assert alive(other.session()[0]), "a new login counts"
+
+
+# ---- past the gateway ----
+
+def test_a_native_client_gets_no_account_and_makes_none(relais, person):
+    peer = Peer(relais.native, "client")
+    body = b"\x81\xa4role\x01"
+    for kind, who in (("user", person.name), ("grant", person.refresh.split("-")[0]),
+                      ("revocation", f"user:{person.name}"), ("brand", "1")):
+        for brand in ([], [0], [1]):
+            assert peer.code(FETCH, [kind, who, *brand]) == FORBIDDEN
+            assert peer.code(DROP, [kind, who, *brand]) == FORBIDDEN
+            assert peer.code(PUT, [kind, who, body, 2, *brand]) == FORBIDDEN
+        for brand in ({}, {"brand": 0}, {"brand": 1}):
+            verb, item = peer.ask(ASK, ["objects", {"object": kind, **brand}])
+            assert verb == REFUSED or (item[1] != 0 or item[3] == 0), (verb, item)
+    claimed = peer.code(FETCH, ["user", person.name], who=[1, 0, "gateway"])
+    assert claimed == FORBIDDEN, "who is not taken from somebody who is no gateway"
+    peer.close()
+    assert alive(person.caller())
 
 
 # ---- what is written down ----
