@@ -400,6 +400,8 @@ def test_predefined_tasks_from_making_to_deletion(relais, admin, user):
     task = good(user.post(BASE + "/tasks", {"fileId": uploaded(user)["id"],
                                             "predefinedTaskId": made["id"]}), 201)
     assert task["config"] == CONFIG and task["predefinedTaskId"] == made["id"]
+    own = created(user, {"own": True}, predefinedTaskId=made["id"])
+    assert own["config"] == {"own": True} and own["predefined_task_id"] == made["id"]
     changed = good(admin.put(path, json={"name": "Film long", "config": {"type": "audio"}}))
     assert changed["name"] == "Film long" and changed["config"] == {"type": "audio"}
     assert changed["description"] == "pour le web" and changed["createdAt"] == made["createdAt"]
@@ -438,8 +440,9 @@ def test_predefined_tasks_refused(relais, admin, user, stranger, nobody):
         refused(user.get(f"{base}/{missing}"), 404)
     refused(stranger.get(f"{base}/{made['id']}"), 404)
     refused(nobody.get(base), 401)
-    refused(user.post(BASE + "/tasks", {"fileId": uploaded(user)["id"],
-                                        "predefinedTaskId": "c" + "1" * 24}), 404)
+    for config in ({}, {"config": {}}):
+        refused(user.post(BASE + "/tasks", {"fileId": uploaded(user)["id"], **config,
+                                            "predefinedTaskId": "c" + "1" * 24}), 404)
     assert stranger.get(base).json()["data"] == []
 
 

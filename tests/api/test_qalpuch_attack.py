@@ -1,5 +1,5 @@
-"""Every row of dialect 000 under nonsense: whatever is sent, by whomever, the answer has the envelope
-and is no fault of the server's."""
+"""Every row of dialect 000 under nonsense: whatever is sent, by whomever, the answer has the
+envelope and is no fault of the server's."""
 import itertools
 import json
 import pathlib

@@ -1,4 +1,5 @@
 """Files of dialect 000: uploads, who may read them and how, names, and when they may go."""
+import concurrent.futures
 import hashlib
 import http.client
 import json
@@ -99,12 +100,23 @@ def test_refused_uploads_leave_nothing_on_disk(relais, user):
 def test_a_repeated_key_makes_one_file(relais, user, other):
     key = {"Idempotency-Key": "film"}
     first = uploaded(user, headers=key)
+    folder = pathlib.Path(relais.data, "files")
+    before = {path.name for path in folder.rglob("*") if path.is_file()}
     assert uploaded(user, headers=key) == first
+    until(lambda: {path.name for path in folder.rglob("*") if path.is_file()} == before)
     refused(user.post(BASE + "/files/upload", files={"file": ("a", b"!")}, headers=key), 409,
             "IDEMPOTENCY_CONFLICT")
     assert uploaded(other, headers=key)["id"] != first["id"]
     refused(user.post(BASE + "/files/upload", files={"file": ("a", b"!")},
                       headers={"Idempotency-Key": "k" * 256}), 400)
+
+
+def test_uploads_at_once_under_one_key_make_one_file(relais, user):
+    key = {"Idempotency-Key": "race"}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda _: uploaded(Caller(relais.http, user.token), headers=key)["id"],
+                            range(8)))
+    assert len(set(ids)) == 1 and len(good(user.get(BASE + "/files"))) == 1
 
 
 # ---- reading ----

@@ -367,6 +367,20 @@ def test_a_status_renews_the_lease(relais_with):
     good(handed(worker, task))
 
 
+def test_a_task_that_is_not_kept_is_still_answered(relais_with):
+    server = relais_with("--dialect-keep=none")
+    admin, user = server.caller("admin", "root", 1), server.caller("user", "martin", 1)
+    worker = enrolled(server, admin)[1]
+    done, failed = created(user, {"n": 1}), created(user, {"n": 2})
+    taken(worker)
+    assert good(handed(worker, done)) == {"id": done["id"], "status": "completed"}
+    taken(worker)
+    assert good(patched(worker, failed, status="failed")) == {"id": failed["id"],
+                                                              "status": "failed"}
+    assert good(user.get(BASE + "/tasks")) == []
+    refused(handed(worker, done), 404)
+
+
 def test_tasks_and_results_outlive_a_restart(relais_with):
     first = relais_with()
     admin, user = first.caller("admin", "root", 1), first.caller("user", "martin", 1)

@@ -132,7 +132,7 @@ static void file_found(struct exchange *x, const struct object_row *row) {
 static void preset_found(struct exchange *x, struct slice cuid, struct slice config) {
     struct creating *c = x->state;
     c->preset = cuid;
-    c->config = exchange_copy(x, config);
+    if (c->config.len == 0) c->config = exchange_copy(x, config); /* one's own goes first */
     file_find(x, c->file, file_found);
 }
 
@@ -157,7 +157,7 @@ bool qalpuch_create_read(struct exchange *x, struct message *m) {
     if (!qalpuch_one_brand(x)) return false;
     if (!cuid_form(c->file)) return exchange_refuse(x, CODE_NOT_FOUND, "there is no such file");
     x->state = c;
-    if (c->config.len == 0) preset_config(x, c->preset, preset_found);
+    if (c->preset.len > 0) preset_config(x, c->preset, preset_found);
     else file_find(x, c->file, file_found);
     return false;
 }

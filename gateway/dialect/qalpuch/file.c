@@ -114,7 +114,12 @@ static void file_answer(struct exchange *x, const struct object_row *row, const 
 
 /* ---- upload ---- */
 
-struct uploading { struct slice key; uint8_t hash[HASH]; };
+struct uploading {
+    const struct upload *file;
+    struct slice name;
+    const char *key; /* NULL = none */
+    bool put;        /* the PUT was sent */
+};
 
 /* Only one file is taken, and only under its name. */
 bool file_upload_part(struct exchange *x, const struct form_part *part) {
@@ -123,67 +128,79 @@ bool file_upload_part(struct exchange *x, const struct form_part *part) {
     return exchange_refuse(x, CODE_VALIDATION_ERROR, "one file is expected, in the part `file`");
 }
 
+static void upload_put(struct exchange *x);
+
+/* What was uploaded under this key before is the answer; two at once meet at the PUT. */
 static void uploaded_before(struct exchange *x, const struct message *answer) {
-    const struct uploading *u = x->state;
+    struct uploading *u = x->state;
     struct object_row row;
     enum code code = exchange_code(answer);
-    if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
+    if (code == CODE_NOT_FOUND && !u->put) {
+        upload_put(x);
+    } else if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
         exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR, NULL);
-        return;
-    }
-    if (slice_equal(row.file_hash, slice_of(u->hash, HASH)))
+    } else if (slice_equal(row.file_hash, slice_of(u->file->hash, HASH))) {
         file_answer(x, &row, "File uploaded successfully");
-    else
+    } else {
         exchange_refuse(x, CODE_IDEMPOTENCY_CONFLICT, NULL);
+    }
+}
+
+static void upload_look(struct exchange *x) {
+    const struct uploading *u = x->state;
+    struct message m = {.verb = VERB_FETCH,
+                        .object = {.kind = slice_text("file"), .name = slice_text(u->key),
+                                   .brand = x->who.brand}};
+    exchange_try_as(x, &account_house, &m, uploaded_before);
 }
 
 static void uploaded(struct exchange *x, const struct message *answer) {
     const struct uploading *u = x->state;
     struct object_row row;
     enum code code = exchange_code(answer);
-    if (code == CODE_CONFLICT && u->key.len > 0) {
-        struct message m = {.verb = VERB_FETCH,
-                            .object = {.kind = slice_text("file"), .name = u->key,
-                                       .brand = x->who.brand}};
-        exchange_try_as(x, &account_house, &m, uploaded_before);
-        return;
-    }
-    if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
+    if (code == CODE_CONFLICT && u->key != NULL)
+        upload_look(x);
+    else if (code != CODE_OK || !object_row_read(answer->answer.body, &row))
         exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR, NULL);
-        return;
-    }
-    file_answer(x, &row, "File uploaded successfully");
+    else
+        file_answer(x, &row, "File uploaded successfully");
+}
+
+static void upload_put(struct exchange *x) {
+    struct uploading *u = x->state;
+    struct buffer keys = {0};
+    if (u->key != NULL) text_put(&keys, slice_text(u->key));
+    struct message m = {
+        .verb = VERB_PUT,
+        .object = {.kind = slice_text("file"), .name = slice_text(cuid_new(x)),
+                   .body = body_make(x, u->name), .mode = PUT_CREATE, .brand = x->who.brand,
+                   .options = {.owner = slice_text(x->who.name), .file = u->file->file,
+                               .file_size = u->file->size, .file_name = u->name,
+                               .file_mime = slice_text(u->file->mime),
+                               .file_hash = slice_of(u->file->hash, HASH),
+                               .key_count = u->key != NULL,
+                               .keys = exchange_copy(x, buffer_slice(&keys))}}};
+    m.object.options.file_mime.len = utf8_cut(m.object.options.file_mime, QALPUCH_NAME_MAX);
+    buffer_free(&keys);
+    u->put = true;
+    exchange_try_as(x, &account_house, &m, uploaded);
 }
 
 bool file_upload_read(struct exchange *x, struct message *m) {
-    const struct upload *file = exchange_upload(x, "file");
     struct slice name = exchange_field(x, "name");
     struct uploading *u = exchange_alloc(x, sizeof *u);
-    struct buffer keys = {0};
-    const char *key = qalpuch_once(x);
-    if (file == NULL) return exchange_refuse(x, CODE_VALIDATION_ERROR, "No file uploaded");
+    (void)m;
+    u->file = exchange_upload(x, "file");
+    u->key = qalpuch_once(x);
+    if (u->file == NULL) return exchange_refuse(x, CODE_VALIDATION_ERROR, "No file uploaded");
     if (!utf8_valid(name)) field_refuse(&x->errors, "name", "UTF-8 is expected.");
     if (!qalpuch_one_brand(x)) return false;
-    if (name.len == 0) name = slice_text(file->file_name);
+    if (name.len == 0) name = slice_text(u->file->file_name);
     name.len = utf8_cut(name, QALPUCH_NAME_MAX);
-    memcpy(u->hash, file->hash, HASH);
-    if (key != NULL) {
-        u->key = slice_text(key);
-        text_put(&keys, u->key);
-    }
+    u->name = name;
     x->state = u;
-    *m = (struct message){
-        .verb = VERB_PUT,
-        .object = {.kind = slice_text("file"), .name = slice_text(cuid_new(x)),
-                   .body = body_make(x, name), .mode = PUT_CREATE, .brand = x->who.brand,
-                   .options = {.owner = slice_text(x->who.name), .file = file->file,
-                               .file_size = file->size, .file_name = name,
-                               .file_mime = slice_text(file->mime),
-                               .file_hash = slice_of(u->hash, HASH), .key_count = key != NULL,
-                               .keys = exchange_copy(x, buffer_slice(&keys))}}};
-    m->object.options.file_mime.len = utf8_cut(m->object.options.file_mime, QALPUCH_NAME_MAX);
-    buffer_free(&keys);
-    exchange_try_as(x, &account_house, m, uploaded);
+    if (u->key != NULL) upload_look(x);
+    else upload_put(x);
     return false;
 }
 
