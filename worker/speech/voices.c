@@ -136,10 +136,13 @@ static double frames_of(const struct model *m) {
     return sum;
 }
 
-static bool same_voice(const struct parting *p, const struct model *a, const struct model *b) {
+/* How much more two voices differ than one does from itself: up to 1 they are the same. Somebody
+ * heard too little to be told from others is whoever is most alike. */
+static double difference(const struct parting *p, const struct model *a, const struct model *b) {
     double rests, lost = distance(p, a, b, &rests);
-    if (frames_of(a) < VOICE_FRAMES_MIN || frames_of(b) < VOICE_FRAMES_MIN) return true;
-    return lost <= same_max * rests + same_max_few;
+    double few = frames_of(a) < frames_of(b) ? frames_of(a) : frames_of(b);
+    double ratio = lost / (same_max * rests + same_max_few);
+    return few < VOICE_FRAMES_MIN ? ratio / (1 + ratio) : ratio;
 }
 
 /* ---- pieces, and joining them ---- */
@@ -207,7 +210,8 @@ static void join(struct parting *p, size_t i, size_t j) {
     }
 }
 
-static void pieces_join(struct parting *p, size_t min, size_t max) {
+/* The two that cost least, as long as they are one voice or far too many are left. */
+static void pieces_join(struct parting *p, size_t min) {
     while (p->alive > min) {
         size_t best = p->model_count;
         float least = FLT_MAX;
@@ -220,8 +224,29 @@ static void pieces_join(struct parting *p, size_t min, size_t max) {
         }
         if (best == p->model_count) return;
         size_t other = p->nearest[best];
-        if (p->alive <= max && !same_voice(p, &p->models[best], &p->models[other])) return;
+        bool same = difference(p, &p->models[best], &p->models[other]) <= 1;
+        if (!same && p->alive <= VOICES_MAX) return;
         join(p, best, other);
+    }
+}
+
+/* Then the two that differ least: the cheapest pair may be an odd one while others are the same. */
+static void voices_join(struct parting *p, size_t min, size_t max) {
+    while (p->alive > min) {
+        size_t one = 0, other = 0;
+        double least = DBL_MAX;
+        for (size_t i = 0; i < p->model_count; i++) {
+            for (size_t j = i + 1; j < p->model_count && !p->models[i].gone; j++) {
+                if (p->models[j].gone) continue;
+                double apart = difference(p, &p->models[i], &p->models[j]);
+                if (apart >= least) continue;
+                least = apart;
+                one = i;
+                other = j;
+            }
+        }
+        if (one == other || (least > 1 && p->alive <= max)) return;
+        join(p, one, other);
     }
 }
 
@@ -330,7 +355,8 @@ static bool part(struct parting *p, size_t min, size_t max, struct turns *t) {
     if (p->loud_count)
         mixture_learn(&p->mixture, p->moments, p->loud, p->loud_count, p->shares);
     if (!pieces_make(p) || !costs_make(p)) return false;
-    pieces_join(p, min, max);
+    pieces_join(p, min);
+    voices_join(p, min, max);
     return frames_part(p) && turns_make(p, t);
 }
 
