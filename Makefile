@@ -237,6 +237,7 @@ test-chaos-deps: deps-test all
 	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) test-programs
 FUZZERS := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 ifeq ($(FLAVOUR),fuzz)
+build/fuzz/tests/fuzz/fuzz_sound: $(call obj,$(SPEECH_PURE))
 $(FUZZERS): build/fuzz/%: build/fuzz/%.o $(call obj,$(call support,tests/fuzz)) $(LIBS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBS) \
 	    -Wl,--end-group $(LDLIBS)
