@@ -71,7 +71,8 @@ static void meddle(struct sim *s, uint16_t a) {
         struct packet *p = request_new(s, a, rows[i].verb, true);
         p->task = t->id;
         s->asks[p->number % ASKS].task = t->id;
-        p->value = p->verb == VERB_GET ? (uint32_t)below(s, 16) : WANT_BODY;
+        p->value = p->verb == VERB_GET ? (uint32_t)below(s, 32) : WANT_BODY;
+        if (p->value & WANT_PARTS) p->tag = (uint32_t)below(s, 4);
         p->wait_ms = p->verb == VERB_WATCH ? (uint32_t)below(s, 2000) : 0;
         p->version = p->verb == VERB_WATCH ? (uint32_t)below(s, 6) : 0;
         p->resume = p->verb == VERB_RETRY && t->rec_ckpt ? below(s, t->rec_ckpt + 1) : 0;

@@ -317,6 +317,11 @@ static void left_view(struct sim *s, const struct packet *p) {
     struct said *t = said_make(s, p->task);
     if (!t->op && p->op && p->op <= s->op_count) t->op = p->op;
     if (t->op && !op_at(s, t->op)->accepted) t->acked = true; /* what was shown stays */
+    if (p->gap) violate(s, "task %llu shows parts with a gap", n(t->id));
+    if (p->parts < t->parts)
+        violate(s, "P1 task %llu has shown %u parts, and %u are there", n(t->id), t->parts,
+                p->parts);
+    t->parts = p->parts;
     if (status_ended(p->status)) judge_end(s, t, p->run, p->status);
 }
 

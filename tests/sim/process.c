@@ -59,6 +59,16 @@ static void step(struct sim *s, struct event *e) {
 
 /* ---- what the core says ---- */
 
+static bool has_gap(const struct view *v) {
+    struct log_record row;
+    uint32_t at = 0, before = 0;
+    while (log_next(v->parts, &at, &row)) {
+        if ((before > 0 && row.line != before + 1) || row.line > v->head.parts) return true;
+        before = row.line;
+    }
+    return false;
+}
+
 static void view_packet(struct packet *p, const struct view *v) {
     p->number = v->number;
     p->code = v->code;
@@ -69,6 +79,8 @@ static void view_packet(struct packet *p, const struct view *v) {
     p->seq = v->head.checkpoint;
     p->reason = v->head.reason;
     p->priority = v->head.priority;
+    p->parts = v->head.parts;
+    p->gap = has_gap(v);
     if (v->body.payload.len >= 8) memcpy(&p->op, v->body.payload.data, 8);
 }
 

@@ -41,8 +41,8 @@ struct packet {
     uint32_t link, seq, value, tag, wait_ms, run, version;
     uint16_t actor;      /* who speaks, or is meant */
     uint8_t conn, reason, percent, priority, status, held_count;
-    bool flag, now;
-    uint32_t set;
+    bool flag, now, gap; /* gap: the parts that a view shows do not follow each other */
+    uint32_t set, parts;
     uint64_t key, resume;
     int64_t delay_ms;
     struct { uint64_t task, epoch; uint8_t verdict; } held[WORKS_MAX];
@@ -116,6 +116,7 @@ struct said { /* what is known of a task from what was said, and from durable gr
     uint64_t cur;         /* the epoch that was given or kept last, in the life `cur_life` */
     uint64_t rec_epoch, done_epoch;
     uint32_t cur_life;
+    uint32_t parts;      /* that a view has shown */
     uint32_t ckpt_acked, resume, tag_seq[8], tags[8]; /* acknowledged checkpoints */
     uint32_t end_run, rec_run, rec_ckpt, gives, audit;
     uint8_t end_status, rec_status;

@@ -67,12 +67,15 @@ static void report(struct sim *s, const struct packet *p, struct report *r) {
     }
     if (p->verb == VERB_FAIL) r->text = slice_text("no");
     if (p->verb == VERB_PROGRESS) r->text = slice_text("on its way");
-    if (p->verb == VERB_LOG) r->text = slice_text("a line");
+    if (p->verb == VERB_LOG) {
+        r->text = slice_text("a line");
+        r->level = p->flag ? LOG_PART : 0;
+    }
 }
 
 static void reference(const struct packet *p, struct task_ref *r) {
     *r = (struct task_ref){.id = p->task, .want = p->value, .version = p->version,
-                           .wait_ms = p->wait_ms};
+                           .wait_ms = p->wait_ms, .after = p->tag};
     if (p->verb == VERB_RETRY && p->resume) {
         r->options.set |= SET_RESUME;
         r->options.resume = (uint32_t)p->resume;

@@ -62,6 +62,8 @@ static void report(struct sim *s, uint16_t a, struct work *w, enum verb verb) {
     if (verb == VERB_CHECKPOINT && w->names) p->seq = ++w->seq;
     if (p->seq > 3 && chance(s, s->rates.twice)) p->seq = 1; /* long behind */
     if (verb == VERB_PROGRESS) p->percent = (uint8_t)below(s, 100);
+    if (verb == VERB_LOG) p->flag = below(s, 2);
+    if (verb == VERB_LOG && p->flag && below(s, 2)) p->seq = 1 + (uint32_t)below(s, 3);
     if (numbered) {
         struct ask *ask = &s->asks[p->number % ASKS];
         ask->task = w->task;
@@ -171,8 +173,9 @@ static void poller_heard(struct sim *s, uint16_t a, const struct packet *p) {
         if (w->phase == WORK_NONE || w->number != p->number) continue;
         w->number = 0;
         bool ok = p->code == CODE_OK && p->verb != VERB_REFUSED;
-        bool conflict = p->verb == VERB_CHECKPOINT_OK &&
-                        (p->code == CODE_CONFLICT || p->code == CODE_STORAGE_FULL);
+        bool conflict = (p->verb == VERB_CHECKPOINT_OK || p->verb == VERB_ANSWER) &&
+                        (p->code == CODE_CONFLICT || p->code == CODE_STORAGE_FULL ||
+                         p->code == CODE_INVALID_STATE); /* a checkpoint or part alone */
         if ((!ok && !conflict && p->code != CODE_LIMIT_REACHED) || p->verb == VERB_SETTLED)
             work_drop(w);
         else if (p->verb == VERB_CHECKPOINT_OK && ok && p->seq > w->seq) w->seq = p->seq;
