@@ -275,6 +275,7 @@ struct command *command_add(struct core *c, struct station *st, struct session *
     }
     command_changed(c, cmd);
     command_call(c, st);
+    if (!station_up(st) && !st->timer.place) heap_set(&c->clock, &st->timer, cmd->expires);
     return cmd;
 }
 
@@ -344,10 +345,11 @@ void command_orphan(struct core *c, struct session *s) {
 /* Nobody has ever said that it was done: what the stations report is the truth then. */
 static void command_give_up(struct core *c, struct command *cmd) {
     struct session *s = cmd->session;
-    bool stops = s && bit(cmd) & COMMANDS_STOP;
+    bool stops = bit(cmd) & COMMANDS_STOP, starts = cmd->type == COMMAND_CREATE;
     struct station *st = cmd->station;
     command_drop(c, cmd);
-    if (stops) session_unheard(c, s, st);
+    if (s && stops) session_unheard(c, s, st);
+    if (s && starts) session_unmade(c, s, st);
 }
 
 /* ---- giving ---- */

@@ -217,7 +217,10 @@ void session_back(struct core *c, struct session *s, bool kept) {
         session_changed(c, s);
         return;
     }
-    if (!s->before) return; /* it was on its way here, and its CREATE still waits */
+    if (!s->before) { /* it was on its way here */
+        command_add(c, s->station, s, COMMAND_CREATE, (struct slice){0}, (struct slice){0});
+        return;
+    }
     session_turn(s, (enum session_status)s->before);
     session_flag(s, 0, SESSION_RECOVERING);
     s->before = 0;
@@ -400,6 +403,13 @@ void session_acked(struct core *c, struct command *cmd) {
     if (!s || s->station != st) return;
     if (type == COMMAND_DELETE && s->flags & SESSION_DELETING) session_end(c, s);
     else if (COMMANDS_STOP & 1u << type && s->flags & SESSION_ENDED) session_leave(c, s);
+}
+
+void session_unmade(struct core *c, struct session *s, const struct station *st) {
+    if (s->station != st || s->status != SESSION_INIT) return;
+    session_turn(s, SESSION_DISCONNECTED);
+    session_retext(s, SESSION_REASON, slice_text("the worker did not take the order"));
+    session_changed(c, s);
 }
 
 void session_unheard(struct core *c, struct session *s, const struct station *st) {

@@ -18,7 +18,8 @@
  * (RECONNECTING), disconnect and logout (DISCONNECTED at once; reports that it is up do not count
  * while the order is out; the seat is free when the station has said that it is done), delete (not
  * found from then on; gone when the station has said so). An order that no station ever confirms
- * is given up (command.h): then what the station reports is the truth again. */
+ * is given up (command.h): then what the station reports is the truth again, and a session that
+ * was to be made is DISCONNECTED and can be connected again. */
 #ifndef RELAIS_CORE_SESSION_H
 #define RELAIS_CORE_SESSION_H
 #include "broker/core/state.h"
@@ -70,6 +71,8 @@ void session_say(struct core *c, const struct event *e, const struct session *s,
                  uint64_t command);
 /* A command was acknowledged: it is dropped, and what it asked for is done. */
 void session_acked(struct core *c, struct command *cmd);
+/* The station never said that it made it. */
+void session_unmade(struct core *c, struct session *s, const struct station *st);
 /* The station never said that it stopped it. */
 void session_unheard(struct core *c, struct session *s, const struct station *st);
 

@@ -103,7 +103,8 @@ void fleet_look_calm(struct world *w) {
         if (running > 1) fleet_violate(w, "session %d runs at %d stations", k, running);
         if (running && u->ended) fleet_violate(w, "session %d was ended and runs at %d", k, at);
         if (running && there && fleet_index(f.session.station) != at)
-            fleet_violate(w, "session %d runs at %d and is with %d", k, at, fleet_index(f.session.station));
+            fleet_violate(w, "session %d runs at %d and is with %d", k, at,
+                          fleet_index(f.session.station));
         if (!running && there && (u->wanted || f.session.recovering) &&
             f.session.status != SESSION_DISCONNECTED)
             fleet_violate(w, "session %d is wanted and does not run", k);

@@ -362,3 +362,44 @@ u feed on
 wait 120000
 u feed on
     [120000] u < ROWS worker_status_updated s1 s1 OFFLINE 0/50
+
+== a worker may say itself that it is offline, or has another status
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1 status=MAINTENANCE
+    [     0] g < ANSWER s1 MAINTENANCE 0/50
+w heart s1 status=ONLINE
+    [     0] g < ANSWER s1 ONLINE 0/50
+w heart s1 has=a:CONNECTED
+    [     0] g < ANSWER s1 ONLINE 1/50
+w heart s1 status=OFFLINE
+    [     0] g < ANSWER s1 OFFLINE 1/50
+u session a
+    [     0] u < ANSWER a DISCONNECTED at s1 recovering
+w heart s1 status=OFFLINE
+    [     0] g < ANSWER s1 OFFLINE 1/50
+w heart s1 status=ONLINE
+    [     0] g < ANSWER s1 ONLINE 1/50
+u session a
+    [     0] u < ANSWER a CONNECTED at s1
+w register s1 status=OFFLINE
+    [     0] g < ANSWER s1 OFFLINE 1/50
+             a DISCONNECTED at s1 recovering
+
+== who is neither worker nor user sees nothing
+gateway g
+    [     0] g < WELCOME
+http x via=g
+x stations all
+    [     0] g < ROWS FORBIDDEN
+x fleet count
+    [     0] g < ANSWER FORBIDDEN
+x station s1
+    [     0] g < ANSWER FORBIDDEN
+x session a
+    [     0] g < ANSWER FORBIDDEN
+x commands s1
+    [     0] g < ANSWER FORBIDDEN

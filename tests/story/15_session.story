@@ -487,3 +487,80 @@ w says a station=s1 status=CONNECTED
     [     0] g < ANSWER a CONNECTED at s1
 u feed on
     [     0] u < ROWS session_status_changed a a DISCONNECTED, session_status_changed a a INIT at s1, session_status_changed a a CONNECTED at s1
+
+== a deleted session whose worker never obeys is created again when it was given up
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w heart s1 has=a:CONNECTED
+    [     0] g < ANSWER s1 ONLINE 1/50
+u delete a
+    [     0] u < ANSWER a DISCONNECTED at s1
+quiet
+w heart s1 has=a:CONNECTED take=1
+wait 20000
+w heart s1 has=a:CONNECTED take=1
+wait 20000
+w heart s1 has=a:CONNECTED take=1
+wait 20000
+w heart s1 has=a:CONNECTED take=1
+wait 20000
+w heart s1 has=a:CONNECTED take=1
+loud
+u session a
+    [ 80000] u < ANSWER NOT_FOUND
+wait 20000
+w heart s1 has=a:CONNECTED take=1
+    [100000] g < ANSWER s1 ONLINE 0/50
+u session a
+    [100000] u < ANSWER NOT_FOUND
+w heart s1 has=a:CONNECTED take=1
+    [100000] g < ANSWER s1 ONLINE 1/50
+u session a
+    [100000] u < ANSWER a CONNECTED at s1
+
+== long words are cut, and no character in its middle
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w says a station=s1 status=ERROR text=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxéyyyyyyyyyyyyyyyyyyyy
+    [     0] g < ANSWER a ERROR at s1 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+== a session whose worker never takes the order can be connected again
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+u add a
+    [     0] u < ANSWER a DISCONNECTED
+u connect a
+    [     0] u < ANSWER a INIT at s1
+quiet
+w heart s1 take=1
+wait 20000
+w heart s1 take=1
+wait 20000
+w heart s1 take=1
+wait 20000
+w heart s1 take=1
+wait 20000
+w heart s1 take=1
+wait 20000
+loud
+u connect a
+    [100000] u < ANSWER CONFLICT "the session is already being connected"
+w heart s1 take=1
+    [100000] g < ANSWER s1 ONLINE 1/50
+u session a
+    [100000] u < ANSWER a DISCONNECTED at s1 "the worker did not take the order"
+u connect a
+    [100000] u < ANSWER a INIT at s1

@@ -274,3 +274,92 @@ go
     [     0] u < ANSWER a CONNECTED at s1
     [     0] g < ANSWER s1 ONLINE 1/50 waiting 1
              #1 send a to s1 "x"
+
+== a worker that dies ends its wait; one whose gateway goes has none
+gateway g
+    [     0] g < WELCOME
+gateway h
+    [     0] h < WELCOME
+http w fleet via=g
+http v fleet via=h
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+v register s2
+    [     0] h < ANSWER s2 ONLINE 0/50
+w commands s1 wait=60000
+v commands s2 wait=60000
+h gone
+wait 60000
+    [ 60000] g < ANSWER
+w commands s1 wait=60000
+wait 30000
+w leave s1
+    [ 90000] g < ANSWER
+    [ 90000] g < ANSWER s1 OFFLINE 0/50 left
+
+== who pushes is woken when a command is to be given again
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w register s2
+    [     0] g < ANSWER s2 ONLINE 0/50
+w heart s1 has=a:CONNECTED
+    [     0] g < ANSWER s1 ONLINE 1/50
+w heart s2 has=b:CONNECTED
+    [     0] g < ANSWER s2 ONLINE 1/50
+u send a key=m1 payload=x
+    [     0] u < ANSWER a CONNECTED at s1
+u send b key=m2 payload=y
+    [     0] u < ANSWER b CONNECTED at s2
+w commands any
+    [     0] g < ANSWER
+             #1 send a to s1 "x"
+             #2 send b to s2 "y"
+wait 15000
+w commands any wait=60000
+wait 5000
+    [ 20000] g < ANSWER
+             #1 send a to s1 "x" again
+             #2 send b to s2 "y" again
+w commands any wait=10000
+wait 10000
+    [ 30000] g < ANSWER
+
+== what nobody fetches is too old at some time, also when its worker is dead
+limits ttl=300000
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w heart s1 has=a:CONNECTED
+    [     0] g < ANSWER s1 ONLINE 1/50
+wait 120000
+w register s2
+    [120000] g < ANSWER s2 ONLINE 0/50
+wait 3002
+w station s1 take=9
+    [123002] g < ANSWER s1 OFFLINE 0/50 waiting 1
+             #1 disconnect a to s1
+wait 299999
+w station s1 take=9
+    [423001] g < ANSWER s1 OFFLINE 0/50
+wait 2
+w station s1 take=9
+    [423003] g < ANSWER s1 OFFLINE 0/50
+w heart s2 take=9
+    [423003] g < ANSWER s2 ONLINE 1/50
+
+== too many who wait
+limits parked=16
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+many 13 x w commands s1 limit=1 wait=1000 owner=%
+    [     0] g < ANSWER BUSY

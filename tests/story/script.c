@@ -443,7 +443,7 @@ static bool limit(struct story *s) {
         {"claim_lease", &l->claim_lease_ms}, {"dedup", &l->dedup_ms},
         {"message", &l->message_max}, {"parts", &l->parts_max}, {"part", &l->part_bytes_max},
         {"stations", &l->stations_max}, {"sessions", &l->sessions_max},
-        {"commands", &l->commands_max}, {"recovery", &l->recovery_ms}};
+        {"commands", &l->commands_max}, {"ttl", &l->command_ttl_ms}, {"recovery", &l->recovery_ms}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
