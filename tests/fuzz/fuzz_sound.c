@@ -34,7 +34,8 @@ static struct heard hear(struct sound *s, const uint8_t *data, size_t size, size
     return h;
 }
 
-static void sound_try(const uint8_t *data, size_t size, bool raw, uint32_t rate, uint32_t channels) {
+static void sound_try(const uint8_t *data, size_t size, bool raw, uint32_t rate,
+                      uint32_t channels) {
     struct sound *s = malloc(sizeof *s);
     sound_open(s, raw, rate, channels);
     struct heard a = hear(s, data, size, 1, 1);
