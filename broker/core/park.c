@@ -56,6 +56,7 @@ static struct parked *parked_new(const struct event *e) {
 }
 
 static void parked_free(struct core *c, struct parked *p) {
+    c->parked_bytes -= p->frame.len;
     buffer_free(&p->frame);
     buffer_free(&p->absent);
     free(p);
@@ -65,13 +66,14 @@ static void parked_free(struct core *c, struct parked *p) {
 enum found park(struct core *c, const struct event *e, const struct need *need) {
     struct parked *p = c->handling == e ? c->resuming : NULL;
     if (!p) {
-        if (c->parked_count >= c->limits.parked_max) {
+        if (c->parked_count >= c->limits.parked_max || c->parked_bytes > PARKED_BYTES_MAX) {
             say_code(c, e, CODE_BUSY, (struct slice){0});
             return ASKED;
         }
         p = parked_new(e);
         p->serial = c->links[e->peer].serial;
         c->parked_count++;
+        c->parked_bytes += p->frame.len;
         c->resuming = p;
         c->handling = e;
     }

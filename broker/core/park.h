@@ -3,12 +3,14 @@
  * A handler looks every key up first. task_find, dedup_find and object_find answer HELD, ABSENT or
  * ASKED; on ASKED the event has been copied and parked, and the handler returns without having
  * changed anything. When the answer comes the event is handled again, from the start. Events that
- * ask for a key somebody already waits for stand behind it, so each key keeps its order. */
+ * ask for a key somebody already waits for stand behind it, so each key keeps its order. At most
+ * parked_max events of PARKED_BYTES_MAX bytes wait; more are refused as BUSY. */
 #ifndef RELAIS_CORE_PARK_H
 #define RELAIS_CORE_PARK_H
 #include "broker/core/state.h"
 
 enum found { HELD, ABSENT, ASKED };
+enum { PARKED_BYTES_MAX = 64 << 20 };
 
 enum found task_find(struct core *c, const struct event *e, uint64_t id, struct task **t);
 /* The task in memory, or NULL; never asks. */

@@ -394,6 +394,7 @@ struct core {
     uint32_t links_used;   /* peers seen so far */
     uint64_t ticket;
     uint32_t parked_count, leased;
+    uint64_t parked_bytes;        /* their frames */
     uint32_t waits;               /* the watches and claims among the parked */
     struct parked *resuming;      /* the parked form of the event being handled, when it has one */
     const struct event *handling; /* that event */
