@@ -365,6 +365,23 @@ def test_new_rights_take_effect_with_the_next_token(admin, person):
     good(Caller(person.server.http, fresh["token"]).get(BASE + "/users"))
 
 
+def test_an_admin_gives_brands_and_rights(admin, person, relais, brand):
+    mine, path = person.caller(), f"{BASE}/users/{person.id}"
+    data = good(admin.put(path, json={"brands": [1, brand], "brandAdmin": True}))
+    assert data["brands"] == [1, brand] and data["brandAdmin"] is True
+    assert not alive(mine)
+    fresh = Caller(relais.http, good(refresh(relais, person.refresh))["token"])
+    good(fresh.get(BASE + "/tasks", headers={"X-Brand-ID": str(brand)}))
+    for brands in (["x"], [0], [-1], [1.5], [2 ** 32], 7, [1] * 33):
+        refused(admin.put(path, json={"brands": brands}), 400, "VALIDATION_ERROR")
+    chief = relais.caller("admin", f"boss-{brand}", 1)
+    refused(chief.put(path, json={"name": "x"}), 403, "FORBIDDEN")
+    good(admin.put(path, json={"brands": [1]}))
+    refused(chief.put(path, json={"brands": [1, brand]}), 400, "VALIDATION_ERROR")
+    refused(chief.put(path, json={"brands": []}), 400, "VALIDATION_ERROR")
+    assert good(chief.put(path, json={"brandAdmin": False}))["brandAdmin"] is False
+
+
 def test_a_disabled_user_is_out(admin, person):
     mine = person.caller()
     good(admin.put(f"{BASE}/users/{person.id}", json={"disabled": True}))

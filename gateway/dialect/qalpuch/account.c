@@ -18,6 +18,12 @@ static void user_members(struct exchange *x, const struct account *a) {
     out_string(o, a->body.email[0] != 0 ? a->body.email : NULL);
     out_key(o, "role");
     out_string(o, account_role(a));
+    out_key(o, "brands");
+    out_list(o);
+    for (uint32_t i = 0; i < a->body.brand_count; i++) out_unsigned(o, a->body.brands[i]);
+    out_list_end(o);
+    out_key(o, "brandAdmin");
+    out_bool(o, a->body.brand_admin);
     out_key(o, "disabled");
     out_bool(o, a->body.disabled);
     out_key(o, "mustChangePassword");
@@ -345,6 +351,39 @@ static void change_found(struct exchange *x, const struct account *a) {
     account_change(x, a, edit, change_done);
 }
 
+/* Brands that the admin may give: any, or some of his own. */
+static void brands_read(struct exchange *x, struct account_edit *edit) {
+    uint32_t *brands = exchange_alloc(x, ACCOUNT_BRANDS_MAX * sizeof *brands);
+    json_t *list = member_list(x->json, "brands", OPTIONAL, ACCOUNT_BRANDS_MAX, &x->errors);
+    if (list == NULL) return;
+    bool good = x->brand_count == 0 || json_array_size(list) > 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const json_int_t number = json_integer_value(item);
+        bool mine = x->brand_count == 0;
+        for (uint32_t k = 0; k < x->brand_count; k++) mine = mine || x->brands[k] == number;
+        good = good && json_is_integer(item) && number > 0 && number <= UINT32_MAX && mine;
+        brands[i] = (uint32_t)number;
+    }
+    if (!good) field_refuse(&x->errors, "brands", "Not a list of brands that can be given.");
+    edit->set |= EDIT_BRANDS;
+    edit->brand_count = (uint32_t)json_array_size(list);
+    edit->brands = brands;
+}
+
+/* What administrators alone decide. */
+static void rights_read(struct exchange *x, struct account_edit *edit) {
+    if (member_find(x->json, "disabled") != NULL) {
+        edit->set |= EDIT_DISABLED;
+        edit->disabled = member_bool(x->json, "disabled", OPTIONAL, false, &x->errors);
+    }
+    if (member_find(x->json, "brand_admin") != NULL) {
+        edit->set |= EDIT_BRAND_ADMIN;
+        edit->brand_admin = member_bool(x->json, "brand_admin", OPTIONAL, false, &x->errors);
+    }
+    brands_read(x, edit);
+}
+
 bool account_change_read(struct exchange *x, struct message *m) {
     uint64_t id;
     struct account_edit *edit = exchange_alloc(x, sizeof *edit);
@@ -357,10 +396,7 @@ bool account_change_read(struct exchange *x, struct message *m) {
     const int role = member_choice(x->json, "role", OPTIONAL, roles, &x->errors);
     edit->role = role == 1 ? ROLE_ADMIN : ROLE_USER;
     if (role >= 0) edit->set |= EDIT_ROLE;
-    if (x->who.role == ROLE_ADMIN && member_find(x->json, "disabled") != NULL) {
-        edit->set |= EDIT_DISABLED;
-        edit->disabled = member_bool(x->json, "disabled", OPTIONAL, false, &x->errors);
-    }
+    if (x->who.role == ROLE_ADMIN) rights_read(x, edit);
     x->state = edit;
     if (qalpuch_fields_good(x)) account_find(x, id, change_found);
     return false;

@@ -1,7 +1,8 @@
 /* account.h - the account rows of dialect 000: login, registration, users.
  *
  * QALPUCH_ACCOUNT_ROUTES(base) gives them for one base path. A user JSON has id (a number), name,
- * username (the principal's name), email, role, disabled, mustChangePassword, createdAt, updatedAt.
+ * username (the principal's name), email, role, brands, brandAdmin, disabled, mustChangePassword,
+ * createdAt, updatedAt; an admin's PUT may set brands, brandAdmin and disabled, too.
  * A user whose password was made for him must change it first: login answers
  * mustChangePassword true, and its token opens change-password and logout only (403 elsewhere). */
 #ifndef RELAIS_GATEWAY_DIALECT_QALPUCH_ACCOUNT_H
