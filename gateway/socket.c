@@ -110,10 +110,11 @@ static void on_message(struct wslay_event_context *frames,
 
 /* ---- its life ---- */
 
-/* It is looked at before the turn ends. */
+/* It is looked at before the turn ends. One that has closed is not: it is freed with its request,
+ * and an event of its descriptor may still come before that. */
 static void use(struct socket *k) {
     struct server *s = k->request->server;
-    if (list_empty(&k->in_used)) list_push(&s->sockets_used, &k->in_used);
+    if (!k->closed && list_empty(&k->in_used)) list_push(&s->sockets_used, &k->in_used);
 }
 
 static void last_call(struct socket *k, uint32_t code) {
