@@ -4,6 +4,7 @@
  *   rows_task.c   tasks: lanes and workers by number, fields, search, how a row looks
  *   rows_sort.c   pages in another order than that of creation
  *   rows_object.c objects
+ *   rows_schedule.c schedules
  *   rows_session.c  sessions of dialect 003
  *   rows_queue.c  queues: their settings and the sums of their lanes */
 #ifndef RELAIS_BROKER_FILLER_H
@@ -70,14 +71,28 @@ void object_put(struct filler *f, const struct object_record *o);
 bool session_matches(const struct filler *f, const struct session_record *s);
 void session_put(struct filler *f, const struct session_record *s);
 
+void object_sort(struct filler *f, struct sorter *s, const struct object_record *o);
+
+/* ---- rows_schedule.c ---- */
+
+bool schedule_matches(const struct filler *f, const struct schedule_record *s);
+void schedule_put(struct filler *f, const struct schedule_record *s);
+void schedule_sort(struct sorter *sorter, const struct schedule_record *s);
+
 /* ---- rows_sort.c ---- */
 
+/* The keys of a row by what its fields are. */
+uint32_t sort_keys(struct slice sort, field_find *find, void *row,
+                   struct sort_key keys[SORT_KEYS_MAX]);
 /* NULL when memory is out. */
 struct sorter *sorter_new(struct filler *f);
 void sorter_destroy(struct sorter **self);
 /* Keeps the task while it is among the first skip + limit. */
 void sorter_take(struct sorter *s, const struct task_head *t);
-/* Writes the page; true when tasks come after it. */
+/* The same for a row of another kind, which is written already. */
+void sorter_take_row(struct sorter *s, uint64_t id, field_find *find, void *row,
+                     struct slice bytes);
+/* Writes the page; true when rows come after it. */
 bool sorter_put(struct sorter *s);
 
 /* ---- rows_queue.c ---- */

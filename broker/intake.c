@@ -194,7 +194,8 @@ static bool item_take_here(struct turn *t, struct peer *p, const struct who *who
     const struct message *m = &t->message;
     enum code code = CODE_OK;
     switch ((int)m->verb) {
-    case VERB_SUBMIT: case VERB_PUT: case VERB_SESSION_PUT: case VERB_SESSION_DO:
+    case VERB_SUBMIT: case VERB_PUT: case VERB_SCHEDULE: case VERB_SESSION_PUT:
+    case VERB_SESSION_DO:
         if (t->debt >= 1 || t->open_bytes > GROUP_BYTES_MAX) {
             item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
             return true;

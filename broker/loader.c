@@ -79,7 +79,7 @@ void loader_give_back(struct loader *l, struct chunk *c) {
 
 /* ---- copying what was found ---- */
 
-enum { SLICES_MAX = 7 };
+enum { SLICES_MAX = 9 };
 
 /* The slices of a record; returns how many. */
 static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
@@ -129,8 +129,16 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
         out[n++] = &r->command.station, out[n++] = &r->command.session;
         out[n++] = &r->command.payload, out[n++] = &r->command.key;
         break;
+    case RECORD_SCHEDULE:
+        out[n++] = &r->schedule.name, out[n++] = &r->schedule.expression;
+        out[n++] = &r->schedule.zone, out[n++] = &r->schedule.queue;
+        out[n++] = &r->schedule.type, out[n++] = &r->schedule.payload;
+        out[n++] = &r->schedule.extra, out[n++] = &r->schedule.owner;
+        out[n++] = &r->schedule.body;
+        break;
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
     case RECORD_FILE_GONE: case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE:
+    case RECORD_SCHEDULE_GONE:
     case RECORD_COUNT:
         break;
     }

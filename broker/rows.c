@@ -25,7 +25,8 @@ static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
         {"objects", WALK_OBJECTS, RECORD_OBJECT},
         {"checkpoints", WALK_CHECKPOINTS, RECORD_CHECKPOINT},
         {"attempts", WALK_ATTEMPTS, RECORD_ATTEMPT}, {"log", WALK_LOG, RECORD_LOG},
-        {"sessions", WALK_SESSIONS, RECORD_SESSION}};
+        {"sessions", WALK_SESSIONS, RECORD_SESSION},
+        {"schedules", WALK_SCHEDULES, RECORD_SCHEDULE}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (!slice_equal(name, slice_text(kinds[i].name))) continue;
         *walk = kinds[i].walk;
@@ -61,6 +62,7 @@ static bool record_matches(struct filler *f, const struct record *r) {
             && (q->worker.len == 0 || slice_equal(q->worker, r->worker.name));
     case RECORD_OBJECT:
         return object_matches(f, &r->object);
+    case RECORD_SCHEDULE: return schedule_matches(f, &r->schedule);
     case RECORD_SESSION: return session_matches(f, &r->session);
     default: return true;
     }
@@ -124,6 +126,7 @@ static void row_write(struct filler *f, const struct record *r) {
     case RECORD_OBJECT:
         object_put(f, &r->object);
         break;
+    case RECORD_SCHEDULE: schedule_put(f, &r->schedule); break;
     case RECORD_SESSION: session_put(f, &r->session); break;
     default: note_put(b, r);
     }
@@ -163,7 +166,9 @@ static void walk_sort(struct filler *f, struct store_walk *w, struct sorter *sor
         page->looked++;
         if (walk_is_past(f->q, &r)) break;
         if (record_matches(f, &r)) {
-            sorter_take(sorter, &r.task);
+            if (r.kind == RECORD_OBJECT) object_sort(f, sorter, &r.object);
+            else if (r.kind == RECORD_SCHEDULE) schedule_sort(sorter, &r.schedule);
+            else sorter_take(sorter, &r.task);
             matched++;
         }
         page->incomplete = budget_spent(page);
@@ -236,7 +241,8 @@ static void filler_run(struct filler *f) {
         page->code = f->q->cursor.len > 0 ? CODE_VALIDATION_ERROR : CODE_UNAVAILABLE;
         return;
     }
-    struct sorter *sorter = tasks && f->q->sort.len > 0 ? sorter_new(f) : NULL;
+    const bool sorts = tasks || walk.kind == WALK_OBJECTS || walk.kind == WALK_SCHEDULES;
+    struct sorter *sorter = sorts && f->q->sort.len > 0 ? sorter_new(f) : NULL;
     if (sorter != NULL) walk_sort(f, w, sorter);
     else walk_fill(f, w);
     sorter_destroy(&sorter);

@@ -62,8 +62,21 @@ bool object_matches(const struct filler *f, const struct object_record *o) {
         || search_matches(q->search, texts, sizeof texts / sizeof texts[0]);
 }
 
-void object_put(struct filler *f, const struct object_record *o) {
+static void row_put_to(const struct filler *f, struct buffer *b, const struct object_record *o) {
     struct object_row row = object_row_of(o);
     if (row.file != 0) row.ticket = ticket_of(f->page->id_key, row.file);
-    object_row_put(&f->page->rows, &row);
+    object_row_put(b, &row);
+}
+
+void object_put(struct filler *f, const struct object_record *o) {
+    row_put_to(f, &f->page->rows, o);
+}
+
+void object_sort(struct filler *f, struct sorter *s, const struct object_record *o) {
+    struct object_view row = {.object = o};
+    struct buffer bytes = {0};
+    row_put_to(f, &bytes, o);
+    sorter_take_row(s, o->id, object_field, &row, buffer_slice(&bytes));
+    buffer_free(&bytes);
+    json_decref(row.body);
 }

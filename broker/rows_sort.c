@@ -1,14 +1,17 @@
-/* rows_sort.c - pages of tasks in another order than that of creation; see filler.h.
+/* rows_sort.c - pages in another order than that of creation; see filler.h.
  *
- * The first skip + limit tasks of that order are kept in a heap with the last of them on top, so
+ * The first skip + limit rows of that order are kept in a heap with the last of them on top, so
  * that memory is bounded by the page and its offset, whatever is looked at. */
 #include "broker/filler.h"
 #include <stdlib.h>
 
 struct sorted {
-    struct task_head head;
+    uint64_t id;
     struct sort_key keys[SORT_KEYS_MAX];
     uint32_t count;
+    uint32_t row_len;
+    uint8_t *row;          /* owned: the row as it is written; NULL: of a task, it is made then */
+    struct task_head head; /* of a task */
 };
 
 struct sorter {
@@ -33,7 +36,28 @@ static int sorted_order(const void *left, const void *right) {
         const int order = key_order(&a->keys[i], &b->keys[i]);
         if (order != 0) return order;
     }
-    return (a->head.id < b->head.id) - (a->head.id > b->head.id); /* newest first */
+    return (a->id < b->id) - (a->id > b->id); /* newest first */
+}
+
+uint32_t sort_keys(struct slice sort, field_find *find, void *row,
+                   struct sort_key keys[SORT_KEYS_MAX]) {
+    uint32_t count = 0;
+    while (sort.len > 0 && count < SORT_KEYS_MAX) {
+        const uint8_t *comma = memchr(sort.data, ',', sort.len);
+        const uint32_t len = comma != NULL ? (uint32_t)(comma - sort.data) : sort.len;
+        const bool descending = sort.data[0] == '-';
+        struct sort_key *key = &keys[count++];
+        const struct field_value v = find(row, slice_of(sort.data + descending, len - descending));
+        *key = (struct sort_key){.kind = (uint8_t)v.kind, .descending = descending,
+                                 .number = v.number};
+        if (v.kind == IS_TEXT) {
+            key->len = (uint8_t)(v.text.len < SORT_TEXT_BYTES ? v.text.len : SORT_TEXT_BYTES);
+            memcpy(key->text, v.text.data, key->len);
+        }
+        const uint32_t step = comma != NULL ? len + 1 : len;
+        sort = slice_of(sort.data + step, sort.len - step);
+    }
+    return count;
 }
 
 struct sorter *sorter_new(struct filler *f) {
@@ -45,6 +69,7 @@ struct sorter *sorter_new(struct filler *f) {
 }
 
 void sorter_destroy(struct sorter **self) {
+    for (uint32_t i = 0; *self != NULL && i < (*self)->count; i++) free((*self)->list[i].row);
     if (*self != NULL) free((*self)->list);
     free(*self);
     *self = NULL;
@@ -69,13 +94,15 @@ static void rise(struct sorter *s, uint32_t at) {
         swap(&s->list[at], &s->list[(at - 1) / 2]);
 }
 
-void sorter_take(struct sorter *s, const struct task_head *t) {
-    struct sorted item = {.head = *t};
-    item.count = task_sort_keys(s->f, t, item.keys);
+static void item_take(struct sorter *s, struct sorted *item) {
     if (s->count == s->room) {
         s->more = true;
-        if (s->room == 0 || sorted_order(&item, &s->list[0]) >= 0) return;
-        s->list[0] = item;
+        if (s->room == 0 || sorted_order(item, &s->list[0]) >= 0) {
+            free(item->row);
+            return;
+        }
+        free(s->list[0].row);
+        s->list[0] = *item;
         sink(s, 0);
         return;
     }
@@ -86,15 +113,32 @@ void sorter_take(struct sorter *s, const struct task_head *t) {
         s->list = list;
         s->cap = cap;
     }
-    s->list[s->count] = item;
+    s->list[s->count] = *item;
     rise(s, s->count++);
+}
+
+void sorter_take(struct sorter *s, const struct task_head *t) {
+    struct sorted item = {.id = t->id, .head = *t};
+    item.count = task_sort_keys(s->f, t, item.keys);
+    item_take(s, &item);
+}
+
+void sorter_take_row(struct sorter *s, uint64_t id, field_find *find, void *row,
+                     struct slice bytes) {
+    struct sorted item = {.id = id, .row_len = bytes.len, .row = malloc(bytes.len)};
+    if (item.row == NULL) abort();
+    memcpy(item.row, bytes.data, bytes.len);
+    item.count = sort_keys(s->f->q->sort, find, row, item.keys);
+    item_take(s, &item);
 }
 
 bool sorter_put(struct sorter *s) {
     if (s->count > 0) qsort(s->list, s->count, sizeof *s->list, sorted_order);
     for (uint32_t i = s->f->skip; i < s->count; i++) {
         if (s->f->page->rows.len >= ROWS_BYTES_MAX) return true;
-        task_put(s->f, &s->list[i].head);
+        const struct sorted *item = &s->list[i];
+        if (item->row != NULL) buffer_append(&s->f->page->rows, item->row, item->row_len);
+        else task_put(s->f, &item->head);
         s->f->page->count++;
     }
     return s->more;

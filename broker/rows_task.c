@@ -274,24 +274,7 @@ bool task_matches(struct filler *f, const struct task_head *t, const struct lane
 uint32_t task_sort_keys(struct filler *f, const struct task_head *t,
                         struct sort_key keys[SORT_KEYS_MAX]) {
     struct task_row row = {.f = f, .head = t, .lane = lane_find(f, t->lane)};
-    struct slice left = f->q->sort;
-    uint32_t count = 0;
-    while (left.len > 0 && count < SORT_KEYS_MAX) {
-        const uint8_t *comma = memchr(left.data, ',', left.len);
-        const uint32_t len = comma != NULL ? (uint32_t)(comma - left.data) : left.len;
-        const bool descending = left.data[0] == '-';
-        struct sort_key *key = &keys[count++];
-        const struct field_value v =
-            task_field(&row, slice_of(left.data + descending, len - descending));
-        *key = (struct sort_key){.kind = (uint8_t)v.kind, .descending = descending,
-                                 .number = v.number};
-        if (v.kind == IS_TEXT) {
-            key->len = (uint8_t)(v.text.len < SORT_TEXT_BYTES ? v.text.len : SORT_TEXT_BYTES);
-            memcpy(key->text, v.text.data, key->len);
-        }
-        const uint32_t step = comma != NULL ? len + 1 : len;
-        left = slice_of(left.data + step, left.len - step);
-    }
+    const uint32_t count = sort_keys(f->q->sort, task_field, &row, keys);
     task_row_close(&row);
     return count;
 }

@@ -123,6 +123,33 @@ static const struct field feed_keys[] = {
 };
 static const struct layout feed_map = PART(feed_keys, 0);
 
+static const struct field schedule_keys[] = {
+    M("brand", schedule.record.brand, U32),
+    M("version", schedule.record.version, U32),
+    M("dialect", schedule.record.dialect, U8),
+    M("kind", schedule.record.kind, U8, .set = SET_SCHEDULE_KIND),
+    M("name", schedule.record.name, TEXT, .set = SET_SCHEDULE_NAME),
+    M("expression", schedule.record.expression, TEXT, .set = SET_SCHEDULE_EXPRESSION),
+    M("zone", schedule.record.zone, TEXT, .set = SET_SCHEDULE_ZONE),
+    M("start_ms", schedule.record.start_ms, I64, .set = SET_SCHEDULE_START),
+    M("end_ms", schedule.record.end_ms, I64, .set = SET_SCHEDULE_END),
+    M("active", schedule.record.active, BOOL, .set = SET_SCHEDULE_ACTIVE),
+    M("max", schedule.record.executions_max, U32, .set = SET_SCHEDULE_MAX),
+    M("misfire", schedule.record.misfire, U8, .set = SET_SCHEDULE_MISFIRE),
+    M("queue", schedule.record.queue, TEXT, .set = SET_SCHEDULE_QUEUE),
+    M("type", schedule.record.type, TEXT, .set = SET_SCHEDULE_TYPE),
+    M("payload", schedule.record.payload, BIN, .set = SET_SCHEDULE_PAYLOAD),
+    M("extra", schedule.record.extra, BIN, .set = SET_SCHEDULE_EXTRA),
+    M("priority", schedule.record.priority, U8, .set = SET_SCHEDULE_PRIORITY),
+    M("retries", schedule.record.retries, U16, .set = SET_SCHEDULE_RETRIES),
+    M("timeout_ms", schedule.record.timeout_ms, U32, .set = SET_SCHEDULE_TIMEOUT),
+    M("keep_ms", schedule.record.keep_ms, I64, .set = SET_SCHEDULE_KEEP),
+    M("body", schedule.record.body, BIN, .set = SET_SCHEDULE_BODY),
+};
+static const struct layout schedule_map = {
+    .fields = schedule_keys, .count = COUNT(schedule_keys),
+    .set_at = offsetof(struct message, schedule.set), .set_bytes = 4};
+
 static const struct field station_keys[] = {
     M("brand", station.brand, U32),
     M("mode", station.mode, U8),
@@ -355,6 +382,8 @@ ITEM(put, object, 3, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
 ITEM(fetch, object, 2, M("kind", object.kind, TEXT), M("name", object.name, TEXT),
      M("brand", object.brand, U32), INNER("options", MAP, object_map));
 ITEM(feed, feed, 1, INNER("feed", MAP, feed_map));
+ITEM(schedule, schedule, 2, M("id", schedule.id, U64), M("op", schedule.op, U8),
+     INNER("record", MAP, schedule_map));
 ITEM(station, station, 1, M("name", station.name, TEXT), INNER("options", MAP, station_map));
 ITEM(stations, stations, 1, INNER("filters", MAP, stations_map));
 ITEM(session, session, 1, M("name", session.name, TEXT), INNER("options", MAP, session_map));
@@ -429,6 +458,7 @@ static const struct layout *const layouts[VERB_MAX] = {
     [VERB_CHECKPOINT] = &checkpoint_item, [VERB_DONE] = &done_item, [VERB_FAIL] = &fail_item,
     [VERB_RELEASE] = &start_item, [VERB_LOG] = &log_item, [VERB_CLAIM] = &claim_item,
     [VERB_STOPPED] = &start_item, [VERB_STATS] = &empty_item, [VERB_UNWATCH] = &unwatch_item,
+    [VERB_SCHEDULE] = &schedule_item,
     [VERB_STATION_PUT] = &station_item, [VERB_STATION_BEAT] = &station_item,
     [VERB_STATION_LEAVE] = &station_item, [VERB_STATION_GET] = &station_item,
     [VERB_STATION_LIST] = &stations_item, [VERB_SESSION_PUT] = &session_item,

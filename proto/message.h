@@ -173,6 +173,29 @@ struct feed_ask {
     uint16_t topic_count;
 };
 
+/* [id, op, map]: RESERVE gives a number that CREATE then names as id; RUN submits the runs' template
+ * once more, whatever the clock says, with the map's payload and priority where given. Keys of
+ * the map: brand, kind, name, expression, zone, start_ms, end_ms, active (bool, true at CREATE), max,
+ * misfire, queue, type, payload, extra, priority, retries, timeout_ms, keep_ms, dialect, body,
+ * version (CHANGE: must be the stored one; 0 = any). Answered by ANSWER whose body is a row
+ * (proto/schedule.h), that of RUN with the new task as last_task. */
+enum schedule_op { SCHEDULE_READ = 0, SCHEDULE_RESERVE = 1, SCHEDULE_CREATE = 2,
+                   SCHEDULE_CHANGE = 3, SCHEDULE_REMOVE = 4, SCHEDULE_RUN = 5 };
+enum schedule_set {
+    SET_SCHEDULE_NAME = 1, SET_SCHEDULE_EXPRESSION = 2, SET_SCHEDULE_ZONE = 4,
+    SET_SCHEDULE_START = 8, SET_SCHEDULE_END = 16, SET_SCHEDULE_ACTIVE = 32,
+    SET_SCHEDULE_MAX = 64, SET_SCHEDULE_MISFIRE = 128, SET_SCHEDULE_QUEUE = 256,
+    SET_SCHEDULE_TYPE = 512, SET_SCHEDULE_PAYLOAD = 1024, SET_SCHEDULE_EXTRA = 2048,
+    SET_SCHEDULE_PRIORITY = 4096, SET_SCHEDULE_RETRIES = 8192, SET_SCHEDULE_TIMEOUT = 1 << 14,
+    SET_SCHEDULE_KEEP = 1 << 15, SET_SCHEDULE_BODY = 1 << 16, SET_SCHEDULE_KIND = 1 << 17
+};
+struct schedule_ref {
+    uint64_t id;
+    uint8_t op;
+    uint32_t set; /* enum schedule_set */
+    struct schedule_record record; /* id and what the clock wrote do not count */
+};
+
 enum station_mode { STATION_REGISTER = 0, STATION_CREATE = 1, STATION_UPDATE = 2 };
 enum station_set { SET_STATION_STATUS = 1, SET_STATION_MAX = 2, SET_STATION_DRAINING = 4,
                    SET_STATION_SESSIONS = 8, SET_STATION_ENDPOINT = 16,
@@ -381,6 +404,7 @@ struct message {
         struct queue_set queue;
         struct object_ref object; /* PUT FETCH DROP */
         struct feed_ask feed;
+        struct schedule_ref schedule; /* SCHEDULE */
         struct station_ref station; /* STATION_PUT STATION_BEAT STATION_LEAVE STATION_GET */
         struct station_question stations;
         struct session_ref session; /* SESSION_ verbs */

@@ -75,6 +75,7 @@ struct task_head {
     uint32_t payload_len, result_len;
     uint32_t backoff_ms; /* first retry delay; doubles */
     uint64_t source_file, result_file; /* 0 = none; they go when the task goes */
+    uint64_t schedule;   /* the schedule that submitted it; 0 = a client */
     uint32_t lease_ms;   /* of the newest grant, when it was a claim; 0 = kept by beats */
     uint16_t run;        /* 1.. : retry and resume open the next */
     uint16_t attempt;    /* attempts STARTED in this run */
@@ -243,6 +244,35 @@ struct command_record { /* what a station is told, until it is acknowledged, ful
     int64_t created_ms;
 };
 
+enum misfire { /* what becomes of times that came while nothing could run */
+    MISFIRE_ONCE = 0, /* one run for all of them */
+    MISFIRE_SKIP = 1, /* none */
+    MISFIRE_ALL = 2,  /* one each, up to a hundred */
+    MISFIRE_COUNT = 3
+};
+
+struct schedule_record { /* what is submitted again and again, and when */
+    uint64_t id;
+    uint64_t last_task;    /* the newest run; 0 = none yet */
+    uint32_t brand, version;
+    uint32_t executions;   /* runs by the clock; executions_max of them end it, 0 = no limit */
+    uint32_t executions_max, succeeded, failed;
+    int64_t created_ms, updated_ms;
+    int64_t start_ms, end_ms; /* no run before, none after; 0 = open */
+    int64_t next_ms;       /* nominal time of the next run; 0 = none comes */
+    int64_t last_ms;       /* nominal time of the newest */
+    int64_t late_ms;       /* how much later than nominal all runs came, together */
+    int64_t keep_ms;       /* of the runs; KEEP_* */
+    uint32_t timeout_ms;
+    uint16_t retries;
+    uint8_t kind;          /* the client's own: name is unique per (brand, kind) when not empty */
+    uint8_t priority, dialect, misfire, last_status;
+    bool active;
+    struct slice name, expression, zone;        /* zone empty: UTC */
+    struct slice queue, type, payload, extra, owner; /* of the runs */
+    struct slice body;     /* the client's own, opaque */
+};
+
 struct meta_record {
     uint64_t sequence;    /* every number below is used up: reserved in blocks of 2^20 */
     uint64_t incarnation; /* of the broker process that wrote it */
@@ -278,7 +308,9 @@ enum record_kind {
     RECORD_SESSION_GONE = 25,
     RECORD_COMMAND = 26,
     RECORD_COMMAND_GONE = 27,
-    RECORD_COUNT = 28
+    RECORD_SCHEDULE = 28,
+    RECORD_SCHEDULE_GONE = 29,
+    RECORD_COUNT = 30
 };
 
 struct was { /* what the newest earlier RECORD_TASK of the id said: locates its index entries */
@@ -305,6 +337,7 @@ struct record {
         struct dedup_record dedup;
         struct object_record object;
         struct file_record file;
+        struct schedule_record schedule; /* RECORD_SCHEDULE_GONE: id and brand are set */
         struct station_record station; /* RECORD_STATION_GONE: brand and name are set */
         struct session_record session; /* RECORD_SESSION_GONE: brand and name are set */
         struct command_record command; /* RECORD_COMMAND_GONE: id is set */

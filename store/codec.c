@@ -1,10 +1,11 @@
 #include "store/codec.h"
 #include "store/codec_fleet.h"
+#include "store/codec_schedule.h"
 #include "store/coding.h"
 #include <assert.h>
 
 enum { WIDE = 0x80, KIND_MASK = 0x7f, NARROW_MAX = 255 };
-enum { TASK_FIXED = 240, LANE_FIXED = 520, FIXED = 128 }; /* bytes beside the slices, at most */
+enum { TASK_FIXED = 240, LANE_FIXED = 520, SCHEDULE_FIXED = 256, FIXED = 128 }; /* bytes beside the slices, at most */
 enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
 
 /* The head's fields after its place: number of the bit that says it is there, field. */
@@ -14,8 +15,8 @@ enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
     X(10, result_len) X(11, backoff_ms) X(12, run) X(13, attempt) X(14, retry_count)             \
     X(15, max_retries) X(16, failures) X(17, reason) X(18, progress) X(19, crashes)              \
     X(20, flags) X(21, dialect) X(24, losses) X(25, log_lines) X(26, source_file)                \
-    X(27, result_file) X(28, lease_ms) X(29, parts)
-enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = (1 << 30) - 1 };
+    X(27, result_file) X(28, lease_ms) X(29, parts) X(30, schedule)
+enum { HEAD_EPOCH = 1 << 22, HEAD_KEEP = 1 << 23, HEAD_MASK = INT32_MAX };
 
 static uint8_t *head_put(uint8_t *p, const struct task_head *t) {
     assert(t->status < STATUS_COUNT && t->priority < PRIORITY_COUNT);
@@ -422,8 +423,10 @@ static size_t slices_len(const struct record *r) {
     case RECORD_STATION: case RECORD_STATION_GONE: return station_slices_len(&r->station);
     case RECORD_SESSION: case RECORD_SESSION_GONE: return session_slices_len(&r->session);
     case RECORD_COMMAND: case RECORD_COMMAND_GONE: return command_slices_len(&r->command);
+    case RECORD_SCHEDULE: return schedule_slices_len(&r->schedule);
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
-    case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE: case RECORD_COUNT: break;
+    case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE: case RECORD_SCHEDULE_GONE:
+    case RECORD_COUNT: break;
     }
     return 0;
 }
@@ -460,6 +463,8 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     case RECORD_SESSION_GONE: return put_slice(put_varint(p, r->session.brand), r->session.name);
     case RECORD_COMMAND: return command_value_put(p, &r->command);
     case RECORD_COMMAND_GONE: return put_varint(p, r->command.id);
+    case RECORD_SCHEDULE: return schedule_value_put(p, &r->schedule);
+    case RECORD_SCHEDULE_GONE: return put_varint(p, r->schedule.id);
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     assert(!"a record of no kind");
@@ -469,6 +474,7 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
 void record_encode(struct buffer *b, const struct record *r) {
     size_t fixed = r->kind == RECORD_TASK   ? TASK_FIXED
                    : r->kind == RECORD_LANE ? LANE_FIXED
+                   : r->kind == RECORD_SCHEDULE ? SCHEDULE_FIXED
                                             : FIXED;
     size_t bound = fixed + slices_len(r);
     assert(bound <= UINT32_MAX);
@@ -565,6 +571,8 @@ static void value_get(struct reader *r, struct record *out) {
         return;
     case RECORD_COMMAND: command_value_get(r, &out->command); return;
     case RECORD_COMMAND_GONE: out->command.id = get_varint(r); return;
+    case RECORD_SCHEDULE: schedule_value_get(r, &out->schedule); return;
+    case RECORD_SCHEDULE_GONE: out->schedule.id = get_varint(r); return;
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     r->bad = true;

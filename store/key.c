@@ -169,6 +169,9 @@ bool key_of_record(struct key *k, const struct record *r) {
     case RECORD_COMMAND: case RECORD_COMMAND_GONE:
         key_id(k, KEY_COMMAND, r->command.id);
         return true;
+    case RECORD_SCHEDULE: case RECORD_SCHEDULE_GONE:
+        key_id(k, KEY_SCHEDULE, r->schedule.id);
+        return true;
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     return false;
@@ -191,7 +194,7 @@ bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, str
         key_status(k, t->status, t->brand, type, t->id);
         return true;
     case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
-    case KEY_STATION: case KEY_SESSION: case KEY_COMMAND:
+    case KEY_STATION: case KEY_SESSION: case KEY_COMMAND: case KEY_SCHEDULE:
     case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE:
     case KEY_NAME: case KEY_OWNED: case KEY_EXPIRY: break;
     }
@@ -215,6 +218,7 @@ enum record_kind key_value_kind(struct slice key) {
     case KEY_STATION: return RECORD_STATION;
     case KEY_SESSION: return RECORD_SESSION;
     case KEY_COMMAND: return RECORD_COMMAND;
+    case KEY_SCHEDULE: return RECORD_SCHEDULE;
     case KEY_REACHED: case KEY_DUE: case KEY_CREATED: case KEY_NAME: case KEY_OWNED:
     case KEY_EXPIRY: break;
     }

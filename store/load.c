@@ -1,4 +1,5 @@
 /* load.c - store_load: what a need asks for, read through a view made for that need. */
+#include "proto/host/zones.h"
 #include "store/view.h"
 #include <assert.h>
 #include <endian.h>
@@ -357,6 +358,7 @@ static bool load_restore(struct load *l) {
     return give_key(l, &meta) && give_kind(l, KEY_LANE) && give_kind(l, KEY_QUEUE) &&
            give_kind(l, KEY_WORKER) && give_kind(l, KEY_STATION) &&
            give_kind(l, KEY_SESSION) && give_kind(l, KEY_COMMAND) &&
+           give_kind(l, KEY_SCHEDULE) &&
            give_active(l, STATUS_DELIVERED) && give_active(l, STATUS_RUNNING) &&
            give_active(l, STATUS_PAUSED);
 }
@@ -371,6 +373,18 @@ static bool load_file(struct load *l) {
     struct key key;
     key_id(&key, KEY_FILE, l->need->id);
     return give_key(l, &key);
+}
+
+/* The machine's, not ours: but files are read on this floor. */
+static bool load_zone(struct load *l) {
+    struct buffer bytes = {0};
+    const bool there = zones_read(l->need->key, &bytes);
+    const bool whole = !bytes.failed;
+    struct record r = {.kind = RECORD_OBJECT, .object = {.name = l->need->key,
+                                                         .body = buffer_slice(&bytes)}};
+    if (there && whole) l->found(l->context, &r);
+    buffer_free(&bytes);
+    return whole;
 }
 
 static struct collect collect_for(const struct need *n, struct key *key) {
@@ -395,7 +409,7 @@ static struct collect collect_for(const struct need *n, struct key *key) {
         c.plains = true;
         break;
     case NEED_SWEEP: c.tasks = !n->object; c.plains = n->object; break;
-    case NEED_NONE: break;
+    case NEED_ZONE: case NEED_NONE: break;
     }
     return c;
 }
@@ -409,6 +423,7 @@ static bool load(struct load *l) {
     case NEED_DEDUP: return load_dedup(l);
     case NEED_OBJECT: return load_object(l);
     case NEED_FILE: return load_file(l);
+    case NEED_ZONE: return load_zone(l);
     case NEED_RESTORE: return load_restore(l);
     case NEED_SWEEP:
         return l->need->object == SWEEP_OBJECTS ? load_ended(l)

@@ -69,6 +69,7 @@ static void prefix_of(const struct walk *w, struct key *k) {
         key_begin(k, KEY_SESSION);
         if (w->brand) key_u32(k, w->brand);
         return;
+    case WALK_SCHEDULES: key_begin(k, KEY_SCHEDULE); return;
     }
     assert(!"a walk of no kind");
 }
@@ -254,6 +255,7 @@ static bool passes(const struct walk *w, const struct record *r) {
     case WALK_LANES: return !w->brand || r->lane.brand == w->brand;
     case WALK_WORKERS: return !w->brand || !r->worker.brand || r->worker.brand == w->brand;
     case WALK_FILES: return !w->brand || r->file.brand == w->brand;
+    case WALK_SCHEDULES: return !w->brand || r->schedule.brand == w->brand;
     case WALK_OBJECTS: return r->object.kind == w->object;
     case WALK_STATUS: case WALK_TASKS:
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);

@@ -1,3 +1,4 @@
+#include "broker/core/schedule.h"
 #include "broker/core/attempt.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
@@ -137,6 +138,7 @@ void task_settle(struct core *c, struct task *t, enum move move, enum reason rea
         if (kept) task_change(c, t, CHANGE_RESULT);
     }
     if (t->watched) watch_outcome(c, t);
+    if (t->head.schedule) schedule_settled(c, t);
     if (!kept) task_remove(c, t);
 }
 

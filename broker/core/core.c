@@ -18,6 +18,7 @@
 #include "broker/core/report.h"
 #include "broker/core/restore.h"
 #include "broker/core/roster.h"
+#include "broker/core/schedule.h"
 #include "broker/core/station.h"
 #include "broker/core/step.h"
 #include "broker/core/submit.h"
@@ -44,6 +45,7 @@ void core_limits_default(struct core_limits *limits) {
         .quiet_ms = 15000, .stop_repeat_ms = 2000, .freeze_ms_max = 60000, .backoff_ms = 1000,
         .backoff_ms_max = 300000, .dedup_ms = DAY_MS, .aging_ms = 60000, .crashes_max = 2,
         .retries = 3, .keep_ms = KEEP_FAILED, .failed_keep_ms = (int64_t)7 * DAY_MS,
+        .schedules_max = 100000, .schedule_bytes_max = 64 << 20,
         .stations_max = 10000, .sessions_max = 200000, .station_dead_ms = 120000,
         .recovery_ms = 3000, .commands_max = 1000, .command_bytes_max = 64u << 20,
         .command_repeat_ms = 20000, .command_deliveries_max = 5, .command_ttl_ms = DAY_MS};
@@ -61,11 +63,13 @@ struct core *core_new(const struct core_limits *limits, uint64_t incarnation) {
     c->link_next = (uint32_t)hash_number(incarnation) & 0x7fffffff;
     struct node *lists[] = {&c->dirty, &c->limbo, &c->released, &c->touched, &c->dirty_lanes,
                             &c->dirty_queues, &c->wanted, &c->crews_pending, &c->claims_given,
-                            &c->objects_held, &c->objects_dirty, &c->events, &c->fed};
+                            &c->objects_held, &c->objects_dirty, &c->events, &c->fed,
+                            &c->dirty_schedules};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     struct map *maps[] = {&c->lane_keys, &c->queue_keys, &c->crew_keys, &c->worker_names,
                           &c->worker_numbers, &c->watches, &c->wants, &c->object_ids,
-                          &c->object_names, &c->feeds};
+                          &c->object_names, &c->feeds, &c->schedule_ids, &c->schedule_names,
+                          &c->zones};
     bool whole = map_init(&c->tasks, 4096) && fleet_init(c);
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) whole &= map_init(maps[i], 64);
     c->links = calloc(limits->links_max, sizeof *c->links);
@@ -85,6 +89,7 @@ void core_destroy(struct core **self) {
     park_free(c);
     worker_free(c);
     fleet_free(c);
+    schedule_free(c);
     for (size_t i = 0; c->tasks.buckets && i <= c->tasks.mask; i++)
         while (c->tasks.buckets[i]) {
             struct task *t = owner_of(c->tasks.buckets[i], struct task, by_id);
@@ -100,10 +105,12 @@ void core_destroy(struct core **self) {
     effects_free(&none);
     struct map *maps[] = {&c->tasks, &c->lane_keys, &c->queue_keys, &c->crew_keys,
                           &c->worker_names, &c->worker_numbers, &c->watches, &c->wants,
-                          &c->object_ids, &c->object_names, &c->feeds};
+                          &c->object_ids, &c->object_names, &c->feeds, &c->schedule_ids,
+                          &c->schedule_names, &c->zones};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) map_free(maps[i]);
     heap_free(&c->clock);
     heap_free(&c->due);
+    heap_free(&c->schedules);
     buffer_free(&c->sweep_key);
     free(c->links);
     free(c);
@@ -122,6 +129,7 @@ void step_message(struct core *c, const struct event *e) {
     case VERB_QUEUE: queue_step(c, e); return;
     case VERB_PUT: case VERB_FETCH: case VERB_DROP: object_step(c, e); return;
     case VERB_FEED: feed_step(c, e); return;
+    case VERB_SCHEDULE: schedule_step(c, e); return;
     case VERB_START: case VERB_PROGRESS: case VERB_CHECKPOINT: case VERB_DONE: case VERB_FAIL:
     case VERB_RELEASE: case VERB_LOG: case VERB_STOPPED: report_step(c, e); return;
     case VERB_CLAIM: claim_step(c, e); return;
@@ -165,6 +173,7 @@ static void timer_run(struct core *c, struct timer *t) {
 static void step_time(struct core *c) {
     if (!c->ready) return;
     for (struct timer *t; (t = heap_first(&c->clock)) && t->at <= c->now;) timer_run(c, t);
+    schedule_due(c);
     due_step(c);
 }
 
@@ -187,6 +196,7 @@ static void step_loaded(struct core *c, const struct event *e) {
     case NEED_RESTORE: restore_loaded(c, e); break;
     case NEED_SWEEP: sweep_loaded(c, e); break;
     case NEED_OBJECT: case NEED_FILE: cache_loaded(c, e); break;
+    case NEED_ZONE: schedule_zone_loaded(c, e); break;
     case NEED_DEDUP: case NEED_NONE: break;
     }
     if (answered) park_resume(c, answered);
@@ -249,6 +259,7 @@ void core_close(struct core *c, struct effects *fx) {
     for (uint32_t i = 0; i < c->note_count; i++) *record_put(c, c->notes[i].kind) = c->notes[i];
     task_close(c);
     fleet_close(c);
+    schedule_close(c);
     cache_close(c);
     c->note_count = 0;
     c->closed = true;
@@ -257,7 +268,7 @@ void core_close(struct core *c, struct effects *fx) {
 bool core_dirty(const struct core *c) {
     return c->meta_dirty || !list_empty(&c->dirty_queues) || !list_empty(&c->dirty_lanes) ||
            (!c->closed && c->note_count > 0) || !list_empty(&c->dirty) ||
-           !list_empty(&c->objects_dirty) || fleet_dirty(c);
+           !list_empty(&c->objects_dirty) || !list_empty(&c->dirty_schedules) || fleet_dirty(c);
 }
 
 bool core_ready(const struct core *c) { return c->ready; }
@@ -267,6 +278,8 @@ int64_t core_wake_ms(const struct core *c) {
     const struct timer *first = heap_first(&c->clock);
     int64_t wake = due_wake(c);
     if (first && first->at < wake) wake = first->at;
+    const int64_t scheduled = schedule_wake(c);
+    if (scheduled < wake) wake = scheduled;
     return wake == INT64_MAX ? wake : wake + c->stalled;
 }
 
@@ -282,6 +295,7 @@ void core_stats(const struct core *c, struct core_stats *stats) {
     stats->queues = c->queue_count;
     stats->objects = c->objects;
     stats->object_bytes = c->object_bytes;
+    stats->schedules = c->schedule_ids.count;
     stats->stations = c->station_count;
     stats->sessions = c->session_count;
     stats->commands = c->command_ids.count;
@@ -295,7 +309,7 @@ static uint64_t lane_digest(const struct lane *l) {
 }
 
 uint64_t core_digest(const struct core *c) {
-    uint64_t sum = hash_number(c->objects) + fleet_digest(c);
+    uint64_t sum = hash_number(c->objects) + fleet_digest(c) + schedule_digest(c);
     for (uint32_t i = 1; i <= c->lane_count; i++)
         if (c->lanes[i]) sum += lane_digest(c->lanes[i]);
     for (size_t i = 0; i <= c->tasks.mask; i++)

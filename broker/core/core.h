@@ -53,6 +53,8 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     int64_t failed_keep_ms;      /* KEEP_FAILED: failed and cancelled tasks stay so long */
     uint32_t default_timeout_ms;
     int64_t keep_ms;             /* of tasks that name none: KEEP_FAILED for native */
+    uint32_t schedules_max;
+    uint64_t schedule_bytes_max; /* of all their texts and templates */
     uint32_t stations_max, sessions_max; /* dialect 003, in all brands together */
     uint32_t station_dead_ms;    /* without a heartbeat for so long it is OFFLINE */
     uint32_t recovery_ms;        /* so much later its sessions go to others */
@@ -155,7 +157,7 @@ struct core_stats { /* gauges and counters; metric.def says what each means */
     uint64_t parked, window_bytes, body_bytes, accepted_bytes;
     uint32_t links, workers, lanes, queues;
     uint64_t objects, object_bytes, events; /* events: said on the feed */
-    uint64_t stations, sessions, commands, command_bytes;
+    uint64_t stations, sessions, commands, command_bytes, schedules;
 };
 void core_stats(const struct core *c, struct core_stats *stats);
 #endif

@@ -7,6 +7,7 @@
 #include "broker/core/lease.h"
 #include "broker/core/park.h"
 #include "broker/core/queue.h"
+#include "broker/core/schedule.h"
 #include "broker/core/session.h"
 #include "broker/core/station.h"
 #include "broker/core/task.h"
@@ -54,6 +55,7 @@ static void restore_end(struct core *c) {
     c->reserved = c->next + NUMBER_BLOCK;
     c->meta_dirty = true;
     heap_set(&c->clock, &c->sweep, c->now + SWEEP_REST_MS);
+    schedule_restored(c);
     due_step(c);
 }
 
@@ -68,13 +70,14 @@ void restore_loaded(struct core *c, const struct event *e) {
         case RECORD_STATION: station_restore(c, &r->station); break;
         case RECORD_SESSION: session_restore(c, &r->session); break;
         case RECORD_COMMAND: command_restore(c, &r->command); break;
+        case RECORD_SCHEDULE: schedule_restore(c, &r->schedule); break;
         case RECORD_TASK: restore_task(c, &r->task); break;
         case RECORD_NONE: case RECORD_TASK_GONE: case RECORD_BODY: case RECORD_RESULT:
         case RECORD_ATTEMPT: case RECORD_LOG: case RECORD_CHECKPOINT: case RECORD_WORKER_GONE:
         case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT: case RECORD_OBJECT_GONE:
         case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_RESULT_GONE:
         case RECORD_CHECKPOINT_GONE: case RECORD_PART: case RECORD_STATION_GONE: case RECORD_SESSION_GONE:
-        case RECORD_COMMAND_GONE: case RECORD_COUNT: break;
+        case RECORD_COMMAND_GONE: case RECORD_SCHEDULE_GONE: case RECORD_COUNT: break;
         }
     }
     if (!e->more) restore_end(c);

@@ -16,6 +16,7 @@
 #ifndef RELAIS_CORE_STATE_H
 #define RELAIS_CORE_STATE_H
 #include "broker/core/core.h"
+#include "proto/base/cron.h"
 #include "proto/base/heap.h"
 #include "proto/base/list.h"
 #include "proto/base/map.h"
@@ -314,6 +315,26 @@ struct object_name { /* which object a name or key stands for */
     uint8_t bytes[];
 };
 
+struct held_zone { /* a time zone that some schedule names */
+    struct map_node by_name;
+    struct node schedules; /* schedule.in_zone */
+    struct zone *zone;     /* owned; NULL: asked for, not yet here */
+    uint16_t len;
+    uint8_t bytes[];       /* its name */
+};
+
+struct schedule {
+    struct map_node by_id, by_name; /* the latter when it has a name */
+    struct node in_zone, dirty;
+    struct timer timer;    /* on core.schedules while a run comes */
+    struct schedule_record record; /* slices in `block` */
+    struct cron cron;
+    struct held_zone *zone; /* NULL: UTC */
+    uint8_t *block;        /* owned */
+    size_t size;
+    bool gone;
+};
+
 struct feed { /* the events of one brand */
     struct map_node by_brand;
     struct node events;   /* feed_event.in_feed, oldest first */
@@ -364,6 +385,10 @@ struct core {
     uint64_t feed_born, feed_bytes; /* feed_born: a number before the first event; 0 = none yet */
     struct node dirty, limbo, released, touched, dirty_lanes, dirty_queues, wanted;
     struct node crews_pending, claims_given;
+    struct map schedule_ids, schedule_names, zones;
+    struct node dirty_schedules;
+    struct heap schedules; /* wall clock */
+    uint64_t schedule_bytes;
     struct map fleet_brands, station_names, station_endpoints, session_names, command_ids,
         command_keys;
     struct node called;

@@ -114,6 +114,29 @@ static void submit_head(const struct core *c, struct task *t, const struct submi
     h->due_ms = o->delay ? c->wall + o->due_ms : o->due_ms;
 }
 
+struct task *submit_task(struct core *c, struct lane *lane, const struct submit *m,
+                         struct slice owner, uint64_t schedule) {
+    const struct options *o = &m->options;
+    struct task *t = task_new(c, lane);
+    submit_head(c, t, m);
+    t->head.schedule = schedule;
+    struct task_body body = {
+        .source_file = o->source_file, .source_size = o->source_size,
+        .source_name = o->source_name, .source_mime = o->source_mime, .payload = m->payload,
+        .extra = o->extra, .owner = owner, .key = o->key,
+        .progress_ms = o->set & SET_PROGRESS ? o->progress_ms : 0};
+    task_set_body(c, t, &body);
+    return t;
+}
+
+void submit_place(struct core *c, struct task *t) {
+    const bool later = t->head.due_ms > c->wall;
+    task_born(c, t, later ? STATUS_SCHEDULED : STATUS_QUEUED);
+    task_place(c, t);
+    c->stats.submitted++;
+    if (!later) crew_dispatch_lane(c, t->lane);
+}
+
 static void submit_file(struct core *c, const struct task *t, const struct options *o) {
     if (!o->source_file) return;
     struct record *r = note(c, RECORD_FILE);
@@ -139,23 +162,12 @@ static void submit_dedup(struct core *c, const struct event *e, const struct tas
 static void submit_make(struct core *c, const struct event *e, struct lane *lane) {
     const struct submit *m = &e->message->submit;
     const struct options *o = &m->options;
-    struct task *t = task_new(c, lane);
-    submit_head(c, t, m);
-    struct task_body body = {
-        .source_file = o->source_file, .source_size = o->source_size,
-        .source_name = o->source_name, .source_mime = o->source_mime, .payload = m->payload,
-        .extra = o->extra, .owner = slice_text(e->who.name), .key = o->key,
-        .progress_ms = o->set & SET_PROGRESS ? o->progress_ms : 0};
-    task_set_body(c, t, &body);
+    struct task *t = submit_task(c, lane, m, slice_text(e->who.name), 0);
     submit_file(c, t, o);
     submit_dedup(c, e, t);
-    bool later = t->head.due_ms > c->wall;
     if (o->watch) watch_outcome_put(c, e, t);
     submitted_say(c, e, t->head.id);
-    task_born(c, t, later ? STATUS_SCHEDULED : STATUS_QUEUED);
-    task_place(c, t);
-    c->stats.submitted++;
-    if (!later) crew_dispatch_lane(c, lane);
+    submit_place(c, t);
 }
 
 void submit_step(struct core *c, const struct event *e) {

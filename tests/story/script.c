@@ -382,7 +382,8 @@ static bool say_of(struct story *s, struct actor *a) {
     else if (strcmp(verb, "queue") == 0) queue(s, a, name);
     else if (strcmp(verb, "feed") == 0) return story_feed(s, a, name);
     else return client(s, a, verb, name) || report(s, a, verb, name) ||
-                story_object(s, a, verb, name) || story_fleet(s, a, verb, name);
+                story_object(s, a, verb, name) || story_schedule(s, a, verb, name) ||
+                story_fleet(s, a, verb, name);
     return true;
 }
 

@@ -37,6 +37,9 @@ struct story {
     uint32_t asked_count;
     uint64_t commands[NAMES_MAX]; /* #1 is the first that was told */
     uint32_t command_count;
+    struct { uint64_t id; char name[NAME_BYTES]; } plans[NAMES_MAX]; /* schedules */
+    uint32_t plan_count;
+    uint64_t reserved;  /* the newest number that was given out for one */
     uint64_t number;
     uint32_t version;   /* of the task that was seen last */
     uint64_t seen;      /* `next` of the feed's last answer */
@@ -70,6 +73,11 @@ bool story_stored(struct story *s, uint8_t kind);
 /* The row of an object, as words; false when the body is none. */
 bool tell_object(struct story *s, struct slice body, struct buffer *b);
 void tell_events(struct story *s, const struct rows *rows, struct buffer *b);
+
+/* script_schedule.c */
+bool story_schedule(struct story *s, struct actor *a, const char *verb, const char *name);
+/* What the row of a schedule says; false when the body is none. */
+bool tell_schedule(struct story *s, struct slice body, struct buffer *b);
 
 /* script_fleet.c */
 bool story_fleet(struct story *s, struct actor *a, const char *verb, const char *name);

@@ -161,7 +161,8 @@ char *tell_note(struct world *w, const struct say *say) {
     case VERB_VIEW: put_view(s, &t, &m->view); break;
     case VERB_ANSWER:
         put_code(&t, m->answer.code);
-        if (m->answer.code != CODE_OK || (!tell_object(s, m->answer.body, &s->told) &&
+        if (m->answer.code != CODE_OK || (!tell_schedule(s, m->answer.body, &s->told) &&
+                                          !tell_object(s, m->answer.body, &s->told) &&
                                           !tell_fleet(s, m->answer.body, &s->told)))
             put_lines(&t, m->answer.body);
         put_bytes(&t, &s->told);

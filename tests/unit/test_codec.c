@@ -159,6 +159,22 @@ static void any_fleet(struct record *r) {
     }
 }
 
+static void any_schedule(struct schedule_record *s) {
+    *s = (struct schedule_record){.id = number(), .last_task = number(),
+        .brand = (uint32_t)number(), .version = (uint32_t)number(),
+        .executions = (uint32_t)number(), .executions_max = (uint32_t)number(),
+        .succeeded = (uint32_t)number(), .failed = (uint32_t)number(),
+        .created_ms = (int64_t)number(), .updated_ms = (int64_t)number(),
+        .start_ms = (int64_t)number(), .end_ms = (int64_t)number(), .next_ms = (int64_t)number(),
+        .last_ms = (int64_t)number(), .late_ms = (int64_t)number(), .keep_ms = -1,
+        .timeout_ms = (uint32_t)number(), .retries = (uint16_t)number(),
+        .kind = (uint8_t)number(), .priority = (uint8_t)(next() % PRIORITY_COUNT),
+        .dialect = (uint8_t)number(), .misfire = (uint8_t)(next() % MISFIRE_COUNT),
+        .last_status = (uint8_t)(next() % STATUS_COUNT), .active = next() % 2, .name = bytes(100),
+        .expression = bytes(60), .zone = bytes(60), .queue = bytes(60), .type = bytes(60),
+        .payload = bytes(1000), .extra = bytes(100), .owner = bytes(60), .body = bytes(1000)};
+}
+
 static void any_plain(struct record *r) {
     switch ((int)r->kind) {
     case RECORD_META: r->meta = (struct meta_record){number(), number(), number()}; return;
@@ -205,6 +221,8 @@ static void any_record(struct record *r, enum record_kind kind) {
              kind == RECORD_CHECKPOINT_GONE || kind == RECORD_PART)
         any_task_part(r);
     else if (kind >= RECORD_STATION && kind <= RECORD_COMMAND_GONE) any_fleet(r);
+    else if (kind == RECORD_SCHEDULE) any_schedule(&r->schedule);
+    else if (kind == RECORD_SCHEDULE_GONE) r->schedule.id = number();
     else any_plain(r);
     if (kind == RECORD_TASK || kind == RECORD_TASK_GONE) any_was(&r->was, r->task.id);
 }
@@ -270,7 +288,7 @@ static void fields_come_back(void) {
 
 /* Changing any byte of a head that is no padding changes what is stored: no field is forgotten. */
 static void every_field_of_a_head_is_stored(void) {
-    enum { FIELDS = 5 * 8 + 8 + 3 * 8 + 11 * 4 + 2 * 8 + 6 * 2 + 8 /* bytes of all fields */ };
+    enum { FIELDS = 5 * 8 + 8 + 4 * 8 + 12 * 4 + 2 * 8 + 6 * 2 + 8 /* bytes of all fields */ };
     struct record base = {.kind = RECORD_TASK}, changed;
     struct buffer a = {0}, b = {0};
     int stored = 0;
