@@ -178,6 +178,7 @@ def test_a_heartbeat_may_come_as_a_webhook(fleet, base):
 def test_the_webhook_must_say_whose_heartbeat_it_is(fleet):
     path = "/api/v1/webhooks/worker-heartbeat"
     refused(fleet.worker.post(path, {"status": "ONLINE"}), 400, "VALIDATION_ERROR")
+    refused(fleet.worker.post(path, {"workerId": "worker-1"}), 400, "VALIDATION_ERROR")
     refused(fleet.worker.post(path, {"workerId": "x", "status": "ONLINE"}), 400,
             "VALIDATION_ERROR")
     unauthorized(fleet, "POST", path, {"workerId": "worker-1", "status": "ONLINE"})

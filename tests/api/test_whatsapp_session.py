@@ -431,3 +431,23 @@ def test_a_websocket_must_be_asked_for(fleet):
     answer = fleet.user.get("/api/v1/events/ws")
     refused(answer, 426, "UPGRADE_REQUIRED")
     assert answer.headers["Upgrade"].lower() == "websocket"
+
+
+def test_a_listener_that_does_not_read_is_cut_off_and_comes_back(fleet, w):
+    ear = Socket(fleet.relais, "/api/v1/events/ws", fleet.admin.token)
+    first = good(w.session("s-1", "connected"))
+    assert first["status"] == "CONNECTED"
+    start = ear.wait(lambda m: m["event"] == "session_status_changed")["id"]
+    for n in range(700):
+        good(w.message(f"m-{n}", "sent", "s-1", errorMessage="e" * 450))
+    told, code = 0, None
+    while code is None:
+        kind, data = ear.frame()
+        told += kind == 1
+        code = int.from_bytes(data[:2], "big") if kind == 8 else None
+    assert code == 1008 and told < 700
+    again = Socket(fleet.relais, f"/api/v1/events/ws?access_token={fleet.admin.token}"
+                   f"&lastEventId={start}")
+    for n in range(700):
+        assert again.wait(lambda m: True)["data"]["messageId"] == f"m-{n}"
+    again.close()

@@ -117,8 +117,11 @@ bool worker_beat_read(struct exchange *x, struct message *m) {
     if (!whatsapp_object(x)) return false;
     heartbeat_read(x->json, h, &x->errors);
     beat->station = whatsapp_station(x, h->station);
-    if (beat->station.len == 0 && x->errors.count == 0)
+    bool hook = exchange_param(x, "id").data == NULL; /* the webhook must say both */
+    if (hook && beat->station.len == 0 && x->errors.count == 0)
         field_wrong(&x->errors, "workerId", FIELD_MISSING, 0);
+    if (hook && h->status == 0 && x->errors.count == 0)
+        field_wrong(&x->errors, "status", FIELD_MISSING, 0);
     if (!whatsapp_good(x)) return false;
     x->state = beat;
     struct message put = {.verb = VERB_STATION_BEAT};
