@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { PIECE_BYTES = 256 << 10, GROW_MS = 200 /* others wait so long for their turn */ };
+
 struct carrier {
     const struct relais_link *link;
     struct relais_files *files; /* the thread's own */
@@ -15,6 +17,7 @@ struct carrier {
     struct load *finished, **finished_end;
     bool closing;
     int event; /* counts what is finished */
+    uint8_t piece[PIECE_BYTES]; /* the thread's own */
 };
 
 static void put(struct load ***end, struct load *load) {
@@ -30,13 +33,43 @@ static struct load *get(struct load **first, struct load ***end) {
     return load;
 }
 
-static void carry(struct carrier *c, struct load *load) {
+static bool write_all(int fd, const uint8_t *data, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* The next piece of a growing file; true when nothing more is to come. */
+static bool grow(struct carrier *c, struct load *load) {
+    size_t len = 0;
+    bool end = false;
+    load->code = relais_read(c->files, load->file, load->ticket, load->have, c->piece,
+                             sizeof c->piece, GROW_MS, &len, &end);
+    if (load->code == RELAIS_TIMEOUT) { /* it is quiet */
+        load->code = RELAIS_OK;
+        return atomic_load(&load->given_up);
+    }
+    if (load->code == RELAIS_OK && !write_all(load->fd, c->piece, len))
+        load->code = RELAIS_SYSTEM;
+    load->have += len;
+    return load->code != RELAIS_OK || end || atomic_load(&load->given_up);
+}
+
+/* True when the load is done with. */
+static bool carry(struct carrier *c, struct load *load) {
     load->code = RELAIS_OK;
     if (!c->files) load->code = relais_files_open(&c->files, c->link);
-    if (load->code != RELAIS_OK) return;
+    if (load->code != RELAIS_OK) return true;
+    if (load->grows) return grow(c, load);
     load->code = load->up
         ? relais_upload(c->files, load->fd, load->name, load->mime, &load->sent)
         : relais_download(c->files, load->file, load->ticket, load->fd, NULL);
+    return true;
 }
 
 static void *carrier_thread(void *argument) {
@@ -47,10 +80,10 @@ static void *carrier_thread(void *argument) {
         if (c->closing) break;
         struct load *load = get(&c->waiting, &c->waiting_end);
         pthread_mutex_unlock(&c->lock);
-        carry(c, load);
+        const bool done = carry(c, load);
         pthread_mutex_lock(&c->lock);
-        put(&c->finished_end, load);
-        eventfd_write(c->event, 1);
+        put(done ? &c->finished_end : &c->waiting_end, load);
+        if (done) eventfd_write(c->event, 1);
     }
     pthread_mutex_unlock(&c->lock);
     relais_files_close(&c->files);

@@ -368,7 +368,8 @@ static void source_fetch(struct slot *s, int64_t now_ms) {
         return;
     }
     const struct relais_task *t = s->task;
-    s->load = (struct load){.fd = s->input, .file = t->source, .ticket = t->source_ticket};
+    s->load = (struct load){.fd = s->input, .file = t->source, .ticket = t->source_ticket,
+                            .grows = t->growing};
     s->state = SLOT_FETCHING;
     carrier_ask(s->work->carrier, &s->load);
 }
@@ -408,6 +409,7 @@ void slot_loaded(struct slot *s, int64_t now_ms) {
 void slot_step(struct slot *s, int64_t now_ms) {
     if (s->state == SLOT_FREE) return;
     if (!s->stopping) s->stopping = relais_cancelled(s->work->worker, s->task);
+    if (s->stopping) atomic_store(&s->load.given_up, true);
     if (s->state != SLOT_RUNNING) return; /* a transfer ends first */
     if (s->stopping) run_stop(s->run, now_ms);
     struct run_end end;
@@ -419,6 +421,7 @@ void slot_step(struct slot *s, int64_t now_ms) {
 
 void slot_release(struct slot *s, int64_t now_ms) {
     s->releasing = true;
+    atomic_store(&s->load.given_up, true);
     if (s->state == SLOT_RUNNING) run_stop(s->run, now_ms);
 }
 

@@ -535,3 +535,25 @@ def test_curl_alone_is_a_client_and_a_worker_of_every_mode():
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["batch: bytes 96000", "diarization: speakers 96000",
                                        "streaming: part 0 part 1 part 2"]
+
+
+def test_a_command_hears_the_whole_recording_once_it_has_ended(user, work, brand, tmp_path):
+    job = opened(user)
+    work("streaming_queue", "sh", "-c", f"cat > {tmp_path}/heard; echo {SPOKEN!r}", brand=brand)
+    for number in range(3):
+        good(chunk(user, job, number))
+    good(ended(user, job))
+    data = STREAMING.result(user, job, wait=20)
+    assert (data["status"], data["transcription"]) == ("COMPLETED", SPOKEN), data
+    assert (tmp_path / "heard").read_bytes() == 3 * CHUNK
+
+
+def test_a_command_that_waits_for_a_recording_is_cancelled(user, work, brand):
+    job, after = opened(user), opened(user)
+    work("streaming_queue", "sh", "-c", "wc -c", brand=brand)
+    while STREAMING.result(user, job)["status"] != "PROCESSING":
+        good(chunk(user, job))
+    good(user.delete(BASE + "/cancel", params={"job_uuid": job}))
+    good(chunk(user, after))
+    good(ended(user, after))
+    assert STREAMING.result(user, after, wait=20)["transcription"] == str(len(CHUNK))
