@@ -198,7 +198,8 @@ void feed_step(struct core *c, const struct event *e) {
     }
     struct feed *f = feed_get(c, brand);
     struct listen l = {.after = m->after, .topics = m->topics, .key = m->key,
-                       .limit = m->limit && m->limit < ROWS_MAX ? m->limit : ROWS_DEFAULT};
+                       .limit = m->limit < ROWS_MAX ? m->limit : ROWS_MAX};
+    if (l.limit == 0) l.limit = ROWS_DEFAULT;
     if (l.after == 0 || l.after > f->last) l.after = f->last;
     bool incomplete = l.after < f->floor;
     struct page page = {.seen = incomplete ? f->floor : l.after};

@@ -134,6 +134,16 @@ def test_an_object_has_limits(notes):
     assert notes.list("nonsense") == VALIDATION_ERROR
 
 
+def test_an_object_that_has_ended_is_not_there(notes):
+    assert notes.put("n", until=1000, keys=["k"], owner="ann")["until_ms"] == 1000
+    assert notes.fetch("n") == notes.fetch("k") == notes.drop("n") == NOT_FOUND
+    assert notes.list()[0] == notes.list(owner="ann")[0] == []
+    assert notes.put("m", mode=CREATE, keys=["k"])["version"] == 1
+    assert notes.put("n", mode=CREATE, until=1 << 50)["name"] == "n"
+    assert [row["name"] for row in notes.list()[0]] == ["m", "n"]
+    assert notes.put("n", until=-1) == VALIDATION_ERROR
+
+
 def test_a_large_object_passes(notes):
     image = os.urandom(2 << 20)
     assert notes.put("qr", image, kind="session_qr")["version"] == 1
