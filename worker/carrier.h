@@ -1,8 +1,8 @@
 /* carrier.h - moves task files while the worker's own loop goes on.
  *
  * One thread, one connection to the file endpoint (opened when it is first needed), transfers in
- * the order they were asked for. A file that still grows is fetched until it has ended, a little at a
- * time, so that others have their turns between.
+ * the order they were asked for. A file that still grows is fetched until it has ended, a little
+ * at a time, so that others have their turns between.
  * A load belongs to the caller; it must stay alive, and its
  * descriptor open, from carrier_ask until carrier_next hands it back. */
 #ifndef RELAIS_WORKER_CARRIER_H

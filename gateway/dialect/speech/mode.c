@@ -2,12 +2,12 @@
 #include <strings.h>
 
 static const struct mode modes[] = {
-    {.name = "batch", .queue_option = "batch_queue", .type = "transcription",
+    {.name = "batch", .type = "transcription",
      .queued = "Votre demande est dans la file d'attente", .time_key = "transcription_time"},
-    {.name = "streaming", .queue_option = "streaming_queue", .type = "streaming",
+    {.name = "streaming", .type = "streaming",
      .queued = "Votre demande de streaming est dans la file d'attente",
      .time_key = "transcription_time", .live = true},
-    {.name = "diarization", .queue_option = "diarization_queue", .type = "diarization",
+    {.name = "diarization", .type = "diarization",
      .queued = "Votre demande de diarization est dans la file d'attente",
      .time_key = "diarization_time", .speakers = true},
 };
@@ -29,5 +29,7 @@ const struct mode *mode_of_view(const struct view *v) {
 }
 
 struct slice mode_queue(const struct exchange *x, const struct mode *mode) {
-    return slice_text(exchange_option(x, mode->queue_option));
+    if (mode->live) return slice_text(exchange_option(x, "streaming_queue"));
+    if (mode->speakers) return slice_text(exchange_option(x, "diarization_queue"));
+    return slice_text(exchange_option(x, "batch_queue"));
 }

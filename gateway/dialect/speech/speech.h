@@ -32,19 +32,19 @@ enum {
 /* ---- mode.c ---- */
 
 struct mode {
-    const char *name;         /* as paths spell it */
-    const char *queue_option; /* option that names its queue */
-    const char *type;         /* of its tasks */
-    const char *queued;       /* what createJob says */
-    const char *time_key;     /* member of a completed result */
-    bool live;                /* the recording grows while it is worked on */
-    bool speakers;            /* takes min_speakers and max_speakers, and no unknown field */
+    const char *name;     /* as paths spell it */
+    const char *type;     /* of its tasks */
+    const char *queued;   /* what createJob says */
+    const char *time_key; /* member of a completed result */
+    bool live;            /* the recording grows while it is worked on */
+    bool speakers;        /* takes min_speakers and max_speakers, and no unknown field */
 };
 
 /* The mode that the route's path names, or NULL. */
 const struct mode *mode_of(const struct exchange *x);
 /* The mode that the task is a job of; NULL when it is none of this dialect. */
 const struct mode *mode_of_view(const struct view *v);
+/* As the option of its name says. */
 struct slice mode_queue(const struct exchange *x, const struct mode *mode);
 
 /* ---- speech.c ---- */
