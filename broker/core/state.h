@@ -227,6 +227,8 @@ struct fleet { /* the stations and sessions of one brand */
     struct timer timer;   /* moves some of the waiting */
     struct fleet_counts counts;
     uint32_t brand, station_next;
+    int64_t spent_at;     /* sessions of dead stations handled in this millisecond */
+    uint32_t spent;
     uint32_t quiet;       /* stations that fell silent and whose sessions wait for them */
 };
 

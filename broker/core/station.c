@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum { SESSIONS_USUAL = 50, HEARD_STEP_MS = 300000, TEXT_MAX = 255, LOAD_UNIT = 1000000,
-       COMMANDS_GIVEN_MAX = 100, FREEZE_STEP_MS = 1000 };
+       COMMANDS_GIVEN_MAX = 100, FREEZE_STEP_MS = 1000, SPENT_MAX = 2000 };
 
 static uint64_t name_hash(uint32_t brand, struct slice name) {
     return hash_bytes(brand, name.data, name.len);
@@ -208,12 +208,35 @@ static void station_back(struct core *c, struct station *st, enum station_status
     }
 }
 
+/* It did not come back: its sessions go to others. */
+static void station_gather(struct core *c, struct station *st) {
+    st->gathered = true;
+    station_quiet(st, false);
+    for (struct node *n = st->sessions.next, *next; n != &st->sessions; n = next) {
+        next = n->next;
+        session_gather(c, owner_of(n, struct session, in_station));
+    }
+    fleet_wake(c, st->fleet);
+}
+
+/* Very many that die in one millisecond are taken one short step after another. */
+static bool station_waits(struct core *c, struct station *st) {
+    struct fleet *f = st->fleet;
+    if (f->spent_at != c->now) f->spent = 0;
+    f->spent_at = c->now;
+    f->spent += st->session_count;
+    if (f->spent <= SPENT_MAX || f->spent == st->session_count) return false;
+    heap_set(&c->clock, &st->timer, c->now + 1);
+    return true;
+}
+
 void station_timer(struct core *c, struct station *st) {
     int64_t dead_at = st->heard + c->limits.station_dead_ms;
     if (station_up(st) && c->now < dead_at) {
         heap_set(&c->clock, &st->timer, dead_at);
         return;
     }
+    if (station_waits(c, st)) return;
     if (station_up(st)) {
         station_down(c, st, c->limits.recovery_ms);
         return;
@@ -222,15 +245,7 @@ void station_timer(struct core *c, struct station *st) {
         heap_set(&c->clock, &st->timer, c->now + FREEZE_STEP_MS);
         return;
     }
-    station_quiet(st, false);
-    if (!st->gathered && !core_bug(c, BUG_NO_RECOVERY)) {
-        st->gathered = true;
-        for (struct node *n = st->sessions.next, *next; n != &st->sessions; n = next) {
-            next = n->next;
-            session_gather(c, owner_of(n, struct session, in_station));
-        }
-        fleet_wake(c, st->fleet);
-    }
+    if (!st->gathered && !core_bug(c, BUG_NO_RECOVERY)) station_gather(c, st);
     int64_t again = command_expire(c, st);
     if (again != INT64_MAX) heap_set(&c->clock, &st->timer, again);
 }
@@ -514,8 +529,7 @@ static void station_leave(struct core *c, const struct event *e, uint32_t brand)
         a.lost = station_down(c, st, m->remove ? 0 : c->limits.recovery_ms);
     }
     if (!other && m->remove) {
-        station_quiet(st, false);
-        station_timer(c, st); /* its sessions go now, and none of them knows it any more */
+        station_gather(c, st); /* now, and none of its sessions knows it any more */
         for (struct node *n; (n = list_first(&st->sessions));) {
             struct session *s = owner_of(n, struct session, in_station);
             command_add(c, st, s, COMMAND_DISCONNECT, (struct slice){0}, (struct slice){0});
