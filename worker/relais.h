@@ -228,7 +228,8 @@ enum relais_want { /* what a view holds besides the state */
     RELAIS_WANT_BODY = 1,
     RELAIS_WANT_RESULT = 2,
     RELAIS_WANT_ATTEMPTS = 4,
-    RELAIS_WANT_LOG = 8
+    RELAIS_WANT_LOG = 8,
+    RELAIS_WANT_PARTS = 16
 };
 struct relais_attempt {
     uint64_t epoch;
@@ -264,6 +265,10 @@ struct relais_view { /* a task as it stood; owned by the caller, everything in i
     size_t attempt_count;
     const struct relais_line *lines;
     size_t line_count;
+    /* RELAIS_WANT_PARTS: results that came while it ran, relais_part; line = their number */
+    const struct relais_line *parts;
+    size_t part_count;    /* those given: as many as fit, without a gap */
+    uint32_t parts_total; /* all there are */
 };
 void relais_view_free(struct relais_view **self);
 
@@ -271,6 +276,10 @@ void relais_view_free(struct relais_view **self);
 int relais_get(struct relais_client *c, uint64_t id, unsigned want, struct relais_view **ret_view);
 /* Reads it once its version differs from `version`, or after wait_ms as it is then. */
 int relais_watch(struct relais_client *c, uint64_t id, unsigned want, uint32_t version,
+                 uint32_t wait_ms, struct relais_view **ret_view);
+/* Reads it with its parts after number `after`: at once when there are any, else as relais_watch
+ * does. Ask on with the last one's number until parts_total are there and the task has ended. */
+int relais_parts(struct relais_client *c, uint64_t id, uint32_t after, uint32_t version,
                  uint32_t wait_ms, struct relais_view **ret_view);
 /* Reads it once it has ended; RELAIS_TIMEOUT after timeout_ms (UINT32_MAX = for ever).
  * RELAIS_UNKNOWN_TASK: it never was, or ended and was not kept. */

@@ -152,6 +152,16 @@ int relais_watch(struct relais_client *c, uint64_t id, unsigned want, uint32_t v
     return client_call(c, &m, wait_ms, true, take_view, ret_view);
 }
 
+int relais_parts(struct relais_client *c, uint64_t id, uint32_t after, uint32_t version,
+                 uint32_t wait_ms, struct relais_view **ret_view) {
+    struct message m = ref_message(VERB_WATCH, id);
+    m.ref.want = RELAIS_WANT_PARTS;
+    m.ref.after = after;
+    m.ref.version = version;
+    m.ref.wait_ms = wait_ms;
+    return client_call(c, &m, wait_ms, true, take_view, ret_view);
+}
+
 int relais_wait(struct relais_client *c, uint64_t id, unsigned want, uint32_t timeout_ms,
                 struct relais_view **ret_view) {
     int64_t deadline = deadline_of(timeout_ms);

@@ -17,14 +17,24 @@ static const char *text_put_at(struct place *p, struct slice text) {
     return at;
 }
 
-static size_t rows_size(const struct view *v, uint32_t *attempts, uint32_t *logs, size_t *texts) {
-    struct attempt_record attempt;
+static uint32_t lines_count(struct slice rows, size_t *texts) {
     struct log_record log;
-    *attempts = *logs = 0;
-    for (uint32_t at = 0; attempt_next(v->attempts, &at, &attempt); ++*attempts)
+    uint32_t count = 0;
+    for (uint32_t at = 0; log_next(rows, &at, &log); count++) *texts += log.text.len + 1;
+    return count;
+}
+
+/* Counts into *made; returns the bytes of their rows. */
+static size_t rows_size(const struct view *v, struct relais_view *made, size_t *texts) {
+    struct attempt_record attempt;
+    size_t attempts = 0;
+    for (uint32_t at = 0; attempt_next(v->attempts, &at, &attempt); attempts++)
         *texts += attempt.worker.len + attempt.message.len + 2;
-    for (uint32_t at = 0; log_next(v->logs, &at, &log); ++*logs) *texts += log.text.len + 1;
-    return *attempts * sizeof(struct relais_attempt) + *logs * sizeof(struct relais_line);
+    made->attempt_count = attempts;
+    made->line_count = lines_count(v->logs, texts);
+    made->part_count = lines_count(v->parts, texts);
+    return attempts * sizeof(struct relais_attempt) +
+           (made->line_count + made->part_count) * sizeof(struct relais_line);
 }
 
 static size_t texts_size(const struct view *v) {
@@ -37,23 +47,29 @@ static size_t texts_size(const struct view *v) {
     return size;
 }
 
+static void lines_make(struct relais_line *l, struct slice rows, struct place *p) {
+    struct log_record log;
+    for (uint32_t at = 0; log_next(rows, &at, &log); l++)
+        *l = (struct relais_line){.line = log.line, .level = log.level, .time_ms = log.time_ms,
+                                  .text = text_put_at(p, log.text)};
+}
+
 static void rows_make(struct relais_view *r, const struct view *v, struct place *rows,
                       struct place *p) {
     struct attempt_record attempt;
-    struct log_record log;
     struct relais_attempt *a = (struct relais_attempt *)(void *)rows->at;
     struct relais_line *l = (struct relais_line *)(void *)(a + r->attempt_count);
     r->attempts = a;
     r->lines = l;
+    r->parts = l + r->line_count;
     for (uint32_t at = 0; attempt_next(v->attempts, &at, &attempt); a++)
         *a = (struct relais_attempt){
             .epoch = attempt.epoch, .started_ms = attempt.started_ms,
             .ended_ms = attempt.ended_ms, .run = attempt.run, .attempt = attempt.attempt,
             .reason = attempt.reason, .worker = text_put_at(p, attempt.worker),
             .message = text_put_at(p, attempt.message)};
-    for (uint32_t at = 0; log_next(v->logs, &at, &log); l++)
-        *l = (struct relais_line){.line = log.line, .level = log.level, .time_ms = log.time_ms,
-                                  .text = text_put_at(p, log.text)};
+    lines_make(l, v->logs, p);
+    lines_make(l + r->line_count, v->parts, p);
 }
 
 static void head_make(struct relais_view *r, const struct view *v) {
@@ -69,7 +85,7 @@ static void head_make(struct relais_view *r, const struct view *v) {
         .keep_ms = h->keep_ms == KEEP_NONE ? RELAIS_KEEP_NONE : h->keep_ms,
         .lease_until_ms = v->lease_until_ms, .place = v->place,
         .accepted = h->flags & TASK_ACCEPTED, .payload_len = h->payload_len,
-        .result_len = h->result_len};
+        .result_len = h->result_len, .parts_total = h->parts};
 }
 
 static void body_make(struct relais_view *r, const struct view *v, struct place *p) {
@@ -102,15 +118,16 @@ static void body_make(struct relais_view *r, const struct view *v, struct place 
 }
 
 struct relais_view *view_make(const struct view *v) {
-    uint32_t attempts, logs;
+    struct relais_view counts = {.id = 0};
     size_t texts = texts_size(v) + v->result.worker.len;
-    size_t rows = rows_size(v, &attempts, &logs, &texts);
+    size_t rows = rows_size(v, &counts, &texts);
     struct relais_view *r = malloc(sizeof *r + rows + texts);
     if (!r) return NULL;
     struct place row_place = {(uint8_t *)(r + 1)}, text_place = {(uint8_t *)(r + 1) + rows};
     head_make(r, v);
-    r->attempt_count = attempts;
-    r->line_count = logs;
+    r->attempt_count = counts.attempt_count;
+    r->line_count = counts.line_count;
+    r->part_count = counts.part_count;
     rows_make(r, v, &row_place, &text_place);
     body_make(r, v, &text_place);
     return r;

@@ -14,7 +14,7 @@ import time
 
 import msgpack
 import pytest
-from conftest import end
+from conftest import RELAIS, end
 from peer import (CHECKPOINT, FILE_CREATE, FILE_SEAL, FILE_WRITE, LOG, OK, Peer)
 from spoken import (ATTEMPT, BUILD, CANCELLED, COMPLETED, FAILED, PART_COUNT, PLAYER,
                     PROGRESS_TEXT, RATE, READER, STATUS, WORKER, Jobs, Stream, diarization_error,
@@ -92,6 +92,20 @@ def test_words_come_while_the_speaker_speaks(jobs, start):
     whole(parts, result)
     assert error_rate(WORDS, result["full_text"]) < 0.5, result["full_text"]
     assert result["language"] == "en"
+
+
+def test_the_command_line_follows_the_parts(relais, jobs, start):
+    start("relais-listen", "ada")
+    stream = Stream(jobs, SPEECH)
+    follow = subprocess.Popen([RELAIS, "get", "--broker", relais.native, str(stream.job),
+                               "--parts", "--wait", "60s"], stdout=subprocess.PIPE, text=True)
+    stream.speak()
+    first = follow.stdout.readline()  # the stream has not ended
+    stream.end()
+    heard = [json.loads(line) for line in [first, *follow.stdout]]
+    assert follow.wait(10) == 0
+    follow.stdout.close()
+    assert heard == [segment for _, segment in jobs.parts(stream.job)] and len(heard) > 1
 
 
 def test_it_is_faster_than_the_speaker(jobs, start):
