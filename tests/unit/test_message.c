@@ -307,8 +307,8 @@ static void bad_items_are_told_apart(void) {
     is_int(item_code(BYTES("\x94\x06\x01\x01\x91\x93\xc4\x01q\xa1t\xc4\x01p"), 0, &m), CODE_OK,
            "binary is taken for text");
     is_int(frame_read(&f, BYTES("\x94\x05\x07\x01"), 256), CODE_BAD_FRAME, "items must be there");
-    is_int(frame_read(&f, BYTES("\x94\x32\x09\x01\x91\x90"), 256), CODE_UNKNOWN_VERB,
-           "verb 50 is not known");
+    is_int(frame_read(&f, BYTES("\x94\x7f\x09\x01\x91\x90"), 256), CODE_UNKNOWN_VERB,
+           "verb 127 is not known");
     is_int((int64_t)f.request, 9, "and the refusal can name the request");
     is_int(frame_read(&f, BYTES("\x94\x02\x01\x01\x90"), 256), CODE_BAD_FRAME,
            "a frame has at least one item");
@@ -377,7 +377,8 @@ static void rows_of_tasks_are_views(void) {
         memset(&in[i].view, 0, sizeof in[i].view);
         fields_fill(&view_layout, (uint8_t *)&in[i], 40);
         in[i].view.attempt_count = in[i].view.log_count = 0;
-        in[i].view.attempts = in[i].view.logs = (struct slice){0};
+        in[i].view.part_count = 0;
+        in[i].view.attempts = in[i].view.logs = in[i].view.parts = (struct slice){0};
         row_put(&b, &in[i]);
     }
     bool same = true;
