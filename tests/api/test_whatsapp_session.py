@@ -1,4 +1,6 @@
 """Dialect 003 as its users see it: sessions, messages, and what is told as it happens."""
+import concurrent.futures
+
 import pytest
 
 from conftest import TIME, Caller
@@ -169,6 +171,13 @@ def test_the_code_to_scan_is_shown_to_the_sessions_user(fleet, w):
     assert TIME.fullmatch(data["expiresAt"])
 
 
+def test_a_code_is_not_shown_once_a_heartbeat_found_the_session_connected(fleet, w):
+    good(w.session("s-1", "qr_ready", "qr_required", qrCode=QR))
+    good(fleet.admin.get("/api/v1/sessions/s-1/qr"))
+    good(w.beat([{"sessionId": "s-1", "status": "CONNECTED"}]))
+    refused(fleet.admin.get("/api/v1/sessions/s-1/qr"), 404, "NOT_FOUND")
+
+
 @row("GET /api/v1/sessions/{id}", error=404)
 @row("DELETE /api/v1/sessions/{id}", error=404)
 @row("POST /api/v1/sessions/{id}/connect", error=404)
@@ -259,6 +268,18 @@ def test_a_key_sends_a_message_once(fleet, w):
     assert len(w.commands(kind="send_message")) == 1
     refused(fleet.user.post(path, {**body, "message": "twice"}, headers=key), 409,
             "IDEMPOTENCY_CONFLICT")
+
+
+def test_a_key_sends_a_message_once_when_it_comes_twice_at_once(fleet, w):
+    connect(fleet, w)
+    path, key = "/api/v1/sessions/s-1/messages", {"Idempotency-Key": "k-1"}
+    body = {"to": "62811", "type": "text", "message": "once"}
+    callers = [Caller(fleet.relais.http, fleet.user.token) for _ in range(6)]
+    with concurrent.futures.ThreadPoolExecutor(len(callers)) as pool:
+        sent = [pool.submit(c.post, path, body, headers=key) for c in callers]
+        ids = {good(answer.result(), 202)["messageId"] for answer in sent}
+    assert len(ids) == 1 and len(w.commands(kind="send_message")) == 1
+    assert good(fleet.user.get(path))["total"] == 1
 
 
 @row("POST /api/v1/sessions/{id}/messages", error=409)

@@ -66,7 +66,8 @@ struct delivery_report {
 };
 
 void registration_read(json_t *body, struct registration *ret, struct field_errors *e);
-/* The same members, all optional but those that `need` names: for an admin's POST and PUT. */
+/* The same members without their defaults, for an admin: workerId and endpoint are required to
+ * create, nothing is to change. */
 void registration_change_read(json_t *body, bool create, struct registration *ret,
                               struct field_errors *e);
 /* {workerId, endpoint}; both may be absent. */

@@ -44,6 +44,8 @@ bool session_status_read(struct exchange *x, struct message *m) {
     return session_get(x, detail_write);
 }
 
+static const char no_code[] = "There is no QR code to scan";
+
 static void qr_write(struct exchange *x, const struct message *answer) {
     struct object_row row;
     struct out *o = &x->out;
@@ -51,7 +53,7 @@ static void qr_write(struct exchange *x, const struct message *answer) {
     enum code code = exchange_code(answer);
     if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
         exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR,
-                        code == CODE_NOT_FOUND ? "There is no QR code to scan" : NULL);
+                        code == CODE_NOT_FOUND ? no_code : NULL);
         return;
     }
     json_t *body = json_parse(row.body, why, sizeof why);
@@ -70,9 +72,14 @@ static void qr_write(struct exchange *x, const struct message *answer) {
     whatsapp_close(x);
 }
 
+/* A code may outlive its use: a heartbeat that finds the session connected drops none. */
 static void qr_go_on(struct exchange *x, const struct message *answer) {
     struct fleet_answer a;
     if (!fleet_answer_read(x, answer, &a)) return;
+    if (a.session.status != SESSION_QR_REQUIRED) {
+        exchange_refuse(x, CODE_NOT_FOUND, no_code);
+        return;
+    }
     struct message m = {.verb = VERB_FETCH};
     m.object = (struct object_ref){.kind = slice_text("session_qr"),
                                    .name = exchange_param(x, "id"),

@@ -15,7 +15,7 @@ static const char *const command_words[COMMAND_TYPE_COUNT] = {
     [COMMAND_REGISTER] = "register",
 };
 
-const char *command_word(uint8_t type) {
+static const char *command_word(uint8_t type) {
     return type < COMMAND_TYPE_COUNT ? command_words[type] : "";
 }
 

@@ -62,9 +62,8 @@ struct slice whatsapp_station(struct exchange *x, struct slice in_body);
 /* Members of the worker's JSON. */
 void station_show(struct out *o, const struct station_row *s);
 void session_show(struct out *o, const struct session_row *s);
-/* One object of a list of commands, and the whole list. */
+/* Member commands: the whole list. */
 void commands_show(struct out *o, struct slice rows);
-const char *command_word(uint8_t type);
 /* The fleet's answer; false after refusing what is none. */
 bool fleet_answer_read(struct exchange *x, const struct message *answer,
                        struct fleet_answer *ret);
