@@ -1,11 +1,13 @@
 #include "store/codec.h"
 #include "store/codec_fleet.h"
+#include "store/codec_object.h"
 #include "store/codec_schedule.h"
 #include "store/coding.h"
 #include <assert.h>
 
 enum { WIDE = 0x80, KIND_MASK = 0x7f, NARROW_MAX = 255 };
-enum { TASK_FIXED = 240, LANE_FIXED = 520, SCHEDULE_FIXED = 256, FIXED = 128 }; /* bytes beside the slices, at most */
+/* bytes beside the slices, at most */
+enum { TASK_FIXED = 240, LANE_FIXED = 520, SCHEDULE_FIXED = 256, FIXED = 128 };
 enum { WAS_DUE = 0x40, WAS_ORDER_IS_ID = 0x80 };
 
 /* The head's fields after its place: number of the bit that says it is there, field. */
@@ -310,68 +312,6 @@ static void dedup_get(struct reader *r, struct dedup_record *d) {
     d->time_ms = (int64_t)get_varint(r);
 }
 
-enum { OBJECT_KEYS = 1, OBJECT_OWNER = 2, OBJECT_UNTIL = 4, OBJECT_FILE = 8, OBJECT_MASK = 15 };
-
-/* What the keys of an object are made of; all there is of one that is gone. It begins with the id
- * in 8 bytes: the value of each of its names. */
-static uint8_t *object_place_put(uint8_t *p, const struct object_record *o) {
-    p = put_u64(p, o->id);
-    *p++ = o->kind;
-    uint8_t *mask = p++;
-    *mask = 0;
-    p = put_varint(p, o->brand);
-    p = put_slice(p, o->name);
-    if (o->keys.len) { *mask |= OBJECT_KEYS; p = put_slice(p, o->keys); }
-    if (o->owner.len) { *mask |= OBJECT_OWNER; p = put_slice(p, o->owner); }
-    if (o->until_ms) { *mask |= OBJECT_UNTIL; p = put_varint(p, (uint64_t)o->until_ms); }
-    if (o->file) *mask |= OBJECT_FILE;
-    return p;
-}
-
-static uint8_t object_place_get(struct reader *r, struct object_record *o) {
-    *o = (struct object_record){.id = get_u64(r)};
-    o->kind = get_u8(r);
-    uint8_t mask = get_u8(r);
-    if (mask & ~OBJECT_MASK) r->bad = true;
-    o->brand = (uint32_t)get_max(r, UINT32_MAX);
-    o->name = get_name(r);
-    if (mask & OBJECT_KEYS) o->keys = get_keys(r);
-    if (mask & OBJECT_OWNER) o->owner = get_name(r);
-    if (mask & OBJECT_UNTIL) o->until_ms = (int64_t)get_max(r, INT64_MAX);
-    return mask;
-}
-
-static uint8_t *object_put(uint8_t *p, const struct object_record *o) {
-    p = object_place_put(p, o);
-    p = put_varint(p, o->version);
-    p = put_varint(p, (uint64_t)o->created_ms);
-    p = put_near(p, (uint64_t)o->updated_ms, (uint64_t)o->created_ms);
-    if (o->file) {
-        p = put_varint(p, o->file);
-        p = put_varint(p, o->file_size);
-        p = put_slice(p, o->file_name);
-        p = put_slice(p, o->file_mime);
-        p = put_slice(p, o->file_hash);
-    }
-    return put_slice(p, o->body);
-}
-
-static void object_get(struct reader *r, struct object_record *o) {
-    uint8_t mask = object_place_get(r, o);
-    o->version = (uint32_t)get_max(r, UINT32_MAX);
-    o->created_ms = (int64_t)get_varint(r);
-    o->updated_ms = (int64_t)get_near(r, (uint64_t)o->created_ms);
-    if (mask & OBJECT_FILE) {
-        o->file = get_varint(r);
-        o->file_size = get_varint(r);
-        o->file_name = get_slice(r);
-        o->file_mime = get_slice(r);
-        o->file_hash = get_slice(r);
-        if (!o->file || (o->file_hash.len && o->file_hash.len != 32)) r->bad = true;
-    }
-    o->body = get_slice(r);
-}
-
 static uint8_t *file_put(uint8_t *p, const struct file_record *f) {
     p = put_varint(p, f->file);
     p = put_varint(p, f->task);
@@ -453,8 +393,8 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     case RECORD_WORKER_GONE: return put_varint(p, r->worker.worker);
     case RECORD_DEDUP: return dedup_put(p, &r->dedup);
     case RECORD_DEDUP_GONE: return put_slice(put_varint(p, r->dedup.brand), r->dedup.key);
-    case RECORD_OBJECT: return object_put(p, &r->object);
-    case RECORD_OBJECT_GONE: return object_place_put(p, &r->object);
+    case RECORD_OBJECT: return object_value_put(p, &r->object);
+    case RECORD_OBJECT_GONE: return object_keys_put(p, &r->object);
     case RECORD_FILE: return file_put(p, &r->file);
     case RECORD_FILE_GONE: return put_varint(p, r->file.file);
     case RECORD_STATION: return station_value_put(p, &r->station);
@@ -553,10 +493,8 @@ static void value_get(struct reader *r, struct record *out) {
         out->dedup.brand = (uint32_t)get_max(r, UINT32_MAX);
         out->dedup.key = get_name(r);
         return;
-    case RECORD_OBJECT: object_get(r, &out->object); return;
-    case RECORD_OBJECT_GONE:
-        if (object_place_get(r, &out->object) & OBJECT_FILE) r->bad = true;
-        return;
+    case RECORD_OBJECT: object_value_get(r, &out->object); return;
+    case RECORD_OBJECT_GONE: object_keys_get(r, &out->object); return;
     case RECORD_FILE: file_get(r, &out->file); return;
     case RECORD_FILE_GONE: out->file.file = get_varint(r); return;
     case RECORD_STATION: station_value_get(r, &out->station); return;

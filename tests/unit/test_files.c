@@ -312,7 +312,8 @@ static void a_second_id_is_a_file_of_its_own(void) {
     struct buffer b = {0};
     files_create(f, 901, 0);
     files_append(f, 901, 0, slice_text("twice"), 0);
-    is_int(files_link(f, 901, 902, 0, NULL, &size, copy), FILE_UNKNOWN, "an open upload is no file");
+    is_int(files_link(f, 901, 902, 0, NULL, &size, copy), FILE_UNKNOWN,
+           "an open upload is no file");
     files_seal(f, 901, 0, &size, hash);
     is_int(files_link(f, 901, 902, 0, NULL, &size, copy), FILE_OK, "a sealed upload is linked");
     ok(size == 5 && memcmp(hash, copy, 32) == 0, "with its size and hash");
