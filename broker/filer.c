@@ -200,6 +200,7 @@ static enum code upload_write(struct filer *f, const struct who *who, const stru
 
 static enum code upload_drop(struct filer *f, const struct who *who, uint64_t id) {
     struct stream_state stream;
+    streamer_changed(f->streamer); /* whoever waits for it hears that it is gone */
     if (streams_state(f->streams, id, &stream) == FILE_OK)
         return stream.brand == who->brand ? streamer_code(streams_drop(f->streams, id))
                                           : CODE_NOT_FOUND;

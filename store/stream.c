@@ -449,10 +449,13 @@ static bool is_over(const struct streams *s, const struct stream *x, int64_t now
 }
 
 static struct stream *over_find(struct streams *s, int64_t now_ms, int64_t wall_ms) {
-    for (size_t i = 0; i <= s->map.mask; i++)
-        for (struct map_node *n = s->map.buckets[i]; n; n = n->next)
-            if (is_over(s, stream_of(n), now_ms, wall_ms)) return stream_of(n);
-    return NULL;
+    struct stream *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; !found && i <= s->map.mask; i++)
+        for (struct map_node *n = s->map.buckets[i]; !found && n; n = n->next)
+            if (is_over(s, stream_of(n), now_ms, wall_ms)) found = stream_of(n);
+    pthread_mutex_unlock(&s->lock);
+    return found;
 }
 
 void streams_expire(struct streams *s, int64_t now_ms, int64_t wall_ms, files_found *changed,

@@ -330,6 +330,17 @@ def test_a_client_that_comes_back_misses_nothing_and_hears_nothing_twice(user, w
     assert numbers == list(range(1, 21))
 
 
+def test_a_browser_puts_its_token_into_the_query(user, worker, nobody):
+    job = opened(user)
+    good(STREAMING.report(worker, STREAMING.claimed(worker), "complete", SPEECH))
+    answer = nobody.get(BASE + "/events", params={"job_uuid": job, "access_token": user.token})
+    assert answer.status_code == 200 and SPOKEN in answer.content.decode()
+    refused(nobody.get(BASE + "/events", params={"job_uuid": job, "access_token": "wrong"}), 401,
+            "UNAUTHORIZED")
+    refused(nobody.get(BASE + "/result", params={"job_uuid": job, "access_token": user.token}),
+            401, "UNAUTHORIZED")
+
+
 def test_many_segments_come_in_pages(user, worker):
     job = opened(user)
     task = STREAMING.claimed(worker)
