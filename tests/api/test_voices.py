@@ -322,7 +322,7 @@ def test_speakers_are_told_apart(relais, jobs, start):
     assert error_rate(words, " ".join(segment["text"] for segment in segments)) < 0.5
 
 
-@pytest.mark.parametrize("paths", [READER, PLAYER], ids=["reader", "player"])
+@pytest.mark.parametrize("paths", [READER[:3], PLAYER], ids=["reader", "player"])
 def test_one_speaker_is_one(relais, jobs, start, paths):
     start("relais-speakers", "eva")
     sound, _ = joined(paths)
