@@ -45,7 +45,7 @@ struct slice report_id(json_t *body, const char *name, uint32_t flags, uint32_t 
     return text;
 }
 
-static bool ends_in_time(const json_t *value, int64_t *ms) {
+static bool number_time(const json_t *value, int64_t *ms) {
     static const int64_t seconds_max = 100000000000; /* the year 5138: above it, milliseconds */
     if (!json_is_number(value)) return false;
     double number = json_number_value(value);
@@ -57,7 +57,7 @@ static bool ends_in_time(const json_t *value, int64_t *ms) {
 int64_t report_time(json_t *body, const char *name, struct field_errors *e) {
     json_t *object = holder(body, name);
     int64_t ms = 0;
-    if (ends_in_time(member_find(object, name), &ms)) return ms;
+    if (number_time(member_find(object, name), &ms)) return ms;
     return member_time(object, name, NULLABLE, e);
 }
 
