@@ -291,7 +291,7 @@ static enum code bytes_read(struct filer *f, const struct file_ref *ref, bool *e
         return CODE_BUSY;
     }
     if (result != FILE_OK) return code_of(result);
-    if (ref->offset > size) return CODE_RANGE_NOT_SATISFIABLE;
+    if (stream.ended && ref->offset > size) return CODE_RANGE_NOT_SATISFIABLE;
     *end = stream.ended && ref->offset + f->bytes.len >= size;
     return CODE_OK;
 }

@@ -11,7 +11,8 @@ from peer import (ANSWER, CONFLICT, FILE_BYTES, FILE_CREATE, FILE_DROP, FILE_REA
                   TOO_LARGE, VALIDATION_ERROR, VIEW, WATCH, DONE, Peer)
 
 FILE_APPEND, FILE_END, FILE_STAT = 45, 46, 47
-PART, PARTS, PARTS_WANTED, PART_COUNT, FLAGS, GONE = 10, 41, 16, 40, 27, 14
+PART, PARTS, PARTS_WANTED, PART_COUNT, FLAGS = 10, 41, 16, 40, 27
+GONE, RANGE = 14, 28
 
 
 @pytest.fixture
@@ -58,9 +59,11 @@ def test_a_stream_grows_and_ends(files):
     assert files.code(FILE_APPEND, [file, b"x", -7]) == VALIDATION_ERROR
     assert files.code(FILE_APPEND, [file, b"x" * ((1 << 20) + 1), 3]) == TOO_LARGE
     assert read(files, file, 0) == (OK, b"one two ", False)
+    assert read(files, file, 10**6) == (OK, b"", False)
     assert state(files, FILE_END, file) == [8, 3, True]
     assert files.code(FILE_APPEND, [file, b"x", 3]) == GONE
     assert read(files, file, 4) == (OK, b"two ", True)
+    assert read(files, file, 10**6)[0] == RANGE
     assert files.code(FILE_DROP, [file]) == OK
     assert files.code(FILE_STAT, [file]) == NOT_FOUND
 
