@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import subprocess
+import time
 
 from conftest import RELAIS, Caller
 
@@ -67,6 +68,16 @@ def alive(caller):
     status = caller.get(BASE + "/tasks").status_code
     assert status in (200, 401), status
     return status == 200
+
+
+def dead(caller, within_s=2):
+    """True once the token is taken no more: a revocation reaches all threads and gateways soon."""
+    until = time.monotonic() + within_s
+    while alive(caller):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def relais_run(server, *words, **rest):

@@ -17,7 +17,7 @@ import requests
 
 from conftest import Caller, end
 from peer import ASK, DROP, FETCH, FORBIDDEN, PUT, REFUSED, Peer
-from people import (BASE, PASSWORD, Person, alive, good, name, refresh, refused, relais_ok,
+from people import (BASE, PASSWORD, Person, alive, dead, good, name, refresh, refused, relais_ok,
                     relais_run)
 
 
@@ -56,9 +56,9 @@ def test_a_token_signed_with_the_secret_is_the_yardstick(relais):
                                     {"alg": "HS512", "typ": "JWT"}, {"typ": "JWT"}, {},
                                     {"alg": ["HS256"]}, {**HEADER, "crit": ["x"]}])
 def test_another_algorithm_is_refused(relais, header):
-    assert not alive(Caller(relais.http, forged(relais, header, claims())))
+    assert dead(Caller(relais.http, forged(relais, header, claims())))
     bare = f"{part(header)}.{part(claims())}."
-    assert not alive(Caller(relais.http, bare))
+    assert dead(Caller(relais.http, bare))
 
 
 @pytest.mark.parametrize("change", [
@@ -66,12 +66,12 @@ def test_another_algorithm_is_refused(relais, header):
     {"role": None}, {"sub": ""}, {"sub": "x" * 64}, {"brands": [0]}, {"brands": "all"},
     {"iat": int(time.time()) + 3600}, {"nbf": int(time.time()) + 3600}, {"typ": "refresh"}])
 def test_wrong_claims_are_refused(relais, change):
-    assert not alive(Caller(relais.http, forged(relais, HEADER, claims(**change))))
+    assert dead(Caller(relais.http, forged(relais, HEADER, claims(**change))))
 
 
 def test_another_secret_is_refused(relais):
-    assert not alive(Caller(relais.http, forged(relais, HEADER, claims(), b"secret")))
-    assert not alive(Caller(relais.http, forged(relais, HEADER, claims(), bytes(32))))
+    assert dead(Caller(relais.http, forged(relais, HEADER, claims(), b"secret")))
+    assert dead(Caller(relais.http, forged(relais, HEADER, claims(), bytes(32))))
 
 
 def test_a_login_is_no_credential_of_another_role(person):
@@ -79,7 +79,7 @@ def test_a_login_is_no_credential_of_another_role(person):
     assert mine.get(BASE + "/worker").status_code == 403
     assert mine.get(BASE + "/tasks/pending").status_code == 403
     bearer = Caller(person.server.http, person.refresh)
-    assert not alive(bearer), "a refresh token is no access token"
+    assert dead(bearer), "a refresh token is no access token"
 
 
 # ---- refresh ----
@@ -90,8 +90,8 @@ def test_a_token_that_was_used_before_ends_the_login(person):
     assert alive(Caller(person.server.http, second["token"]))
     refused(refresh(person.server, first), 401, "UNAUTHORIZED")
     refused(refresh(person.server, second["refreshToken"]), 401, "UNAUTHORIZED")
-    assert not alive(Caller(person.server.http, second["token"])), "the thief's token is dead"
-    assert not alive(person.caller()), "and the first one's"
+    assert dead(Caller(person.server.http, second["token"])), "the thief's token is dead"
+    assert dead(person.caller()), "and the first one's"
     good(person.login())
 
 
@@ -112,7 +112,7 @@ def test_a_user_has_few_logins_at_once(relais_with):
     server = relais_with("--logins-max=3", "--logins-per-min=0")
     person = Person(server)
     others = [person.session() for _ in range(4)]
-    assert not alive(person.caller()) and not alive(others[0][0]), "the oldest have ended"
+    assert dead(person.caller()) and dead(others[0][0]), "the oldest have ended"
     assert all(alive(caller) for caller, _ in others[1:])
     refused(refresh(server, person.refresh), 401, "UNAUTHORIZED")
     good(refresh(server, others[1][1]))
@@ -209,7 +209,7 @@ def test_what_one_gateway_gives_and_takes_counts_at_the_other(relais_with):
     there = Caller(two.http, person.token)
     assert alive(there)
     good(there.post(BASE + "/logout"))
-    assert not alive(there) and not alive(person.caller())
+    assert dead(there) and dead(person.caller())
     caller, token = person.session()
     there = Caller(two.http, caller.token)
     assert alive(there)
@@ -227,7 +227,7 @@ def test_revocations_survive_a_restart(relais_with):
     good(caller.post(BASE + "/logout"))
     assert end(server.process) == 0
     again = relais_with(data=server.data)
-    assert not alive(Caller(again.http, caller.token)), "also in the first moment"
+    assert dead(Caller(again.http, caller.token)), "also in the first moment"
     assert alive(Caller(again.http, person.token))
 
 
@@ -301,7 +301,7 @@ def test_relais_user_adds_and_shows_and_ends(relais):
     caller = Caller(relais.http, data["token"])
     assert alive(caller)
     relais_ok(relais, "user", "disable", who)
-    assert not alive(caller) and user_of(relais, who)["disabled"] is True
+    assert dead(caller) and user_of(relais, who)["disabled"] is True
     relais_ok(relais, "user", "enable", who)
     good(Caller(relais.http).post(BASE + "/login", {"email": who, "password": PASSWORD}))
     relais_ok(relais, "user", "delete", who)
@@ -361,12 +361,12 @@ def test_relais_key_revokes_by_jti_and_by_user(relais, brand):
     body = token.split(".")[1]
     jti = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["jti"]
     relais_ok(relais, "key", "revoke", f"jti:{jti}")
-    assert not alive(caller)
+    assert dead(caller)
     assert f"jti:{jti}" in relais_ok(relais, "key", "list")
     other = Person(relais)
     assert alive(other.caller())
     relais_ok(relais, "key", "revoke", f"user:{other.name}")
-    assert not alive(other.caller())
+    assert dead(other.caller())
     assert alive(other.session()[0]), "a new login counts"
 
 

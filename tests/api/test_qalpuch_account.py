@@ -4,7 +4,8 @@ import itertools
 import pytest
 
 from conftest import TIME, Caller
-from people import (BASE, JWT, PASSWORD, REFRESH, Person, alive, good, name, refresh, refused,
+from people import (BASE, JWT, PASSWORD, REFRESH, Person, alive, dead, good, name, refresh,
+                    refused,
                     relais_ok)
 from rows import row
 
@@ -177,7 +178,7 @@ def test_a_logout_ends_this_login_and_no_other(person, method):
     caller, token = person.session()
     assert alive(caller)
     good(caller.call(method, BASE + "/logout"))
-    assert not alive(caller)
+    assert dead(caller)
     refused(refresh(person.server, token), 401, "UNAUTHORIZED")
     assert alive(person.caller())
     good(refresh(person.server, person.refresh))
@@ -190,7 +191,7 @@ def test_a_logout_may_end_another_login_of_the_same_user(person, relais):
     good(stranger.caller().post(BASE + "/logout", {"refreshToken": token}))
     assert alive(there), "a stranger's logout ends nothing of ours"
     good(here.post(BASE + "/logout", {"refreshToken": token}))
-    assert not alive(here) and not alive(there)
+    assert dead(here) and dead(there)
     refused(refresh(relais, token), 401, "UNAUTHORIZED")
 
 
@@ -212,7 +213,7 @@ def test_a_new_password_ends_the_other_logins(person):
     refused(person.login(), 401, "UNAUTHORIZED")
     good(person.login("another one entirely"))
     assert alive(mine), "the login that changed it stays"
-    assert not alive(there)
+    assert dead(there)
     refused(refresh(person.server, token), 401, "UNAUTHORIZED")
     good(refresh(person.server, person.refresh))
 
@@ -360,7 +361,7 @@ def test_a_change_is_checked(person, body):
 def test_new_rights_take_effect_with_the_next_token(admin, person):
     mine = person.caller()
     assert good(admin.put(f"{BASE}/users/{person.id}", json={"role": "admin"}))["role"] == "admin"
-    assert not alive(mine), "what the old token says holds no longer"
+    assert dead(mine), "what the old token says holds no longer"
     fresh = good(refresh(person.server, person.refresh))
     good(Caller(person.server.http, fresh["token"]).get(BASE + "/users"))
 
@@ -369,7 +370,7 @@ def test_an_admin_gives_brands_and_rights(admin, person, relais, brand):
     mine, path = person.caller(), f"{BASE}/users/{person.id}"
     data = good(admin.put(path, json={"brands": [1, brand], "brandAdmin": True}))
     assert data["brands"] == [1, brand] and data["brandAdmin"] is True
-    assert not alive(mine)
+    assert dead(mine)
     fresh = Caller(relais.http, good(refresh(relais, person.refresh))["token"])
     good(fresh.get(BASE + "/tasks", headers={"X-Brand-ID": str(brand)}))
     for brands in (["x"], [0], [-1], [1.5], [2 ** 32], 7, [1] * 33):
@@ -385,7 +386,7 @@ def test_an_admin_gives_brands_and_rights(admin, person, relais, brand):
 def test_a_disabled_user_is_out(admin, person):
     mine = person.caller()
     good(admin.put(f"{BASE}/users/{person.id}", json={"disabled": True}))
-    assert not alive(mine)
+    assert dead(mine)
     refused(refresh(person.server, person.refresh), 401, "UNAUTHORIZED")
     refused(person.login(), 401, "UNAUTHORIZED")
     good(admin.put(f"{BASE}/users/{person.id}", json={"disabled": False}))
@@ -396,7 +397,7 @@ def test_a_disabled_user_is_out(admin, person):
 def test_a_deleted_users_tokens_die(admin, person):
     mine = person.caller()
     good(admin.delete(f"{BASE}/users/{person.id}"))
-    assert not alive(mine)
+    assert dead(mine)
     refused(refresh(person.server, person.refresh), 401, "UNAUTHORIZED")
     refused(person.login(), 401, "UNAUTHORIZED")
     refused(admin.get(f"{BASE}/users/{person.id}"), 404, "NOT_FOUND")
@@ -407,14 +408,14 @@ def test_a_deleted_users_tokens_die(admin, person):
     relais_ok(server, "user", "add", person.name, "--password-stdin", input=PASSWORD + "\n")
     data = good(person.login(handle=person.name))
     assert data["user"]["id"] != person.id and alive(Caller(server.http, data["token"]))
-    assert not alive(mine), "the name's old tokens do not come back with it"
+    assert dead(mine), "the name's old tokens do not come back with it"
 
 
 @row("DELETE /api/v1/users/me")
 def test_a_user_may_go(person):
     mine = person.caller()
     good(mine.delete(BASE + "/users/me"))
-    assert not alive(mine)
+    assert dead(mine)
     refused(person.login(), 401, "UNAUTHORIZED")
 
 
