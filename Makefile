@@ -5,7 +5,7 @@ B := build/$(FLAVOUR)
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 JOBS ?= $(shell nproc)
-FUZZ_S ?= 15
+FUZZ_S ?= 12
 
 # tsan: clang's runtime knows C11 fences and finds more; fuzz: libFuzzer is clang's
 CC_release := gcc
@@ -28,7 +28,7 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -I. -D_GNU_SOURCE -DRELAIS_VERSION='"$(VERSION)"' -pthread -MMD -MP $(WARN) \
 	$(if $(filter clang,$(CC)),$(WARN_clang)) $(CFLAGS_$(FLAVOUR))
 LDFLAGS := -Wl,--as-needed
-LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lwslay -lcurl -lrocksdb -lsodium -ljansson -linih -pthread -lm
+LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lwslay -lcurl -lrocksdb -lzstd -lsodium -ljansson -linih -pthread -lm
 
 lib_src = $(filter-out %/main_test.c,$(wildcard $(1)))
 PROTO := $(call lib_src,proto/*.c proto/base/*.c proto/host/*.c)
@@ -188,12 +188,21 @@ suite-tap:
 	@$(if $(TAP_PROGRAMS),$(RUN) prove -j$(JOBS) --exec 'timeout 240' $(sort $(TAP_PROGRAMS)),true)
 suite-story:
 	@$(if $(and $(STORY),$(STORIES)),$(RUN) prove --exec 'timeout 120 $(STORY)' $(sort $(STORIES)),true)
-# one process a file, as many as there are cores, each one's output in one piece
+# one process a file, each one's output in one piece; they wait more than they compute
+API_JOBS = $(shell echo $$(($(JOBS) * 2)))
 PYTEST = timeout $(1) $(PYTHON) -B -m pytest -q -p no:cacheprovider
-PYTEST_EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(JOBS) -n 1 sh -c \
+PYTEST_EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c \
 	'said=$$($(call PYTEST,$(1)) "$$0" 2>&1); code=$$?; echo "$$0"; echo "$$said"; exit $$code'
+# the longest first, so that none runs alone at the end; threads that meet are in a few of them,
+# and ThreadSanitizer takes ten times as long
+API_LONG := voices heads account speech_streaming qalpuch_account whatsapp_session socket
+API_TSAN := account beat fleet http megahub megahub_worker objects python_worker qalpuch_work \
+	socket speech speech_streaming speech_socket whatsapp_push whatsapp_session
+API_FIRST := $(wildcard $(API_LONG:%=tests/api/test_%.py))
+API_SUITES = $(if $(filter tsan,$(FLAVOUR)),$(wildcard $(API_TSAN:%=tests/api/test_%.py)),$\
+	$(API_FIRST) $(filter-out $(API_FIRST),$(HAS_API)))
 suite-api:
-	@$(if $(HAS_API),$(call PYTEST_EACH,280,$(HAS_API)),true)
+	@$(if $(HAS_API),$(call PYTEST_EACH,400,$(API_SUITES)),true)
 suite-crash:
 	@$(if $(HAS_CRASH),$(RUN) $(call PYTEST,280) $(HAS_CRASH),true)
 
@@ -212,8 +221,10 @@ tsan: deps-test deps-proof ## the same suites under ThreadSanitizer
 	$(SUB) FLAVOUR=tsan test-programs
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=tsan suites
 
-.PHONY: check tidy floors pure tables
-check: all tidy floors pure tables ## style, floors, purity, tables against documents, warnings
+.PHONY: check tidy floors pure tables rows
+check: all tidy floors pure tables rows ## style, floors, purity, documents, rows and their tests, warnings
+rows:
+	@scripts/rows --check
 tidy:
 	@scripts/tidy
 floors:
@@ -248,13 +259,13 @@ fuzz-short: deps-proof ## every fuzzer for FUZZ_S seconds over its committed cor
 	@if [ -z "$(FUZZERS)" ]; then echo 'fuzz-short: skipped, there are no tests/fuzz/fuzz_*.c'; \
 	elif ! command -v clang > /dev/null; then echo 'fuzz-short: skipped, clang is missing'; \
 	else $(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=fuzz fuzzers && \
-	for f in $(FUZZERS); do name=$${f##*/fuzz_}; seeds=tests/fuzz/corpus/$$name; \
+	printf '%s\n' $(FUZZERS) | xargs -P $(JOBS) -n 1 sh -c '\
+	    name=$${0##*/fuzz_}; seeds=tests/fuzz/corpus/$$name; \
 	    mkdir -p build/fuzz/corpus/$$name; [ -d $$seeds ] || seeds=; \
 	    dict=tests/fuzz/$$name.dict; [ -f $$dict ] && dict=-dict=$$dict || dict=; \
-	    ASAN_OPTIONS=allocator_may_return_null=1 $$f $$dict -max_total_time=$(FUZZ_S) -timeout=5 \
+	    ASAN_OPTIONS=allocator_may_return_null=1 $$0 $$dict -max_total_time=$(FUZZ_S) -timeout=5 \
 	        -rss_limit_mb=2048 -verbosity=0 -print_final_stats=0 -artifact_prefix=build/fuzz/ \
-	        build/fuzz/corpus/$$name $$seeds && echo "ok - fuzz $$name for $(FUZZ_S) s" || exit 1; \
-	done; fi
+	        build/fuzz/corpus/$$name $$seeds && echo "ok - fuzz $$name for $(FUZZ_S) s"'; fi
 
 .PHONY: ci
 ci: ## check, install-check, asan, tsan, sim, chaos, fuzz-short; goes on after a failure and names what failed
