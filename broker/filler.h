@@ -6,6 +6,7 @@
  *   rows_object.c objects
  *   rows_schedule.c schedules
  *   rows_session.c  sessions of dialect 003
+ *   rows_tally.c  sums over tallies
  *   rows_queue.c  queues: their settings and the sums of their lanes */
 #ifndef RELAIS_BROKER_FILLER_H
 #define RELAIS_BROKER_FILLER_H
@@ -94,6 +95,10 @@ void sorter_take_row(struct sorter *s, uint64_t id, field_find *find, void *row,
                      struct slice bytes);
 /* Writes the page; true when rows come after it. */
 bool sorter_put(struct sorter *s);
+
+/* ---- rows_tally.c ---- */
+
+void tallies_fill(struct filler *f);
 
 /* ---- rows_queue.c ---- */
 

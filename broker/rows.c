@@ -26,7 +26,8 @@ static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
         {"checkpoints", WALK_CHECKPOINTS, RECORD_CHECKPOINT},
         {"attempts", WALK_ATTEMPTS, RECORD_ATTEMPT}, {"log", WALK_LOG, RECORD_LOG},
         {"sessions", WALK_SESSIONS, RECORD_SESSION},
-        {"schedules", WALK_SCHEDULES, RECORD_SCHEDULE}};
+        {"schedules", WALK_SCHEDULES, RECORD_SCHEDULE},
+        {"tallies", WALK_TALLIES, RECORD_TALLY}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (!slice_equal(name, slice_text(kinds[i].name))) continue;
         *walk = kinds[i].walk;
@@ -102,18 +103,25 @@ static void note_put(struct buffer *b, const struct record *r) {
     }
 }
 
+static void priorities_put(struct buffer *b, const uint64_t count[STATUS_COUNT][PRIORITY_COUNT]) {
+    encode_array(b, STATUS_COUNT * PRIORITY_COUNT);
+    for (int s = 0; s < STATUS_COUNT; s++)
+        for (int p = 0; p < PRIORITY_COUNT; p++) encode_uint(b, count[s][p]);
+}
+
 static void row_write(struct filler *f, const struct record *r) {
     struct buffer *b = &f->page->rows;
     switch ((int)r->kind) {
     case RECORD_TASK: task_put(f, &r->task); break;
     case RECORD_LANE:
-        encode_array(b, 6);
+        encode_array(b, 7);
         encode_uint(b, r->lane.lane);
         encode_uint(b, r->lane.brand);
         encode_text(b, r->lane.queue);
         encode_text(b, r->lane.type);
         encode_text(b, r->lane.labels);
         statuses_put(b, r->lane.count);
+        priorities_put(b, r->lane.count);
         break;
     case RECORD_WORKER:
         encode_array(b, 5);
@@ -228,6 +236,10 @@ static void filler_run(struct filler *f) {
     page->code = question_walk(f->q, page->role, &walk);
     if (page->code != CODE_OK) return;
     page->code = CODE_UNAVAILABLE;
+    if (walk.kind == WALK_TALLIES) {
+        tallies_fill(f);
+        return;
+    }
     if (!names_read(f)) return;
     const bool tasks = walk.kind == WALK_TASKS || walk.kind == WALK_STATUS;
     if (f->q->count && tasks) page->total_exact = task_counters(f, &page->total);

@@ -4,12 +4,14 @@
  *   tasks        the array of a VIEW without body, result, attempts and log
  *   queues       [brand, queue, paused, running_max, rate_per_min, weight, keep_ms or nil,
  *                [tasks by status, 9 numbers]]
- *   lanes        [lane, brand, queue, type, labels, [tasks by status, 9 numbers]]
+ *   lanes        [lane, brand, queue, type, labels, [tasks by status, 9 numbers],
+ *                [by status and priority, 36 numbers]]
  *   workers      [worker, brand, name, boot, http]
  *   objects      see proto/object.h
  *   checkpoints  [seq, epoch, time_ms, name, data]
  *   attempts     [epoch, run, attempt, reason, started_ms, ended_ms, worker, message]
  *   log          [line, level, time_ms, text]
+ *   tallies      see proto/tally.h
  *
  * Search: every word of it must begin a word of the task's type, queue, owner, extra or payload
  * (the first SEARCH_BYTES of each); letters of ASCII match in either case. */

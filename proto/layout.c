@@ -38,6 +38,10 @@ static const struct field option_fields[] = {
     O("source_mime", source_mime, TEXT),
     O("source_hash", source_hash, BIN),
     O("stream", stream, BOOL),
+    O("metrics", metrics, BIN, .set = SET_METRICS),
+    O("numbers", numbers, BIN),
+    O("numbers_before", numbers_before, BIN),
+    O("version", version, U32, .set = SET_VERSION),
 };
 static const struct layout options_layout = {
     .fields = option_fields, .count = COUNT(option_fields),
@@ -215,6 +219,7 @@ static const struct field done_keys[] = {
     M("file_name", report.file_name, TEXT),
     M("file_mime", report.file_mime, TEXT),
     M("metrics", report.metrics, BIN),
+    M("numbers", report.numbers, BIN),
     M("message", report.text, TEXT),
 };
 static const struct layout done_map = PART(done_keys, 0);
@@ -399,7 +404,8 @@ ITEM(done, report, 3, M("task", report.task, U64), M("epoch", report.epoch, U64)
      M("result", report.data, BIN), INNER("more", MAP, done_map));
 ITEM_FULL(fail, report, 4, M("task", report.task, U64), M("epoch", report.epoch, U64),
      M("reason", report.reason, U8), M("text", report.text, TEXT),
-     M("retryable", report.retryable, BOOL));
+     M("retryable", report.retryable, BOOL), M("metrics", report.metrics, BIN),
+    M("numbers", report.numbers, BIN));
 ITEM(log, report, 4, M("task", report.task, U64), M("epoch", report.epoch, U64),
      M("level", report.level, U8), M("text", report.text, TEXT), M("number", report.seq, U32));
 ITEM(claim, claim, 1, INNER("claim", MAP, claim_map));

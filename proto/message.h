@@ -64,7 +64,8 @@ struct credit { uint32_t slots, prefetch; }; /* [slots, [prefetch]] */
 /* Options of SUBMIT, RETRY and UPDATE; `set` says which were given. Map keys as named here. */
 enum option_bit {
     SET_PRIORITY = 1, SET_DUE = 2, SET_RETRIES = 4, SET_TIMEOUT = 8, SET_KEEP = 16, SET_EXTRA = 32,
-    SET_PROGRESS = 64, SET_BACKOFF = 128, SET_BRAND = 256, SET_RESUME = 512, SET_PAYLOAD = 1024
+    SET_PROGRESS = 64, SET_BACKOFF = 128, SET_BRAND = 256, SET_RESUME = 512, SET_PAYLOAD = 1024,
+    SET_VERSION = 2048, SET_METRICS = 4096
 };
 struct options {
     uint32_t set;          /* enum option_bit */
@@ -91,6 +92,10 @@ struct options {
     struct slice source_name, source_mime; /* "source_name" "source_mime" */
     struct slice source_hash; /* "source_hash", 32 bytes */
     bool stream;           /* "stream": the source is a file that may still grow */
+    struct slice metrics;  /* "metrics" (UPDATE of a completed or failed task): replaces them */
+    struct slice numbers, numbers_before; /* "numbers" "numbers_before": lists of measure.h, of
+                                           * those metrics and of the ones they replace */
+    uint32_t version;      /* "version" (UPDATE): the task's, else CONFLICT */
 };
 
 /* [queue, type, payload, [options]] */
@@ -250,8 +255,8 @@ struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]] */
  * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
  * CHECKPOINT [task, epoch, seq or 0 = next, name, data]
  * DONE [task, epoch, result, [map: file, file_size, file_hash, file_name, file_mime, metrics,
- *       message]]
- * FAIL [task, epoch, reason, text, [retryable = true]]: reason is an enum reason (FAILED,
+ *       message, numbers]]
+ * FAIL [task, epoch, reason, text, [retryable = true, metrics, numbers]]: reason is an enum reason (FAILED,
  *       PERMANENT, CRASHED, TIMEOUT)
  * RELEASE [task, epoch]          STOPPED [task, epoch]
  * LOG [task, epoch, level, text, [number]]: with level LOG_PART a part of the result, durable when
@@ -264,6 +269,7 @@ struct report {
     uint8_t reason, level;
     bool retryable;
     struct slice text, name, data /* result or checkpoint */, metrics;
+    struct slice numbers; /* of the metrics, as measure.h has them: so that they are summed */
     uint64_t file, file_size;
     struct slice file_hash, file_name, file_mime;
 };

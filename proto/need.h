@@ -22,14 +22,15 @@ enum need_kind {
                          or paused */
     NEED_SWEEP = 8,  /* object 0: from id (>), count: heads of ended tasks in order of id, for
                         retention; object 1: dedup records after (brand, key), count; object 2:
-                        objects that end from due_ms (>=) on but not after `order`, count */
+                        objects that end from due_ms (>=) on but not after `order`, count;
+                        object 3: tallies behind (brand, lane = span, seq = slot, id), count */
     NEED_FILE = 9,   /* id: the file record */
     NEED_ZONE = 10   /* key: the bytes of that time zone's file, as the body of an object record;
                         the shell's, not the store's */
 };
 
 enum sweep { SWEEP_TASKS = 0, SWEEP_DEDUPS = 1, SWEEP_OBJECTS = 2,
-             SWEEP_KINDS = 3 }; /* need.object */
+             SWEEP_TALLIES = 3, SWEEP_KINDS = 4 }; /* need.object */
 
 struct need {
     enum need_kind kind;

@@ -105,6 +105,7 @@ struct task_result {
     struct slice result;  /* opaque */
     struct slice message; /* the error, or the last word of the worker */
     struct slice metrics; /* opaque */
+    struct slice numbers; /* of the metrics, as measure.h has them; not kept */
     struct slice worker;  /* name */
 };
 
@@ -273,6 +274,22 @@ struct schedule_record { /* what is submitted again and again, and when */
     struct slice body;     /* the client's own, opaque */
 };
 
+enum tally_span { /* what a tally counts */
+    TALLY_TYPE = 1,   /* a UTC day's tasks of one type and priority */
+    TALLY_WORKER = 2, /* a UTC day's tasks that one worker ended */
+    TALLY_HOUR = 3,   /* the same of one hour */
+    TALLY_SPANS = 4
+};
+struct tally_record { /* how many tasks, and what they took; rows of the same place add up */
+    uint64_t id;
+    uint32_t brand;
+    uint32_t slot;  /* days or hours since 1970 */
+    uint8_t span;   /* enum tally_span */
+    uint8_t priority; /* TYPE */
+    struct slice name; /* task type, or worker; may be empty */
+    struct slice sums; /* proto/tally.h */
+};
+
 struct meta_record {
     uint64_t sequence;    /* every number below is used up: reserved in blocks of 2^20 */
     uint64_t incarnation; /* of the broker process that wrote it */
@@ -310,7 +327,9 @@ enum record_kind {
     RECORD_COMMAND_GONE = 27,
     RECORD_SCHEDULE = 28,
     RECORD_SCHEDULE_GONE = 29,
-    RECORD_COUNT = 30
+    RECORD_TALLY = 30,
+    RECORD_TALLY_GONE = 31,
+    RECORD_COUNT = 32
 };
 
 struct was { /* what the newest earlier RECORD_TASK of the id said: locates its index entries */
@@ -341,6 +360,7 @@ struct record {
         struct station_record station; /* RECORD_STATION_GONE: brand and name are set */
         struct session_record session; /* RECORD_SESSION_GONE: brand and name are set */
         struct command_record command; /* RECORD_COMMAND_GONE: id is set */
+        struct tally_record tally; /* RECORD_TALLY_GONE: brand, span, slot and id are set */
     };
 };
 #endif

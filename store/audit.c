@@ -302,7 +302,7 @@ uint64_t store_audit(struct store *s, store_report *report, void *context) {
     audit_objects(&a);
     static const enum key_kind plains[] = {KEY_META, KEY_LANE, KEY_QUEUE, KEY_WORKER,
                                            KEY_DEDUP, KEY_OBJECT, KEY_FILE, KEY_STATION,
-                                           KEY_SESSION, KEY_COMMAND, KEY_SCHEDULE};
+                                           KEY_SESSION, KEY_COMMAND, KEY_SCHEDULE, KEY_TALLY};
     for (size_t i = 0; i < sizeof plains / sizeof *plains; i++) each(&a, plains[i], look_plain);
     store_view_close(&a.view);
     buffer_free(&a.value);

@@ -338,6 +338,28 @@ static void file_get(struct reader *r, struct file_record *f) {
     f->mime = get_slice(r);
 }
 
+static uint8_t *tally_put(uint8_t *p, const struct record *r) {
+    const struct tally_record *t = &r->tally;
+    p = put_varint(put_varint(put_varint(p, t->brand), t->slot), t->id);
+    *p++ = t->span;
+    if (r->kind == RECORD_TALLY_GONE) return p;
+    *p++ = t->priority;
+    return put_slice(put_slice(p, t->name), t->sums);
+}
+
+static void tally_get(struct reader *r, struct record *out) {
+    struct tally_record *t = &out->tally;
+    t->brand = (uint32_t)get_max(r, UINT32_MAX);
+    t->slot = (uint32_t)get_max(r, UINT32_MAX);
+    t->id = get_varint(r);
+    t->span = get_u8(r);
+    if (t->span == 0 || t->span >= TALLY_SPANS) r->bad = true;
+    if (out->kind == RECORD_TALLY_GONE) return;
+    t->priority = get_u8(r);
+    t->name = get_slice(r);
+    t->sums = get_slice(r);
+}
+
 /* Bytes that the record's slices take. */
 static size_t slices_len(const struct record *r) {
     switch (r->kind) {
@@ -364,9 +386,10 @@ static size_t slices_len(const struct record *r) {
     case RECORD_SESSION: case RECORD_SESSION_GONE: return session_slices_len(&r->session);
     case RECORD_COMMAND: case RECORD_COMMAND_GONE: return command_slices_len(&r->command);
     case RECORD_SCHEDULE: return schedule_slices_len(&r->schedule);
+    case RECORD_TALLY: return (size_t)r->tally.name.len + r->tally.sums.len;
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
     case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE: case RECORD_SCHEDULE_GONE:
-    case RECORD_COUNT: break;
+    case RECORD_TALLY_GONE: case RECORD_COUNT: break;
     }
     return 0;
 }
@@ -405,6 +428,7 @@ static uint8_t *payload_put(uint8_t *p, const struct record *r) {
     case RECORD_COMMAND_GONE: return put_varint(p, r->command.id);
     case RECORD_SCHEDULE: return schedule_value_put(p, &r->schedule);
     case RECORD_SCHEDULE_GONE: return put_varint(p, r->schedule.id);
+    case RECORD_TALLY: case RECORD_TALLY_GONE: return tally_put(p, r);
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     assert(!"a record of no kind");
@@ -511,6 +535,7 @@ static void value_get(struct reader *r, struct record *out) {
     case RECORD_COMMAND_GONE: out->command.id = get_varint(r); return;
     case RECORD_SCHEDULE: schedule_value_get(r, &out->schedule); return;
     case RECORD_SCHEDULE_GONE: out->schedule.id = get_varint(r); return;
+    case RECORD_TALLY: case RECORD_TALLY_GONE: tally_get(r, out); return;
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     r->bad = true;

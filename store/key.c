@@ -56,6 +56,14 @@ void key_laned(struct key *k, uint32_t lane, uint8_t priority, uint64_t order) {
     key_u64(k, order);
 }
 
+void key_tally(struct key *k, const struct tally_record *t) {
+    key_begin(k, KEY_TALLY);
+    key_u32(k, t->brand);
+    key_u8(k, t->span);
+    key_u32(k, t->slot);
+    key_u64(k, t->id);
+}
+
 void key_due(struct key *k, int64_t due_ms, uint64_t id) {
     key_begin(k, KEY_DUE);
     key_u64(k, (uint64_t)due_ms ^ 1ull << 63);
@@ -172,6 +180,7 @@ bool key_of_record(struct key *k, const struct record *r) {
     case RECORD_SCHEDULE: case RECORD_SCHEDULE_GONE:
         key_id(k, KEY_SCHEDULE, r->schedule.id);
         return true;
+    case RECORD_TALLY: case RECORD_TALLY_GONE: key_tally(k, &r->tally); return true;
     case RECORD_NONE: case RECORD_COUNT: break;
     }
     return false;
@@ -194,7 +203,7 @@ bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, str
         key_status(k, t->status, t->brand, type, t->id);
         return true;
     case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
-    case KEY_STATION: case KEY_SESSION: case KEY_COMMAND: case KEY_SCHEDULE:
+    case KEY_STATION: case KEY_SESSION: case KEY_COMMAND: case KEY_SCHEDULE: case KEY_TALLY:
     case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE:
     case KEY_NAME: case KEY_OWNED: case KEY_EXPIRY: break;
     }
@@ -219,6 +228,7 @@ enum record_kind key_value_kind(struct slice key) {
     case KEY_SESSION: return RECORD_SESSION;
     case KEY_COMMAND: return RECORD_COMMAND;
     case KEY_SCHEDULE: return RECORD_SCHEDULE;
+    case KEY_TALLY: return RECORD_TALLY;
     case KEY_REACHED: case KEY_DUE: case KEY_CREATED: case KEY_NAME: case KEY_OWNED:
     case KEY_EXPIRY: break;
     }

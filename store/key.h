@@ -22,6 +22,8 @@ void key_id(struct key *k, enum key_kind kind, uint64_t id);        /* HEAD BODY
 void key_number(struct key *k, enum key_kind kind, uint32_t number); /* LANE WORKER */
 void key_sub(struct key *k, uint64_t id, enum record_kind kind, uint64_t number);
 void key_laned(struct key *k, uint32_t lane, uint8_t priority, uint64_t order);
+/* A tally's own; id 0: before all of its place. */
+void key_tally(struct key *k, const struct tally_record *t);
 void key_due(struct key *k, int64_t due_ms, uint64_t id);
 void key_created(struct key *k, uint32_t brand, uint64_t id);
 void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type, uint64_t id);

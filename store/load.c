@@ -369,6 +369,19 @@ static bool load_dedup(struct load *l) {
     return give_key(l, &key);
 }
 
+/* Tallies behind a place, whatever their age. */
+static bool load_tallies(struct load *l) {
+    const struct need *n = l->need;
+    const struct tally_record place = {.brand = n->brand, .span = (uint8_t)n->lane,
+                                       .slot = n->seq, .id = n->id + 1};
+    struct range range;
+    struct key prefix;
+    key_begin(&prefix, KEY_TALLY);
+    range_prefix(&range, &prefix);
+    key_tally(&range.from, &place);
+    return give_range(l, &range, false, n->count);
+}
+
 static bool load_file(struct load *l) {
     struct key key;
     key_id(&key, KEY_FILE, l->need->id);
@@ -426,9 +439,10 @@ static bool load(struct load *l) {
     case NEED_ZONE: return load_zone(l);
     case NEED_RESTORE: return load_restore(l);
     case NEED_SWEEP:
-        return l->need->object == SWEEP_OBJECTS ? load_ended(l)
-               : l->need->object                ? load_dedups(l)
-                                                : load_sweep(l);
+        return l->need->object == SWEEP_OBJECTS   ? load_ended(l)
+               : l->need->object == SWEEP_TALLIES ? load_tallies(l)
+               : l->need->object                  ? load_dedups(l)
+                                                  : load_sweep(l);
     case NEED_NONE: break;
     }
     return true;

@@ -373,6 +373,7 @@ static bool apply_task(struct pending *p, struct group_bytes *g, const struct re
     case RECORD_OBJECT_GONE: case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_STATION:
     case RECORD_STATION_GONE: case RECORD_SESSION: case RECORD_SESSION_GONE: case RECORD_COMMAND:
     case RECORD_COMMAND_GONE: case RECORD_SCHEDULE: case RECORD_SCHEDULE_GONE:
+    case RECORD_TALLY: case RECORD_TALLY_GONE:
     case RECORD_COUNT: break;
     }
     return false;
@@ -414,7 +415,8 @@ static bool apply_plain(struct pending *p, struct group_bytes *g, const struct r
     bool gone = o->kind == RECORD_WORKER_GONE || o->kind == RECORD_DEDUP_GONE ||
                 o->kind == RECORD_OBJECT_GONE || o->kind == RECORD_FILE_GONE ||
                 o->kind == RECORD_STATION_GONE || o->kind == RECORD_SESSION_GONE ||
-                o->kind == RECORD_COMMAND_GONE || o->kind == RECORD_SCHEDULE_GONE;
+                o->kind == RECORD_COMMAND_GONE || o->kind == RECORD_SCHEDULE_GONE ||
+                o->kind == RECORD_TALLY_GONE;
     bool object = o->kind == RECORD_OBJECT || o->kind == RECORD_OBJECT_GONE;
     if (object && !apply_object(p, g, &r.object, o->value, gone)) return false;
     return plain_set(p, g, &key, o->value, gone);

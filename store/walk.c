@@ -70,6 +70,12 @@ static void prefix_of(const struct walk *w, struct key *k) {
         if (w->brand) key_u32(k, w->brand);
         return;
     case WALK_SCHEDULES: key_begin(k, KEY_SCHEDULE); return;
+    case WALK_TALLIES:
+        key_begin(k, KEY_TALLY);
+        if (!w->brand) return; /* all: they are told apart when they are read */
+        key_u32(k, w->brand);
+        key_u8(k, w->object);
+        return;
     }
     assert(!"a walk of no kind");
 }
@@ -81,6 +87,13 @@ static bool ids_ascend(const struct walk *w) {
 }
 
 static void bound_ids(const struct walk *w, const struct key *prefix, struct range *r) {
+    if (w->kind == WALK_TALLIES && w->brand) { /* their slots: inclusive */
+        r->to = *prefix;
+        key_u32(&r->from, (uint32_t)w->from_id);
+        key_u32(&r->to, (uint32_t)w->to_id);
+        key_u64(&r->to, UINT64_MAX);
+        return;
+    }
     if (!ids_ascend(w)) return;
     if (w->from_id) key_u64(&r->from, w->from_id);
     if (w->to_id && w->to_id != UINT64_MAX) {
@@ -257,6 +270,9 @@ static bool passes(const struct walk *w, const struct record *r) {
     case WALK_FILES: return !w->brand || r->file.brand == w->brand;
     case WALK_SCHEDULES: return !w->brand || r->schedule.brand == w->brand;
     case WALK_OBJECTS: return r->object.kind == w->object;
+    case WALK_TALLIES:
+        return r->tally.span == w->object && r->tally.slot >= w->from_id &&
+               r->tally.slot <= w->to_id;
     case WALK_STATUS: case WALK_TASKS:
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
     case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:

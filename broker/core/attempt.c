@@ -3,6 +3,7 @@
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
 #include "broker/core/lease.h"
+#include "broker/core/tally.h"
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 
@@ -75,16 +76,17 @@ static void task_again(struct core *c, struct task *t, bool handed_back) {
 }
 
 static void task_fail(struct core *c, struct task *t, struct lease *l, enum reason reason,
-                      struct slice text, bool answered) {
+                      struct slice text, bool answered, const struct report *r) {
     struct task_result result = {.message = note_keep(c, text),
                                  .worker = note_keep(c, l->worker->record.name)};
+    if (r) result.metrics = r->metrics, result.numbers = r->numbers;
     if (answered) lease_end(c, l);
     else lease_stop(c, l, reason);
     task_settle(c, t, MOVE_FAIL, reason, &result);
 }
 
-void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
-                 bool retryable) {
+static void end(struct core *c, struct lease *l, enum reason reason, struct slice text,
+                bool retryable, const struct report *r) {
     struct task *t = l->task;
     bool answered = reason == REASON_FAILED || reason == REASON_PERMANENT ||
                     reason == REASON_RELEASED;
@@ -106,17 +108,26 @@ void attempt_end(struct core *c, struct lease *l, enum reason reason, struct sli
         t->head.attempt == UINT16_MAX || /* started and handed back, again and again */
         ((reason == REASON_FAILED || reason == REASON_TIMEOUT) &&
          (!retryable || t->head.failures > t->head.max_retries))) {
-        task_fail(c, t, l, reason, text, told);
+        task_fail(c, t, l, reason, text, told, r);
         return;
     }
     if (reason == REASON_CRASHED && t->head.crashes >= c->limits.crashes_max) {
-        task_fail(c, t, l, REASON_POISON, text, true);
+        task_fail(c, t, l, REASON_POISON, text, true, r);
         return;
     }
     if (told) lease_end(c, l);
     else lease_stop(c, l, reason);
     if (reason == REASON_FAILED || reason == REASON_TIMEOUT) task_again(c, t, answered);
     else task_back(c, t, answered);
+}
+
+void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
+                 bool retryable) {
+    end(c, l, reason, text, retryable, NULL);
+}
+
+void attempt_fail(struct core *c, struct lease *l, enum reason reason, const struct report *r) {
+    end(c, l, reason, r->text, r->retryable, r);
 }
 
 void task_settle(struct core *c, struct task *t, enum move move, enum reason reason,
@@ -130,6 +141,7 @@ void task_settle(struct core *c, struct task *t, enum move move, enum reason rea
     if (end == STATUS_COMPLETED) c->stats.completed++;
     else if (end == STATUS_FAILED) c->stats.failed++;
     else c->stats.cancelled++;
+    tally_settled(c, t, result->worker, result->numbers);
     t->head.result_len = result->result.len;
     t->head.result_file = result->result_file;
     bool kept = task_kept(t, end);

@@ -9,6 +9,7 @@
 #include "broker/core/lane.h"
 #include "broker/core/lease.h"
 #include "broker/core/park.h"
+#include "broker/core/tally.h"
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
@@ -97,14 +98,21 @@ static const struct task_body *body_of(const struct core *c, const struct event 
 static enum code update_check(const struct core *c, const struct task *t,
                               const struct options *o) {
     const bool waits = t->head.status == STATUS_QUEUED || t->head.status == STATUS_SCHEDULED;
-    const unsigned known = SET_PRIORITY | SET_DUE | SET_EXTRA | SET_PAYLOAD;
+    const unsigned known = SET_PRIORITY | SET_DUE | SET_EXTRA | SET_PAYLOAD | SET_METRICS |
+                           SET_VERSION;
+    const bool measured = t->head.status == STATUS_COMPLETED || t->head.status == STATUS_FAILED;
     if (o->set & ~known || !due_good(o)) return CODE_VALIDATION_ERROR;
+    if (!measure_good(o->numbers) || !measure_good(o->numbers_before))
+        return CODE_VALIDATION_ERROR;
+    if (o->metrics.len > c->limits.extra_max) return CODE_PAYLOAD_TOO_LARGE;
+    if (o->set & SET_METRICS && !measured) return CODE_INVALID_STATE;
+    if (o->set & SET_VERSION && o->version != t->head.version) return CODE_CONFLICT;
     if (o->set & SET_PRIORITY && o->priority >= PRIORITY_COUNT) return CODE_VALIDATION_ERROR;
     if (o->extra.len > c->limits.extra_max || o->payload.len > c->limits.payload_max)
         return CODE_PAYLOAD_TOO_LARGE;
-    if (o->set & (SET_EXTRA | SET_PAYLOAD) && c->disk_full) return CODE_STORAGE_FULL;
+    if (o->set & (SET_EXTRA | SET_PAYLOAD | SET_METRICS) && c->disk_full) return CODE_STORAGE_FULL;
     if (status_ended((enum status)t->head.status))
-        return o->set & ~(unsigned)SET_EXTRA ? CODE_ALREADY_SETTLED : CODE_OK;
+        return o->set & ~(unsigned)(SET_EXTRA | SET_METRICS | SET_VERSION) ? CODE_ALREADY_SETTLED : CODE_OK;
     return o->set & (SET_DUE | SET_PAYLOAD) && !waits ? CODE_INVALID_STATE : CODE_OK;
 }
 
@@ -123,6 +131,30 @@ static void body_amend(struct core *c, struct task *t, const struct task_body *b
     task_change(c, t, CHANGE_BODY);
 }
 
+/* The result with other metrics in it. False when it had to be asked for. */
+static bool client_measure(struct core *c, const struct event *e, struct task *t) {
+    const struct options *o = &e->message->ref.options;
+    const struct event *l = c->handling == e ? c->loaded : NULL;
+    const bool read = l && l->need.kind == NEED_TASK && l->need.id == t->head.id;
+    struct task_result result = {.id = t->head.id};
+    if (t->result) result = t->result->result;
+    if (!t->result && !read) {
+        struct need need = {.kind = NEED_TASK, .id = t->head.id};
+        park(c, e, &need);
+        return false;
+    }
+    for (uint32_t i = 0; !t->result && i < l->record_count; i++)
+        if (l->records[i].kind == RECORD_RESULT) result = l->records[i].result;
+    result.metrics = o->metrics;
+    struct slice *texts[] = {&result.result, &result.message, &result.metrics, &result.worker};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = note_keep(c, *texts[i]); /* the old one goes while the new one is made */
+    task_set_result(t, &result);
+    task_change(c, t, CHANGE_HEAD | CHANGE_RESULT);
+    tally_amended(c, t, result.worker, o->numbers_before, o->numbers);
+    return true;
+}
+
 static void client_update(struct core *c, const struct event *e, struct task *t) {
     const struct options *o = &e->message->ref.options;
     const enum code code = update_check(c, t, o);
@@ -139,6 +171,7 @@ static void client_update(struct core *c, const struct event *e, struct task *t)
         }
         body_amend(c, t, body, o);
     }
+    if (o->set & SET_METRICS && !client_measure(c, e, t)) return;
     if (o->set & SET_PRIORITY) task_prioritise(c, t, o->priority);
     if (o->set & SET_DUE) {
         const enum code moved = task_move(c, t, MOVE_DELAY);

@@ -23,6 +23,7 @@
 #include "broker/core/step.h"
 #include "broker/core/submit.h"
 #include "broker/core/sweep.h"
+#include "broker/core/tally.h"
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 #include "broker/core/worker.h"
@@ -45,7 +46,7 @@ void core_limits_default(struct core_limits *limits) {
         .quiet_ms = 15000, .stop_repeat_ms = 2000, .freeze_ms_max = 60000, .backoff_ms = 1000,
         .backoff_ms_max = 300000, .dedup_ms = DAY_MS, .aging_ms = 60000, .crashes_max = 2,
         .retries = 3, .keep_ms = KEEP_FAILED, .failed_keep_ms = (int64_t)7 * DAY_MS,
-        .schedules_max = 100000, .schedule_bytes_max = 64 << 20,
+        .tally_rows_max = 65536, .tally_days_max = 90, .schedules_max = 100000, .schedule_bytes_max = 64 << 20,
         .stations_max = 10000, .sessions_max = 200000, .station_dead_ms = 120000,
         .recovery_ms = 3000, .commands_max = 1000, .command_bytes_max = 64u << 20,
         .command_repeat_ms = 20000, .command_deliveries_max = 5, .command_ttl_ms = DAY_MS};
@@ -64,12 +65,13 @@ struct core *core_new(const struct core_limits *limits, uint64_t incarnation) {
     struct node *lists[] = {&c->dirty, &c->limbo, &c->released, &c->touched, &c->dirty_lanes,
                             &c->dirty_queues, &c->wanted, &c->crews_pending, &c->claims_given,
                             &c->objects_held, &c->objects_dirty, &c->events, &c->fed,
-                            &c->dirty_schedules};
+                            &c->dirty_schedules, &c->dirty_tallies};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     struct map *maps[] = {&c->lane_keys, &c->queue_keys, &c->crew_keys, &c->worker_names,
                           &c->worker_numbers, &c->watches, &c->wants, &c->object_ids,
                           &c->object_names, &c->feeds, &c->schedule_ids, &c->schedule_names,
-                          &c->zones};
+                          &c->zones, &c->tallies};
+    c->tally_turn = 1;
     bool whole = map_init(&c->tasks, 4096) && fleet_init(c);
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) whole &= map_init(maps[i], 64);
     c->links = calloc(limits->links_max, sizeof *c->links);
@@ -90,6 +92,7 @@ void core_destroy(struct core **self) {
     worker_free(c);
     fleet_free(c);
     schedule_free(c);
+    tally_free(c);
     for (size_t i = 0; c->tasks.buckets && i <= c->tasks.mask; i++)
         while (c->tasks.buckets[i]) {
             struct task *t = owner_of(c->tasks.buckets[i], struct task, by_id);
@@ -106,7 +109,7 @@ void core_destroy(struct core **self) {
     struct map *maps[] = {&c->tasks, &c->lane_keys, &c->queue_keys, &c->crew_keys,
                           &c->worker_names, &c->worker_numbers, &c->watches, &c->wants,
                           &c->object_ids, &c->object_names, &c->feeds, &c->schedule_ids,
-                          &c->schedule_names, &c->zones};
+                          &c->schedule_names, &c->zones, &c->tallies};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) map_free(maps[i]);
     heap_free(&c->clock);
     heap_free(&c->due);
@@ -260,6 +263,7 @@ void core_close(struct core *c, struct effects *fx) {
     task_close(c);
     fleet_close(c);
     schedule_close(c);
+    tally_close(c);
     cache_close(c);
     c->note_count = 0;
     c->closed = true;
@@ -268,7 +272,8 @@ void core_close(struct core *c, struct effects *fx) {
 bool core_dirty(const struct core *c) {
     return c->meta_dirty || !list_empty(&c->dirty_queues) || !list_empty(&c->dirty_lanes) ||
            (!c->closed && c->note_count > 0) || !list_empty(&c->dirty) ||
-           !list_empty(&c->objects_dirty) || !list_empty(&c->dirty_schedules) || fleet_dirty(c);
+           !list_empty(&c->objects_dirty) || !list_empty(&c->dirty_schedules) ||
+           !list_empty(&c->dirty_tallies) || fleet_dirty(c);
 }
 
 bool core_ready(const struct core *c) { return c->ready; }

@@ -53,6 +53,7 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     int64_t failed_keep_ms;      /* KEEP_FAILED: failed and cancelled tasks stay so long */
     uint32_t default_timeout_ms;
     int64_t keep_ms;             /* of tasks that name none: KEEP_FAILED for native */
+    uint32_t tally_rows_max, tally_days_max; /* tally.h */
     uint32_t schedules_max;
     uint64_t schedule_bytes_max; /* of all their texts and templates */
     uint32_t stations_max, sessions_max; /* dialect 003, in all brands together */

@@ -154,13 +154,22 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
     task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
 }
 
+static bool measures_fit(struct core *c, const struct event *e) {
+    const struct report *r = &e->message->report;
+    const enum code code = r->metrics.len > c->limits.extra_max ? CODE_PAYLOAD_TOO_LARGE
+                           : !measure_good(r->numbers)          ? CODE_VALIDATION_ERROR : CODE_OK;
+    if (code != CODE_OK) refuse(c, e, code);
+    return code == CODE_OK;
+}
+
 static void report_done(struct core *c, const struct event *e, struct lease *l) {
     const struct report *r = &e->message->report;
     struct task *t = l->task;
-    if (r->data.len > c->limits.result_max || r->metrics.len > c->limits.extra_max) {
+    if (r->data.len > c->limits.result_max) {
         refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
         return;
     }
+    if (!measures_fit(c, e)) return;
     if (!name_fits(c, r->file_name) || !name_fits(c, r->file_mime)) {
         refuse(c, e, CODE_VALIDATION_ERROR);
         return;
@@ -171,7 +180,7 @@ static void report_done(struct core *c, const struct event *e, struct lease *l) 
     }
     lease_start(c, l);
     struct task_result result = {.result_file = r->file, .result = r->data, .message = r->text,
-                                 .metrics = r->metrics,
+                                 .metrics = r->metrics, .numbers = r->numbers,
                                  .worker = note_keep(c, l->worker->record.name)};
     if (r->file && task_kept(t, STATUS_COMPLETED)) {
         struct record *n = note(c, RECORD_FILE);
@@ -199,9 +208,10 @@ static void report_end(struct core *c, const struct event *e, struct lease *l) {
             refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
             return;
         }
+        if (!measures_fit(c, e)) return;
         if (reason == REASON_TIMEOUT) reason = REASON_FAILED;
         lease_start(c, l);
-        attempt_end(c, l, reason, r->text, r->retryable);
+        attempt_fail(c, l, reason, r);
     } else {
         attempt_end(c, l, REASON_RELEASED, r->text, true);
     }

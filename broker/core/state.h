@@ -21,6 +21,7 @@
 #include "proto/base/list.h"
 #include "proto/base/map.h"
 #include "proto/fleet.h"
+#include "proto/tally.h"
 #include <assert.h>
 
 enum where { WHERE_NONE, WHERE_DISK, WHERE_WINDOW, WHERE_FETCH, WHERE_DUE, WHERE_FAR,
@@ -88,6 +89,8 @@ struct lane {
     struct shelf shelves[PRIORITY_COUNT];
     uint64_t count[STATUS_COUNT][PRIORITY_COUNT];
     bool ready;           /* in its crews' rings */
+    uint32_t tally_turn;  /* the rows below are of this turn */
+    struct tally *tallies[PRIORITY_COUNT];
     uint8_t bytes[];
 };
 
@@ -366,6 +369,16 @@ struct feed_wait { /* a parked FEED */
     uint8_t bytes[];
 };
 
+struct tally { /* what is counted at one place; a row on disk */
+    struct map_node by_place;
+    struct node dirty;
+    struct tally_record record; /* name owned, behind the struct */
+    struct tally_sums sums;
+    uint8_t bytes[];
+};
+enum { TALLY_SLOTS = 256 };
+struct tally_slot { struct tally *rows[2]; uint32_t worker, brand, turn; };
+
 struct settled_slot { uint64_t id, epoch; uint8_t verb; };
 
 struct chunk { struct chunk *next; size_t used, size; uint8_t bytes[]; };
@@ -381,6 +394,12 @@ struct core {
     struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches;
     struct map wants;
     struct map object_ids, object_names, feeds;
+    struct map tallies;
+    struct node dirty_tallies;
+    struct buffer tally_bytes;
+    uint32_t tally_turn;   /* raised when rows were forgotten: pointers to them are void */
+    uint32_t tally_hour, tally_swept; /* the hour under way; the day of the newest sweep */
+    struct tally_slot tally_slots[TALLY_SLOTS];
     struct node objects_held, objects_dirty, events, fed;
     uint64_t objects, object_bytes; /* stored ones in all; held in memory */
     uint64_t closes;       /* groups closed by this core, + 1 */
@@ -412,7 +431,8 @@ struct core {
     int64_t sweep_from_ms, sweep_to_ms; /* objects: no end before the first is left; under way */
     int64_t sweep_low_ms;  /* the earliest end that was set since it was asked */
     bool dedup_renewed;    /* an expired key was taken anew since the walk's last load */
-    uint32_t sweep_brand, sweep_seen;
+    uint32_t sweep_brand, sweep_seen, sweep_slot;
+    uint8_t sweep_span;
     struct buffer sweep_key;
     struct lane **lanes;   /* by number, 1.. */
     uint32_t lane_count, lane_cap, queue_count, worker_count, worker_next, link_count, link_next,

@@ -5,6 +5,7 @@
 #include "broker/core/object.h"
 #include "broker/core/park.h"
 #include "broker/core/queue.h"
+#include "broker/core/tally.h"
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
@@ -134,6 +135,7 @@ void submit_place(struct core *c, struct task *t) {
     task_born(c, t, later ? STATUS_SCHEDULED : STATUS_QUEUED);
     task_place(c, t);
     c->stats.submitted++;
+    tally_created(c, t);
     if (!later) crew_dispatch_lane(c, t->lane);
 }
 

@@ -2,6 +2,7 @@
 #include "broker/core/effect.h"
 #include "broker/core/object.h"
 #include "broker/core/park.h"
+#include "broker/core/tally.h"
 #include "broker/core/task.h"
 
 enum { SWEEP_OBJECT_COUNT = 64 /* their bodies may be large */ };
@@ -33,6 +34,13 @@ void sweep_timer(struct core *c) {
         need.count = SWEEP_OBJECT_COUNT;
         need.due_ms = c->sweep_from_ms;
         need.order = (uint64_t)c->sweep_to_ms;
+    }
+    if (c->sweep_kind == SWEEP_TALLIES) {
+        need.count = TALLY_SWEEP_COUNT;
+        need.lane = c->sweep_span;
+        need.seq = c->sweep_slot;
+        need.id = c->sweep_id;
+        c->tally_swept = (uint32_t)(c->wall / TALLY_DAY_MS);
     }
     c->dedup_renewed = false;
     want(c, &need);
@@ -69,16 +77,20 @@ void sweep_loaded(struct core *c, const struct event *e) {
             sweep_dedup(c, &r->dedup);
         else if (r->kind == RECORD_OBJECT && c->sweep_kind == SWEEP_OBJECTS)
             c->sweep_seen += object_sweep(c, &r->object);
+        else if (r->kind == RECORD_TALLY && c->sweep_kind == SWEEP_TALLIES)
+            tally_sweep(c, &r->tally);
     }
     if (e->more) return;
     bool end = c->sweep_seen == 0; /* the walk goes on until a load shows nothing new */
+    const bool rests = end && c->sweep_kind != SWEEP_TALLIES;
     c->sweep_seen = 0;
     if (end) {
         if (c->sweep_kind == SWEEP_OBJECTS) c->sweep_from_ms = c->sweep_to_ms;
         c->sweep_kind = (uint8_t)((c->sweep_kind + 1) % SWEEP_KINDS);
+        if (c->sweep_kind == SWEEP_TALLIES && !tally_sweep_due(c)) c->sweep_kind = SWEEP_TASKS;
         c->sweep_id = 0;
-        c->sweep_brand = 0;
+        c->sweep_brand = c->sweep_slot = c->sweep_span = 0;
         buffer_clear(&c->sweep_key);
     }
-    heap_set(&c->clock, &c->sweep, c->now + (end ? SWEEP_REST_MS : SWEEP_STEP_MS));
+    heap_set(&c->clock, &c->sweep, c->now + (rests ? SWEEP_REST_MS : SWEEP_STEP_MS));
 }

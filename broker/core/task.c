@@ -267,6 +267,7 @@ void task_set_body(struct core *c, struct task *t, const struct task_body *body)
 void task_set_result(struct task *t, const struct task_result *result) {
     struct task_result copy = *result;
     copy.id = t->head.id;
+    copy.numbers = (struct slice){0};
     struct slice *parts[] = {&copy.result, &copy.message, &copy.metrics, &copy.worker};
     size_t size = sizeof(struct result) + slices_size(parts, 4);
     struct result *r = malloc(size);

@@ -137,7 +137,7 @@ c explain two
 c explain one
     [     0] c < ANSWER
              state open delivered
-             lease open held by a, epoch 2
+             lease open held by a, epoch 3
 
 == why does it not run: it waits for its time
 client c

@@ -175,6 +175,15 @@ static void any_schedule(struct schedule_record *s) {
         .payload = bytes(1000), .extra = bytes(100), .owner = bytes(60), .body = bytes(1000)};
 }
 
+static void any_tally(struct record *r) {
+    r->tally = (struct tally_record){.id = number(), .brand = (uint32_t)number(),
+        .slot = (uint32_t)number(), .span = (uint8_t)(1 + next() % (TALLY_SPANS - 1))};
+    if (r->kind == RECORD_TALLY_GONE) return;
+    r->tally.priority = (uint8_t)number();
+    r->tally.name = bytes(100);
+    r->tally.sums = bytes(1000);
+}
+
 static void any_plain(struct record *r) {
     switch ((int)r->kind) {
     case RECORD_META: r->meta = (struct meta_record){number(), number(), number()}; return;
@@ -223,6 +232,7 @@ static void any_record(struct record *r, enum record_kind kind) {
     else if (kind >= RECORD_STATION && kind <= RECORD_COMMAND_GONE) any_fleet(r);
     else if (kind == RECORD_SCHEDULE) any_schedule(&r->schedule);
     else if (kind == RECORD_SCHEDULE_GONE) r->schedule.id = number();
+    else if (kind == RECORD_TALLY || kind == RECORD_TALLY_GONE) any_tally(r);
     else any_plain(r);
     if (kind == RECORD_TASK || kind == RECORD_TASK_GONE) any_was(&r->was, r->task.id);
 }
