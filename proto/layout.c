@@ -38,6 +38,7 @@ static const struct field option_fields[] = {
     O("source_mime", source_mime, TEXT),
     O("source_hash", source_hash, BIN),
     O("stream", stream, BOOL),
+    O("hook", hook, BOOL),
     O("metrics", metrics, BIN, .set = SET_METRICS),
     O("numbers", numbers, BIN),
     O("numbers_before", numbers_before, BIN),
@@ -96,6 +97,7 @@ static const struct field queue_keys[] = {
     M("keep", queue.keep_ms, I64, .set = 16),
     M("brand", queue.brand, U32, .set = 32),
 };
+    M("hooks", queue.hooks, U8, .set = 64),
 static const struct layout queue_map = {
     .fields = queue_keys, .count = COUNT(queue_keys),
     .set_at = offsetof(struct message, queue.set), .set_bytes = 1};

@@ -92,6 +92,7 @@ struct options {
     struct slice source_name, source_mime; /* "source_name" "source_mime" */
     struct slice source_hash; /* "source_hash", 32 bytes */
     bool stream;           /* "stream": the source is a file that may still grow */
+    bool hook;             /* "hook": its end becomes a task of the queue relais.webhook */
     struct slice metrics;  /* "metrics" (UPDATE of a completed or failed task): replaces them */
     struct slice numbers, numbers_before; /* "numbers" "numbers_before": lists of measure.h, of
                                            * those metrics and of the ones they replace */
@@ -128,14 +129,15 @@ struct question {
     bool descending, count;
 };
 
-/* [queue, settings map]: paused bool, running_max, rate_per_min, weight, keep, brand.
+/* [queue, settings map]: paused bool, running_max, rate_per_min, weight, keep, brand, hooks.
  * An empty map reads them. */
 struct queue_set {
     struct slice queue;
     uint32_t brand, running_max, rate_per_min, weight;
     int64_t keep_ms;
     bool paused;
-    uint8_t set; /* 1 paused 2 running_max 4 rate 8 weight 16 keep 32 brand */
+    uint8_t hooks; /* enum hook_bit */
+    uint8_t set; /* 1 paused 2 running_max 4 rate 8 weight 16 keep 32 brand 64 hooks */
 };
 
 enum put_mode { PUT_CREATE = 0, PUT_REPLACE = 1, PUT_EITHER = 2 };

@@ -55,7 +55,8 @@ enum task_flag {
     TASK_WATCHED = 4,     /* the submitting link wants OUTCOME (memory only) */
     TASK_FILE_RESULT = 8, /* the result is result_file */
     TASK_PAUSING = 16,
-    TASK_STREAM = 32      /* the source is a recording that may still grow */
+    TASK_STREAM = 32,     /* the source is a recording that may still grow */
+    TASK_HOOKED = 64      /* its end is told to a webhook, whatever its brand subscribed to */
 };
 
 struct task_head {
@@ -159,6 +160,7 @@ struct worker_record { /* a worker incarnation that was given work */
     bool http;
     struct slice name;
     struct slice principal; /* name of the key or token it came with; may be empty */
+    uint8_t hooks;          /* enum hook_bit: events of the brand that its tasks tell */
 };
 
 struct dedup_record { /* an idempotent submit, for dedup_ms */

@@ -257,18 +257,20 @@ static void lane_get(struct reader *r, struct lane_record *l) {
 static uint8_t *queue_put(uint8_t *p, const struct queue_record *q) {
     p = put_varint(p, q->brand);
     p = put_slice(p, q->name);
-    *p++ = (uint8_t)(q->paused | q->keep_set << 1);
+    *p++ = (uint8_t)(q->paused | q->keep_set << 1 | (q->hooks != 0) << 2);
     p = put_varint(p, q->running_max);
     p = put_varint(p, q->rate_per_min);
     p = put_varint(p, q->weight);
-    return put_near(p, (uint64_t)q->keep_ms, 0);
+    p = put_near(p, (uint64_t)q->keep_ms, 0);
+    if (q->hooks) *p++ = q->hooks;
+    return p;
 }
 
 static void queue_get(struct reader *r, struct queue_record *q) {
     *q = (struct queue_record){.brand = (uint32_t)get_max(r, UINT32_MAX)};
     q->name = get_name(r);
     uint8_t flags = get_u8(r);
-    if (flags > 3) r->bad = true;
+    if (flags > 7) r->bad = true;
     q->paused = flags & 1;
     q->keep_set = flags & 2;
     q->running_max = (uint32_t)get_max(r, UINT32_MAX);
@@ -285,6 +287,7 @@ static uint8_t *worker_put(uint8_t *p, const struct worker_record *w) {
     return put_slice(put_slice(p, w->name), w->principal);
 }
 
+    if (flags & 4) q->hooks = get_u8(r);
 static void worker_get(struct reader *r, struct worker_record *w) {
     *w = (struct worker_record){.worker = (uint32_t)get_max(r, UINT32_MAX)};
     w->brand = (uint32_t)get_max(r, UINT32_MAX);

@@ -2,6 +2,7 @@
 #include "broker/core/attempt.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
+#include "broker/core/hook.h"
 #include "broker/core/lease.h"
 #include "broker/core/tally.h"
 #include "broker/core/task.h"
@@ -170,6 +171,7 @@ void task_revive(struct core *c, struct task *t) {
     if (t->head.result_file) note(c, RECORD_FILE_GONE)->file.file = t->head.result_file;
     t->head.result_file = 0;
     t->change &= (uint8_t)~CHANGE_RESULT;
+    hook_settled(c, t, result);
     if (had_result) task_change(c, t, CHANGE_RESULT_GONE);
     task_place(c, t);
     crew_dispatch_lane(c, t->lane);

@@ -1,4 +1,5 @@
 #include "broker/core/crew.h"
+#include "broker/core/hook.h"
 #include "broker/core/lane.h"
 #include "broker/core/lease.h"
 #include <stdlib.h>
@@ -69,7 +70,7 @@ bool crew_serves(const struct crew *crew, const struct lane *l, bool *labels) {
     const struct serves *s = &crew->serves;
     *labels = labels_serve(s->labels, l->labels);
     if (crew->brand && crew->brand != l->queue->set.brand) return false;
-    bool every = list_has(s->queues, slice_text("*"));
+    bool every = !hook_internal(l->queue->set.name) && list_has(s->queues, slice_text("*"));
     if (!every && !list_has(s->queues, l->queue->set.name)) return false;
     return s->type_count == 0 || l->type.len == 0 || list_has(s->types, l->type);
 }

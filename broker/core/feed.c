@@ -1,5 +1,6 @@
 #include "broker/core/feed.h"
 #include "broker/core/effect.h"
+#include "broker/core/hook.h"
 #include "broker/core/task.h"
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
@@ -93,6 +94,7 @@ void feed_put(struct core *c, uint32_t brand, struct slice topic, struct slice k
     list_push(&c->events, &v->in_order);
     feed_bound(c, f);
     if (!list_empty(&f->waits) && list_empty(&f->fed)) list_push(&c->fed, &f->fed);
+    hook_fed(c, brand, topic, key, data);
 }
 
 /* ---- answers ---- */

@@ -1,9 +1,11 @@
 #include "broker/core/queue.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
+#include "broker/core/hook.h"
 #include "broker/core/lane.h"
 #include "broker/core/words.h"
 #include "broker/core/who.h"
+#include "proto/hook.h"
 #include <stdlib.h>
 
 enum { WEIGHT_MAX = 1000 };
@@ -47,6 +49,7 @@ void queue_restore(struct core *c, const struct queue_record *r) {
     struct slice name = q->set.name;
     q->set = *r;
     q->set.name = name;
+    if (r->hooks) c->hooked = true;
 }
 
 /* Fills the bucket for the time that passed; it holds one second's worth, at least one token. */
@@ -107,6 +110,7 @@ static void queue_answer(struct core *c, const struct event *e, const struct que
     words_number(&words, "rate_per_min", set->rate_per_min);
     words_number(&words, "weight", set->weight);
     if (set->keep_set) words_number(&words, "keep", set->keep_ms);
+    if (set->hooks) words_number(&words, "hooks", set->hooks);
     uint64_t queued = 0;
     if (q)
         for (struct node *n = q->lanes.next; n != &q->lanes; n = n->next)
@@ -123,15 +127,17 @@ void queue_step(struct core *c, const struct event *e) {
         return;
     }
     if (!name_good(c, m->queue) || (m->set & 8 && (m->weight < 1 || m->weight > WEIGHT_MAX)) ||
-        (m->set & 16 && !keep_good(m->keep_ms))) {
-        say_code(c, e, CODE_VALIDATION_ERROR, slice_text("bad queue name, weight or keep"));
+        (m->set & 16 && !keep_good(m->keep_ms)) ||
+        (m->set & 64 && !slice_equal(m->queue, slice_text(HOOK_QUEUE)))) {
+        say_code(c, e, CODE_VALIDATION_ERROR, slice_text("bad queue name, weight, keep or hooks"));
         return;
     }
-    if (!(m->set & 31)) {
+    if (!(m->set & 95)) {
         queue_answer(c, e, queue_find(c, brand, m->queue), brand);
         return;
     }
     struct queue *q = who_writes(&e->who) ? queue_get(c, brand, m->queue) : NULL;
+    if (q && m->set & 64 && !hook_ready(c, brand)) q = NULL;
     if (!q) {
         enum code code = who_writes(&e->who) ? CODE_LIMIT_REACHED : CODE_FORBIDDEN;
         say_code(c, e, code, (struct slice){0});
@@ -143,6 +149,8 @@ void queue_step(struct core *c, const struct event *e) {
     if (m->set & 8) q->set.weight = m->weight;
     if (m->set & 16) q->set.keep_ms = m->keep_ms;
     if (m->set & 16) q->set.keep_set = true;
+    if (m->set & 64) q->set.hooks = m->hooks & HOOK_ALL;
+    if (q->set.hooks) c->hooked = true;
     if (list_empty(&q->dirty)) list_push(&c->dirty_queues, &q->dirty);
     queue_update(c, q);
     queue_answer(c, e, q, brand);

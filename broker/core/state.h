@@ -391,6 +391,7 @@ struct core {
     uint64_t next, reserved, born; /* numbers: next free, durable bound, first of this process */
     bool fresh;            /* restored, but no event has come from outside since */
     bool ready, restoring, disk_full, meta_dirty;
+    bool hooked;           /* some queue has hooks */
     struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches;
     struct map wants;
     struct map object_ids, object_names, feeds;

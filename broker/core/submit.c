@@ -1,6 +1,7 @@
 #include "broker/core/submit.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
+#include "broker/core/hook.h"
 #include "broker/core/lane.h"
 #include "broker/core/object.h"
 #include "broker/core/park.h"
@@ -20,7 +21,7 @@ static void submitted_say(struct core *c, const struct event *e, uint64_t id) {
 /* What makes two submits under one key the same: all but the upload's own number. */
 static uint64_t submit_hash(const struct submit *m) {
     const struct options *o = &m->options;
-    const uint64_t given[] = {o->set, o->set & SET_PRIORITY ? o->priority : 0u,
+    const uint64_t given[] = {o->set | (uint64_t)o->hook << 32, o->set & SET_PRIORITY ? o->priority : 0u,
                               o->set & SET_RETRIES ? o->retries : 0u,
                               o->set & SET_TIMEOUT ? o->timeout_ms : 0u,
                               o->set & SET_PROGRESS ? o->progress_ms : 0u,
@@ -52,8 +53,8 @@ static enum code submit_sizes(const struct core *c, const struct submit *m, cons
             : o->set & SET_KEEP && !keep_good(o->keep_ms) ? "bad keep"
             : !due_good(o) ? "bad time"
             : o->set & SET_RETRIES && o->retries > c->limits.retries_max ? "too many retries"
-            : o->accepted && (o->key.len || o->source_file)
-                ? "an accepted task has neither key nor source" : NULL;
+            : o->accepted && (o->key.len || o->source_file || o->hook)
+                ? "an accepted task has neither key nor source nor hook" : NULL;
     return *what ? CODE_VALIDATION_ERROR : CODE_OK;
 }
 
@@ -111,6 +112,8 @@ static void submit_head(const struct core *c, struct task *t, const struct submi
     h->dialect = o->dialect;
     if (o->accepted) h->flags |= TASK_ACCEPTED;
     if (o->stream) h->flags |= TASK_STREAM;
+    if (o->hook) h->flags |= TASK_HOOKED;
+    if (o->hook && h->keep_ms < HOOK_KEEP_MS) h->keep_ms = HOOK_KEEP_MS;
     if (!(o->set & SET_DUE)) return;
     h->due_ms = o->delay ? c->wall + o->due_ms : o->due_ms;
 }
@@ -196,7 +199,7 @@ void submit_step(struct core *c, const struct event *e) {
         return;
     }
     struct lane *lane = lane_get(c, brand, m->queue, m->type, m->options.labels);
-    if (!lane) {
+    if (!lane || (m->options.hook && !hook_ready(c, brand))) {
         say_code(c, e, CODE_LIMIT_REACHED, slice_text("too many queues or lanes"));
         return;
     }
