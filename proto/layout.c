@@ -96,8 +96,8 @@ static const struct field queue_keys[] = {
     M("weight", queue.weight, U32, .set = 8),
     M("keep", queue.keep_ms, I64, .set = 16),
     M("brand", queue.brand, U32, .set = 32),
-};
     M("hooks", queue.hooks, U8, .set = 64),
+};
 static const struct layout queue_map = {
     .fields = queue_keys, .count = COUNT(queue_keys),
     .set_at = offsetof(struct message, queue.set), .set_bytes = 1};

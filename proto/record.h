@@ -151,6 +151,7 @@ struct queue_record { /* settings of (brand, name); absent = defaults */
     uint32_t weight;        /* share within the brand, 1.. */
     int64_t keep_ms;        /* default of its tasks; KEEP_* */
     bool keep_set;
+    uint8_t hooks;          /* enum hook_bit: events of the brand that its tasks tell */
 };
 
 struct worker_record { /* a worker incarnation that was given work */
@@ -160,7 +161,6 @@ struct worker_record { /* a worker incarnation that was given work */
     bool http;
     struct slice name;
     struct slice principal; /* name of the key or token it came with; may be empty */
-    uint8_t hooks;          /* enum hook_bit: events of the brand that its tasks tell */
 };
 
 struct dedup_record { /* an idempotent submit, for dedup_ms */

@@ -277,6 +277,7 @@ static void queue_get(struct reader *r, struct queue_record *q) {
     q->rate_per_min = (uint32_t)get_max(r, UINT32_MAX);
     q->weight = (uint32_t)get_max(r, UINT32_MAX);
     q->keep_ms = (int64_t)get_near(r, 0);
+    if (flags & 4) q->hooks = get_u8(r);
 }
 
 static uint8_t *worker_put(uint8_t *p, const struct worker_record *w) {
@@ -287,7 +288,6 @@ static uint8_t *worker_put(uint8_t *p, const struct worker_record *w) {
     return put_slice(put_slice(p, w->name), w->principal);
 }
 
-    if (flags & 4) q->hooks = get_u8(r);
 static void worker_get(struct reader *r, struct worker_record *w) {
     *w = (struct worker_record){.worker = (uint32_t)get_max(r, UINT32_MAX)};
     w->brand = (uint32_t)get_max(r, UINT32_MAX);

@@ -152,6 +152,7 @@ void task_settle(struct core *c, struct task *t, enum move move, enum reason rea
     }
     if (t->watched) watch_outcome(c, t);
     if (t->head.schedule) schedule_settled(c, t);
+    hook_settled(c, t, result);
     if (!kept) task_remove(c, t);
 }
 
@@ -171,7 +172,6 @@ void task_revive(struct core *c, struct task *t) {
     if (t->head.result_file) note(c, RECORD_FILE_GONE)->file.file = t->head.result_file;
     t->head.result_file = 0;
     t->change &= (uint8_t)~CHANGE_RESULT;
-    hook_settled(c, t, result);
     if (had_result) task_change(c, t, CHANGE_RESULT_GONE);
     task_place(c, t);
     crew_dispatch_lane(c, t->lane);

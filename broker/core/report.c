@@ -1,8 +1,8 @@
 #include "broker/core/report.h"
 #include "broker/core/attempt.h"
 #include "broker/core/effect.h"
-#include "broker/core/lease.h"
 #include "broker/core/hook.h"
+#include "broker/core/lease.h"
 #include "broker/core/object.h"
 #include "broker/core/park.h"
 #include "broker/core/part.h"
@@ -79,10 +79,10 @@ static void report_progress(struct core *c, const struct event *e, struct lease 
     const struct report *r = &e->message->report;
     struct task *t = l->task;
     lease_renew(c, l);
-    if (r->percent >= 0 && r->percent <= 100) t->head.progress = (uint8_t)r->percent;
     const uint8_t before = t->head.progress;
-    if (r->text.len) {
+    if (r->percent >= 0 && r->percent <= 100) t->head.progress = (uint8_t)r->percent;
     if (t->head.progress != before) hook_progress(c, t);
+    if (r->text.len) {
         buffer_clear(&l->text);
         buffer_append(&l->text, r->text.data, r->text.len);
     }
