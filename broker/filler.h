@@ -28,6 +28,8 @@ struct filler {
     const struct question *q;
     struct filter *filter; /* NULL = none */
     struct map lanes, workers;
+    uint64_t *active;   /* schedules that are, by number; NULL until asked for */
+    size_t active_count;
     struct message message; /* a row of tasks */
     uint32_t skip, limit;
 };
@@ -79,6 +81,8 @@ void object_sort(struct filler *f, struct sorter *s, const struct object_record 
 bool schedule_matches(const struct filler *f, const struct schedule_record *s);
 void schedule_put(struct filler *f, const struct schedule_record *s);
 void schedule_sort(struct sorter *sorter, const struct schedule_record *s);
+/* Whether the schedule with that number is there and active. */
+bool schedule_is_active(struct filler *f, uint64_t id);
 
 /* ---- rows_sort.c ---- */
 

@@ -2,6 +2,7 @@
 #include "broker/filler.h"
 #include "proto/schedule.h"
 #include <jansson.h>
+#include <stdlib.h>
 
 struct schedule_view { const struct schedule_record *schedule; json_t *body; /* owned */ };
 
@@ -52,4 +53,36 @@ void schedule_sort(struct sorter *sorter, const struct schedule_record *s) {
     sorter_take_row(sorter, s->id, schedule_field, &row, buffer_slice(&bytes));
     buffer_free(&bytes);
     json_decref(row.body);
+}
+
+/* One walk over all schedules of the question's brand, in the order of their numbers; what a walk
+ * of tasks then asks is looked up. */
+static void active_read(struct filler *f) {
+    struct walk walk = {.kind = WALK_SCHEDULES, .brand = f->q->brand};
+    struct record r;
+    size_t room = 64;
+    f->active = malloc(room * sizeof *f->active);
+    struct store_walk *w = f->active ? walk_open(f->view, &walk) : NULL;
+    while (w != NULL && walk_next(w, &r)) {
+        if (!r.schedule.active) continue;
+        if (f->active_count == room) {
+            uint64_t *more = realloc(f->active, 2 * room * sizeof *more);
+            if (more == NULL) break;
+            f->active = more;
+            room *= 2;
+        }
+        f->active[f->active_count++] = r.schedule.id;
+    }
+    if (w != NULL) walk_close(&w);
+}
+
+static int number_order(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+bool schedule_is_active(struct filler *f, uint64_t id) {
+    if (f->active == NULL) active_read(f);
+    return f->active_count > 0 && bsearch(&id, f->active, f->active_count, sizeof id,
+                                          number_order) != NULL;
 }

@@ -86,6 +86,7 @@ bool names_read(struct filler *f) { return lanes_read(f) && workers_read(f); }
 void names_free(struct filler *f) {
     map_drop(&f->lanes);
     map_drop(&f->workers);
+    free(f->active);
 }
 
 /* ---- fields ---- */
@@ -224,6 +225,10 @@ static struct field_value task_field(void *context, struct slice name) {
         return value_number(t->checkpoint > 0 && (t->status == STATUS_FAILED ||
                                                   t->status == STATUS_CANCELLED ||
                                                   t->status == STATUS_PAUSED));
+    case NAME_schedule: return value_time((int64_t)t->schedule);
+    case NAME_schedule_active:
+        return t->schedule == 0 ? value_absent
+                                : value_number(schedule_is_active(row->f, t->schedule));
     case NAME_run_ms:
         return measure(row, "metrics.execution_time_ms", t->started_ms, t->finished_ms);
     case NAME_wait_ms:

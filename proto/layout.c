@@ -151,6 +151,7 @@ static const struct field schedule_keys[] = {
     M("timeout_ms", schedule.record.timeout_ms, U32, .set = SET_SCHEDULE_TIMEOUT),
     M("keep_ms", schedule.record.keep_ms, I64, .set = SET_SCHEDULE_KEEP),
     M("body", schedule.record.body, BIN, .set = SET_SCHEDULE_BODY),
+    M("stamp", schedule.record.stamp, U32, .set = SET_SCHEDULE_STAMP),
 };
 static const struct layout schedule_map = {
     .fields = schedule_keys, .count = COUNT(schedule_keys),
@@ -354,6 +355,7 @@ static const struct field view_part[] = {
     M("logs", view.logs, LOGS, LIST(view, log_count, 10000)),
     M("part_count", view.head.parts, U32),
     M("parts", view.parts, LOGS, LIST(view, part_count, 10000)),
+    M("schedule", view.head.schedule, U64),
 };
 const struct layout view_layout = PART(view_part, 3);
 

@@ -181,10 +181,10 @@ struct feed_ask {
 };
 
 /* [id, op, map]: RESERVE gives a number that CREATE then names as id; RUN submits the runs' template
- * once more, whatever the clock says, with the map's payload and priority where given. Keys of
+ * once more, whatever the clock says, with the map's payload, stamp and priority where given. Keys of
  * the map: brand, kind, name, expression, zone, start_ms, end_ms, active (bool, true at CREATE), max,
  * misfire, queue, type, payload, extra, priority, retries, timeout_ms, keep_ms, dialect, body,
- * version (CHANGE: must be the stored one; 0 = any). Answered by ANSWER whose body is a row
+ * stamp, version (CHANGE: must be the stored one; 0 = any). Answered by ANSWER whose body is a row
  * (proto/schedule.h), that of RUN with the new task as last_task. */
 enum schedule_op { SCHEDULE_READ = 0, SCHEDULE_RESERVE = 1, SCHEDULE_CREATE = 2,
                    SCHEDULE_CHANGE = 3, SCHEDULE_REMOVE = 4, SCHEDULE_RUN = 5 };
@@ -194,7 +194,8 @@ enum schedule_set {
     SET_SCHEDULE_MAX = 64, SET_SCHEDULE_MISFIRE = 128, SET_SCHEDULE_QUEUE = 256,
     SET_SCHEDULE_TYPE = 512, SET_SCHEDULE_PAYLOAD = 1024, SET_SCHEDULE_EXTRA = 2048,
     SET_SCHEDULE_PRIORITY = 4096, SET_SCHEDULE_RETRIES = 8192, SET_SCHEDULE_TIMEOUT = 1 << 14,
-    SET_SCHEDULE_KEEP = 1 << 15, SET_SCHEDULE_BODY = 1 << 16, SET_SCHEDULE_KIND = 1 << 17
+    SET_SCHEDULE_KEEP = 1 << 15, SET_SCHEDULE_BODY = 1 << 16, SET_SCHEDULE_KIND = 1 << 17,
+    SET_SCHEDULE_STAMP = 1 << 18
 };
 struct schedule_ref {
     uint64_t id;

@@ -254,6 +254,8 @@ enum misfire { /* what becomes of times that came while nothing could run */
     MISFIRE_COUNT = 3
 };
 
+enum { SCHEDULE_STAMP_BYTES = 24 };
+
 struct schedule_record { /* what is submitted again and again, and when */
     uint64_t id;
     uint64_t last_task;    /* the newest run; 0 = none yet */
@@ -271,6 +273,10 @@ struct schedule_record { /* what is submitted again and again, and when */
     uint8_t kind;          /* the client's own: name is unique per (brand, kind) when not empty */
     uint8_t priority, dialect, misfire, last_status;
     bool active;
+    uint32_t manual;       /* runs by hand */
+    uint32_t stamp;        /* where in the payload a run's nominal time is written, as the
+                            * SCHEDULE_STAMP_BYTES of "2026-11-21T10:00:00.000Z"; 0 = nowhere */
+    int64_t run_ms;        /* when the newest run was submitted, by the clock or by hand */
     struct slice name, expression, zone;        /* zone empty: UTC */
     struct slice queue, type, payload, extra, owner; /* of the runs */
     struct slice body;     /* the client's own, opaque */

@@ -2,7 +2,7 @@
 #include "proto/decode.h"
 #include "proto/encode.h"
 
-enum { ROW_FIELDS = 33, ROW_DEPTH = 2 };
+enum { ROW_FIELDS = 36, ROW_DEPTH = 2 };
 
 void schedule_row_put(struct buffer *b, const struct schedule_record *s) {
     encode_array(b, ROW_FIELDS);
@@ -39,6 +39,9 @@ void schedule_row_put(struct buffer *b, const struct schedule_record *s) {
     encode_uint(b, s->timeout_ms);
     encode_int(b, s->keep_ms);
     encode_uint(b, s->dialect);
+    encode_uint(b, s->manual);
+    encode_uint(b, s->stamp);
+    encode_int(b, s->run_ms);
 }
 
 struct row_reader { struct decode d; bool bad; };
@@ -91,6 +94,9 @@ static void row_runs(struct row_reader *r, struct schedule_record *s) {
     s->timeout_ms = (uint32_t)take(r, UINT32_MAX);
     s->keep_ms = take_int(r);
     s->dialect = (uint8_t)take(r, UINT8_MAX);
+    s->manual = (uint32_t)take(r, UINT32_MAX);
+    s->stamp = (uint32_t)take(r, UINT32_MAX);
+    s->run_ms = take_int(r);
 }
 
 bool schedule_row_next(struct slice rows, uint32_t *at, struct schedule_record *ret) {

@@ -2,7 +2,7 @@
  *   [id, kind, brand, version, name, expression, zone, created_ms, updated_ms, start_ms, end_ms,
  *    next_ms, last_ms, active, executions, max, succeeded, failed, last_task, last_status, late_ms,
  *    misfire, queue, type, priority, payload, extra, owner, body, retries, timeout_ms, keep_ms,
- *    dialect]
+ *    dialect, manual, stamp, run_ms]
  * in the ANSWER to SCHEDULE, and as a row of ASK kind "schedules". What a later version adds stands
  * at its end. Slices are borrowed from the body. Pure. */
 #ifndef RELAIS_PROTO_SCHEDULE_H

@@ -24,7 +24,9 @@ uint8_t *schedule_value_put(uint8_t *p, const struct schedule_record *record) {
     for (size_t i = 0; i < sizeof bytes; i++) *p++ = bytes[i];
     texts_of(&s, texts);
     for (size_t i = 0; i < TEXTS; i++) p = put_slice(p, *texts[i]);
-    return p;
+    p = put_varint(p, s.manual);
+    p = put_varint(p, s.stamp);
+    return put_varint(p, (uint64_t)s.run_ms);
 }
 
 void schedule_value_get(struct reader *r, struct schedule_record *s) {
@@ -47,6 +49,9 @@ void schedule_value_get(struct reader *r, struct schedule_record *s) {
         r->bad = true;
     texts_of(s, texts);
     for (size_t i = 0; i < TEXTS; i++) *texts[i] = get_slice(r);
+    s->manual = (uint32_t)get_max(r, UINT32_MAX);
+    s->stamp = (uint32_t)get_max(r, UINT32_MAX);
+    s->run_ms = (int64_t)get_varint(r);
 }
 
 size_t schedule_slices_len(const struct schedule_record *record) {

@@ -76,9 +76,10 @@ enum core_bug {
     BUG_FOREIGN_BRAND = 1 << 15, BUG_MISCOUNT = 1 << 16,    BUG_CURSOR_AHEAD = 1 << 17,
     BUG_STALE_CARRY = 1 << 18,
     BUG_NO_CAS = 1 << 19,        BUG_SHARED_KEY = 1 << 20,  BUG_STALE_OBJECT = 1 << 21,
-    BUG_DROP_TWICE = 1 << 22,
+    BUG_DROP_TWICE = 1 << 22,     BUG_DOUBLE_FIRE = 1 << 23,
     BUG_TWO_SEATS = 1 << 24,     BUG_NO_RECOVERY = 1 << 25,  BUG_SEAT_LOST = 1 << 26,
-    BUG_COMMAND_LOST = 1 << 27,  BUG_COMMAND_LIFO = 1 << 28, BUG_SEAT_MISCOUNT = 1 << 29
+    BUG_COMMAND_LOST = 1 << 27,  BUG_COMMAND_LIFO = 1 << 28, BUG_SEAT_MISCOUNT = 1 << 29,
+    BUG_LOST_FIRE = 1 << 30
 };
 
 enum event_kind {

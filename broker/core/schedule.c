@@ -5,10 +5,11 @@
 #include "broker/core/submit.h"
 #include "broker/core/task.h"
 #include "broker/core/who.h"
+#include "proto/base/date.h"
 #include "proto/schedule.h"
 #include <stdlib.h>
 
-enum { ZONES_MAX = 2000, TEXTS = 9, DUE_STEP_MAX = 1000, RETRY_MS = 1000 };
+enum { ZONES_MAX = 2000, EXPRESSION_MAX = 255, TEXTS = 9, DUE_STEP_MAX = 1000, RETRY_MS = 1000 };
 
 /* ---- memory ---- */
 
@@ -175,19 +176,35 @@ static void schedule_reckon(struct core *c, struct schedule *s, int64_t after_ms
 
 /* ---- runs ---- */
 
+/* Writes the run's time into the payload, where it has a place for it. */
+static void run_stamp(struct buffer *payload, uint32_t stamp, int64_t at_ms) {
+    char text[DATE_TEXT_MAX];
+    if (stamp == 0) return;
+    date_format_ms(at_ms, text);
+    assert(strlen(text) == SCHEDULE_STAMP_BYTES &&
+           stamp + (size_t)SCHEDULE_STAMP_BYTES <= payload->len);
+    memcpy(payload->data + stamp, text, SCHEDULE_STAMP_BYTES);
+}
+
+struct run { struct slice payload; uint32_t stamp; int64_t at_ms; uint8_t priority; };
+
 /* NULL when no queue can be made for it. */
-static struct task *schedule_submit(struct core *c, struct schedule *s, struct slice payload,
-                                    uint8_t priority) {
+static struct task *schedule_submit(struct core *c, struct schedule *s, const struct run *run) {
     struct schedule_record *r = &s->record;
-    const struct submit m = {
-        .queue = r->queue, .type = r->type, .payload = payload,
-        .options = {.set = SET_PRIORITY | SET_RETRIES | SET_TIMEOUT | SET_KEEP | SET_EXTRA,
-                    .priority = priority, .dialect = r->dialect, .retries = r->retries,
-                    .timeout_ms = r->timeout_ms, .keep_ms = r->keep_ms, .extra = r->extra}};
-    struct lane *lane = lane_get(c, r->brand, m.queue, m.type, (struct slice){0});
+    struct lane *lane = lane_get(c, r->brand, r->queue, r->type, (struct slice){0});
+    struct buffer payload = {0};
     if (!lane) return NULL;
+    buffer_append(&payload, run->payload.data, run->payload.len);
+    run_stamp(&payload, run->stamp, run->at_ms);
+    const struct submit m = {
+        .queue = r->queue, .type = r->type, .payload = buffer_slice(&payload),
+        .options = {.set = SET_PRIORITY | SET_RETRIES | SET_TIMEOUT | SET_KEEP | SET_EXTRA,
+                    .priority = run->priority, .dialect = r->dialect, .retries = r->retries,
+                    .timeout_ms = r->timeout_ms, .keep_ms = r->keep_ms, .extra = r->extra}};
     struct task *t = submit_task(c, lane, &m, r->owner, r->id);
+    buffer_free(&payload);
     r->last_task = t->head.id;
+    r->run_ms = c->wall;
     r->last_status = STATUS_QUEUED;
     submit_place(c, t);
     return t;
@@ -198,13 +215,15 @@ static bool schedule_fire(struct core *c, struct schedule *s) {
     struct schedule_record *r = &s->record;
     const int64_t nominal = r->next_ms, late = c->wall - nominal;
     const bool missed = late > MISFIRE_GRACE_MS;
-    if (!(missed && r->misfire == MISFIRE_SKIP)) {
-        if (!schedule_submit(c, s, r->payload, r->priority)) return false;
+    const bool skip = missed && (r->misfire == MISFIRE_SKIP || core_bug(c, BUG_LOST_FIRE));
+    const struct run run = {r->payload, r->stamp, nominal, r->priority};
+    if (!skip) {
+        if (!schedule_submit(c, s, &run)) return false;
         r->executions++;
         r->late_ms += late;
     }
     r->last_ms = nominal;
-    schedule_change(c, s);
+    if (!core_bug(c, BUG_DOUBLE_FIRE)) schedule_change(c, s);
     if (!missed) {
         schedule_reckon(c, s, nominal);
         return true;
@@ -220,9 +239,10 @@ static bool schedule_fire(struct core *c, struct schedule *s) {
 }
 
 void schedule_due(struct core *c) {
+    const int64_t early_ms = core_bug(c, BUG_EARLY_DUE) ? RETRY_MS : 0;
     for (int i = 0; i < DUE_STEP_MAX && !c->disk_full; i++) {
         struct timer *first = heap_first(&c->schedules);
-        if (!first || first->at > c->wall) return;
+        if (!first || first->at > c->wall + early_ms) return;
         struct schedule *s = owner_of(first, struct schedule, timer);
         if (schedule_fire(c, s)) continue;
         const bool room = heap_set(&c->schedules, &s->timer, c->wall + RETRY_MS);
@@ -281,20 +301,28 @@ static struct schedule_record record_merge(const struct core *c, const struct sc
     if (m->set & SET_SCHEDULE_TIMEOUT) r.timeout_ms = n->timeout_ms;
     if (m->set & SET_SCHEDULE_KEEP) r.keep_ms = n->keep_ms;
     if (m->set & SET_SCHEDULE_BODY) r.body = n->body;
+    if (m->set & SET_SCHEDULE_STAMP) r.stamp = n->stamp;
+    else if (m->set & SET_SCHEDULE_PAYLOAD) r.stamp = 0; /* it was a place in another payload */
     if (n->dialect) r.dialect = n->dialect;
     r.updated_ms = c->wall;
     return r;
+}
+
+static bool stamp_fits(uint32_t stamp, struct slice payload) {
+    return stamp == 0 || stamp + (uint64_t)SCHEDULE_STAMP_BYTES <= payload.len;
 }
 
 static const char *template_wrong(const struct core *c, const struct schedule_record *r) {
     const struct core_limits *l = &c->limits;
     return !name_good(c, r->queue) ? "bad queue name"
            : !name_fits(c, r->type) ? "bad type"
-           : !name_fits(c, r->name) || !name_fits(c, r->expression) ? "bad name"
+           : !name_fits(c, r->name) ? "bad name"
+           : r->expression.len > EXPRESSION_MAX ? "expression: it is too long"
            : r->priority >= PRIORITY_COUNT ? "priority is 0 to 3"
            : r->misfire >= MISFIRE_COUNT ? "misfire is 0 to 2"
            : r->retries > l->retries_max ? "too many retries"
            : !keep_good(r->keep_ms) ? "bad keep"
+           : !stamp_fits(r->stamp, r->payload) ? "bad stamp"
            : r->start_ms < 0 || r->end_ms < 0 ? "bad time"
            : r->payload.len > l->payload_max || r->body.len > l->payload_max ||
                      r->extra.len > l->extra_max ? "the template is too large" : NULL;
@@ -375,19 +403,23 @@ static void schedule_write(struct core *c, const struct event *e, struct schedul
 
 static void schedule_run(struct core *c, const struct event *e, struct schedule *s) {
     const struct schedule_ref *m = &e->message->schedule;
-    const struct slice payload = m->set & SET_SCHEDULE_PAYLOAD ? m->record.payload
-                                                               : s->record.payload;
-    const uint8_t priority = m->set & SET_SCHEDULE_PRIORITY ? m->record.priority
-                                                            : s->record.priority;
-    if (payload.len > c->limits.payload_max || priority >= PRIORITY_COUNT) {
+    const bool own = m->set & SET_SCHEDULE_PAYLOAD;
+    const struct run run = {
+        .payload = own ? m->record.payload : s->record.payload,
+        .stamp = m->set & SET_SCHEDULE_STAMP ? m->record.stamp : own ? 0 : s->record.stamp,
+        .at_ms = c->wall,
+        .priority = m->set & SET_SCHEDULE_PRIORITY ? m->record.priority : s->record.priority};
+    if (run.payload.len > c->limits.payload_max || run.priority >= PRIORITY_COUNT ||
+        !stamp_fits(run.stamp, run.payload)) {
         say_code(c, e, CODE_VALIDATION_ERROR, (struct slice){0});
         return;
     }
-    const struct task *t = schedule_submit(c, s, payload, priority);
+    const struct task *t = schedule_submit(c, s, &run);
     if (!t) {
         say_code(c, e, CODE_LIMIT_REACHED, slice_text("too many queues or lanes"));
         return;
     }
+    s->record.manual++;
     schedule_change(c, s);
     schedule_say(c, e, s, t->head.id);
 }

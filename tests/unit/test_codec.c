@@ -167,6 +167,7 @@ static void any_schedule(struct schedule_record *s) {
         .created_ms = (int64_t)number(), .updated_ms = (int64_t)number(),
         .start_ms = (int64_t)number(), .end_ms = (int64_t)number(), .next_ms = (int64_t)number(),
         .last_ms = (int64_t)number(), .late_ms = (int64_t)number(), .keep_ms = -1,
+        .manual = (uint32_t)number(), .stamp = (uint32_t)number(), .run_ms = (int64_t)number(),
         .timeout_ms = (uint32_t)number(), .retries = (uint16_t)number(),
         .kind = (uint8_t)number(), .priority = (uint8_t)(next() % PRIORITY_COUNT),
         .dialect = (uint8_t)number(), .misfire = (uint8_t)(next() % MISFIRE_COUNT),

@@ -42,7 +42,8 @@ static const struct route routes[] = {
     MEGAHUB_ACCOUNT_ROUTES,
 };
 
-static const struct routes *const parts[] = {&megahub_cron, NULL};
+static const struct routes *const parts[] = {&megahub_cron, &megahub_periodic, &megahub_survey,
+                                             &megahub_cronjob, &megahub_calendar, NULL};
 
 static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 
@@ -216,12 +217,8 @@ static enum code report_code(const struct exchange *x, enum code code) {
                                                                       : code;
 }
 
-void megahub_fail(struct exchange *x, enum code code, const char *text) {
-    code = report_code(x, code);
-    struct outcode plain = outcode_of(code);
-    bool fields = plain.status == 400 && x->errors.count > 0;
-    struct refusal r = plain.status == 400 ? validation_refusal(x, text)
-                                           : refusal_of(x, code, text);
+static void refusal_write(struct exchange *x, struct refusal r) {
+    bool fields = r.status == 400 && x->errors.count > 0;
     bool french = fields && megahub_french(x);
     const char *mirror = fields ? exchange_option(x, "drf_errors") : NULL;
     if (r.status == 401) exchange_set(x, "WWW-Authenticate", "Bearer realm=\"api\"");
@@ -247,6 +244,18 @@ void megahub_fail(struct exchange *x, enum code code, const char *text) {
     if (mirror != NULL && strcmp(mirror, "true") == 0) field_errors_write(x, french);
     out_object_end(&x->out);
     exchange_answer(x, r.status);
+}
+
+void megahub_fail(struct exchange *x, enum code code, const char *text) {
+    code = report_code(x, code);
+    struct outcode plain = outcode_of(code);
+    refusal_write(x, plain.status == 400 ? validation_refusal(x, text)
+                                         : refusal_of(x, code, text));
+}
+
+bool megahub_refuse(struct exchange *x, const char *name, const char *detail) {
+    refusal_write(x, (struct refusal){name, detail, 400});
+    return false;
 }
 
 static step *const steps[] = {guard_cors, guard_who, guard_brand, guard_role, guard_rate, NULL};

@@ -7,6 +7,7 @@
  * page.c     lists as Django REST framework gives them
  * work.c     the worker side
  * account.c, brand.c  /auth/ and /brands/
+ * schedule.h  /tasks/scheduled/
  *
  * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
  * this dialect knows of a task travels in `extra`, a JSON object: "description", "scheduled_ms"
@@ -35,6 +36,7 @@ struct megahub_task {
     struct slice context;         /* empty shows {} */
     bool context_checked;         /* it is known to be a JSON object */
     struct slice result, error, metrics;
+    struct slice periodic, cron_job; /* JSON of what submitted it; empty = a client */
     uint64_t result_size;         /* > 0: the result is a file */
     struct slice result_name, result_mime;
     int64_t created_ms, updated_ms, started_ms, completed_ms, due_ms;
@@ -49,6 +51,8 @@ extern const char *const megahub_priorities[]; /* by enum priority, NULL-ended *
 const char *megahub_status(uint8_t status);
 /* Reads a VIEW; the task borrows from it, and from x for what had to be decoded. */
 void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_task *ret_task);
+/* The queue of a task that names none. */
+struct slice megahub_queue(uint8_t priority);
 /* Writes the members of a Task, without the braces around them. */
 void megahub_task_write(struct exchange *x, const struct megahub_task *t);
 /* Reads {id}, an integer or task_ text; else refuses as not found and returns false. */
@@ -63,6 +67,9 @@ bool megahub_fields_good(struct exchange *x);
 /* The sentence of SCHEDULE_IN_PAST in the client's language; by it the error code is known. */
 const char *megahub_past_text(const struct exchange *x);
 void megahub_fail(struct exchange *x, enum code code, const char *text);
+/* Ends the exchange with 400, an error_code that is not the code's own, and the fields that were
+ * found wrong. Always false. `name` and `detail` are borrowed until then. */
+bool megahub_refuse(struct exchange *x, const char *name, const char *detail);
 
 /* ---- routes ---- */
 
@@ -89,6 +96,7 @@ bool task_complete_read(struct exchange *x, struct message *m);
 bool task_fail_read(struct exchange *x, struct message *m);
 void task_settled_write(struct exchange *x, const struct message *answer);
 
-extern const struct routes megahub_cron;
+extern const struct routes megahub_cron, megahub_periodic, megahub_survey, megahub_cronjob,
+    megahub_calendar;
 extern const struct dialect megahub;
 #endif

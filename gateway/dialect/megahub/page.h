@@ -45,6 +45,7 @@ struct page_list {
     uint32_t field_count;
     const char *search; /* the broker's fields that `search` looks into, comma between */
     bool task_ids;      /* `search` may be a task's task_ text */
+    const char *fixed_field, *fixed_value; /* holds for every row; NULL = nothing does */
 };
 
 /* Fills in filter, sort, search, limit, offset, cursor and count; kind and brand are the caller's.

@@ -5,12 +5,6 @@
 
 enum { KEY_MAX = 255 };
 
-/* A task that names no queue goes by its priority. */
-static struct slice queue_of(uint8_t priority) {
-    if (priority >= PRIORITY_HIGH) return slice_text("high_priority");
-    return slice_text(priority == PRIORITY_LOW ? "low_priority" : "normal");
-}
-
 static void context_read(struct exchange *x, struct megahub_task *task) {
     if (member_object(x->json, "context_data", NULLABLE, &x->errors) == NULL) {
         task->context = slice_text("{}");
@@ -64,7 +58,7 @@ static struct megahub_task *task_new(struct exchange *x) {
     int priority = member_choice(body, "priority", 0, megahub_priorities, e);
     task->priority = priority < 0 ? PRIORITY_NORMAL : (uint8_t)priority;
     task->queue = member_text(body, "queue_name", NULLABLE, TASK_NAME_MAX, e);
-    if (task->queue.len == 0) task->queue = queue_of(task->priority);
+    if (task->queue.len == 0) task->queue = megahub_queue(task->priority);
     task->description =
         member_text(body, "description", NULLABLE | BLANK_OK, TASK_DESCRIPTION_MAX, e);
     task->max_retries = (uint16_t)member_integer(body, "max_retries", 0, TASK_RETRIES, 0,

@@ -1,6 +1,7 @@
 /* task_list.c - GET /tasks/: every task of the brand, whatever dialect it came by. */
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/megahub/page.h"
+#include <strings.h>
 
 static const struct page_choice statuses[] = {
     {"pending", "1,2"}, {"queued", "2"}, {"scheduled", "1"}, {"retry", "2"}, {"running", "3,4"},
@@ -15,7 +16,12 @@ static const struct page_choice priorities[] = {
 #define BOUND(name_, field_, op_) \
     {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
 
+static const struct page_choice active_statuses[] = {{"active", "1"}, {NULL, NULL}};
+
+/* The first is for `status=active` alone: runs of schedules that go on. */
 static const struct page_field fields[] = {
+    {.name = "status", .field = "schedule_active", .kind = PAGE_CHOICE,
+     .choices = active_statuses},
     NUMBER("id", "id"),
     {.name = "status", .field = "status", .kind = PAGE_CHOICE, .choices = statuses},
     {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
@@ -49,19 +55,25 @@ static const struct page_field fields[] = {
     NUMBER("tokens_used", "metrics.tokens_used"),
     {.name = "has_metrics", .field = "run_ms", .kind = PAGE_THERE},
     {.name = "is_resumable", .field = "resumable", .kind = PAGE_BOOL},
-    {.name = "is_periodic", .field = "extra.periodic_task", .kind = PAGE_THERE},
+    {.name = "is_periodic", .field = "schedule", .kind = PAGE_THERE},
 };
 
-static const struct page_list list = {.fields = fields,
-                                      .field_count = sizeof fields / sizeof *fields,
+static const struct page_list list = {.fields = fields + 1,
+                                      .field_count = sizeof fields / sizeof *fields - 1,
                                       .search = "type,extra.description",
                                       .task_ids = true};
+static const struct page_list active_list = {.fields = fields,
+                                             .field_count = sizeof fields / sizeof *fields,
+                                             .search = "type,extra.description",
+                                             .task_ids = true};
 
 bool task_list_read(struct exchange *x, struct message *m) {
     m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
                                     .priority = -1, .dialect = -1,
                                     .want = WANT_BODY | WANT_RESULT};
-    return page_read(x, &list, &m->question);
+    const char *status = exchange_query(x, "status");
+    const bool active = status != NULL && strcasecmp(status, "active") == 0;
+    return page_read(x, active ? &active_list : &list, &m->question);
 }
 
 static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {

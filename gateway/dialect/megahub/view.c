@@ -21,6 +21,11 @@ const char *megahub_status(uint8_t status) {
     return "pending";
 }
 
+struct slice megahub_queue(uint8_t priority) {
+    if (priority >= PRIORITY_HIGH) return slice_text("high_priority");
+    return slice_text(priority == PRIORITY_LOW ? "low_priority" : "normal");
+}
+
 /* A task of another dialect has an extra that is not ours to read: anything goes in there. */
 static void extra_read(struct exchange *x, struct slice extra, struct megahub_task *task) {
     char why[1];
@@ -33,6 +38,10 @@ static void extra_read(struct exchange *x, struct slice extra, struct megahub_ta
                                                       json_string_length(description)));
     if (json_is_integer(created)) task->created_ms = json_integer_value(created);
     task->due_ms = json_integer_value(scheduled); /* 0 when absent; a retry's delay is not it */
+    if (json_is_object(json_object_get(fields, "periodic_task")))
+        task->periodic = span_find(extra, "periodic_task");
+    if (json_is_object(json_object_get(fields, "cron_job")))
+        task->cron_job = span_find(extra, "cron_job");
     json_decref(fields);
 }
 
@@ -239,7 +248,10 @@ void megahub_task_write(struct exchange *x, const struct megahub_task *t) {
     out_key(o, "persistent_job");
     out_null(o);
     out_key(o, "periodic_task");
-    out_null(o);
+    out_raw(o, t->periodic); /* empty: null */
+    if (t->cron_job.len == 0) return;
+    out_key(o, "cron_job");
+    out_raw(o, t->cron_job);
 }
 
 bool megahub_id_read(struct exchange *x, uint64_t *ret_id) {

@@ -1,0 +1,497 @@
+#include "gateway/dialect/megahub/calendar.h"
+#include "gateway/dialect/megahub/account.h"
+#include "gateway/dialect/megahub/page.h"
+#include "gateway/dialect/span.h"
+#include "proto/encode.h"
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CALENDAR_NAME_MAX = 100, RANDOM_BYTES = 16, HASH_BYTES = 16, IDS_MAX = 900 };
+
+/* ---- the periodic tasks of entries ---- */
+
+uint64_t entry_number(const json_t *entry, const char *name) {
+    const json_int_t number = json_integer_value(json_object_get(entry, name));
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+static int id_order(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int held_order(const void *key, const void *entry) {
+    return id_order(key, &((const struct held_task *)entry)->id);
+}
+
+const struct held_task *held_find(const struct held_tasks *held, uint64_t id) {
+    if (held->count == 0) return NULL;
+    return bsearch(&id, held->list, held->count, sizeof *held->list, held_order);
+}
+
+struct gathering { /* under way: which are wanted, and those that were found */
+    uint64_t *ids;
+    uint32_t count, room;
+    struct held_tasks *held;
+    void (*then)(struct exchange *x);
+};
+
+static void held_row(struct exchange *x, void *own, const struct schedule_record *r) {
+    struct gathering *g = own;
+    struct held_tasks *held = g->held;
+    if (bsearch(&r->id, g->ids, g->count, sizeof *g->ids, id_order) == NULL) return;
+    if (held->count == g->count) return;
+    held->list[held->count++] = (struct held_task){
+        .id = r->id, .type = exchange_copy(x, r->type),
+        .expression = exchange_copy(x, r->expression), .zone = exchange_copy(x, r->zone),
+        .description = exchange_copy(x, span_find(r->body, "description")),
+        .start_ms = r->start_ms, .end_ms = r->end_ms, .active = r->active};
+}
+
+static int held_sort(const void *a, const void *b) {
+    return held_order(&((const struct held_task *)a)->id, b);
+}
+
+static void held_end(struct exchange *x, void *own) {
+    struct gathering *g = own;
+    if (g->held->count > 0)
+        qsort(g->held->list, g->held->count, sizeof *g->held->list, held_sort);
+    g->then(x);
+}
+
+static void ids_take(struct exchange *x, struct gathering *g, const json_t *body) {
+    const json_t *entries = json_object_get(body, "entries");
+    size_t i;
+    json_t *entry;
+    json_array_foreach((json_t *)entries, i, entry) {
+        if (g->count == g->room) {
+            const uint32_t room = g->room == 0 ? 64 : 2 * g->room;
+            uint64_t *more = exchange_alloc(x, room * sizeof *more);
+            if (g->count > 0) memcpy(more, g->ids, g->count * sizeof *more);
+            g->ids = more;
+            g->room = room;
+        }
+        g->ids[g->count++] = entry_number(entry, "periodic_task");
+    }
+}
+
+/* Few are asked for by their numbers; many by looking at all. */
+static void held_load(struct exchange *x, struct gathering *g) {
+    struct buffer filter = {0};
+    uint32_t distinct = 0;
+    if (g->count == 0) {
+        g->then(x);
+        return;
+    }
+    qsort(g->ids, g->count, sizeof *g->ids, id_order);
+    for (uint32_t i = 0; i < g->count; i++)
+        if (i == 0 || g->ids[i] != g->ids[distinct - 1]) g->ids[distinct++] = g->ids[i];
+    g->count = distinct;
+    g->held->list = exchange_alloc(x, distinct * sizeof *g->held->list);
+    struct schedule_walk walk = {.row = held_row, .end = held_end, .own = g};
+    if (distinct <= IDS_MAX) {
+        encode_array(&filter, 2 + distinct);
+        encode_text(&filter, slice_text("id"));
+        encode_text(&filter, slice_text("in"));
+        for (uint32_t i = 0; i < distinct; i++)
+            encode_text(&filter,
+                        slice_text(exchange_print(x, "%llu", (unsigned long long)g->ids[i])));
+        walk.filter = exchange_copy(x, buffer_slice(&filter));
+        walk.filter_count = 1;
+    }
+    buffer_free(&filter);
+    schedule_walk(x, &walk);
+}
+
+void entries_count(const json_t *body, const struct held_tasks *held, uint64_t *all,
+                   uint64_t *active) {
+    size_t i;
+    json_t *entry;
+    *all = *active = 0;
+    json_array_foreach(json_object_get(body, "entries"), i, entry) {
+        const struct held_task *t = held_find(held, entry_number(entry, "periodic_task"));
+        *all += t != NULL;
+        *active += t != NULL && t->active;
+    }
+}
+
+/* ---- the Calendar JSON ---- */
+
+static json_t *body_parse(struct slice body) {
+    char why[1];
+    return json_parse(body, why, sizeof why);
+}
+
+json_t *calendar_body(const struct calendar *c) { return body_parse(c->body); }
+
+static void calendar_write(struct exchange *x, const struct object_row *row, const json_t *body,
+                           const struct held_tasks *held) {
+    static const char *const members[] = {"name", "description", "color", "is_active",
+                                          "default_timezone"};
+    struct out *o = &x->out;
+    uint64_t all, active;
+    entries_count(body, held, &all, &active);
+    out_object(o);
+    out_key(o, "id");
+    out_unsigned(o, row->id);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        out_key(o, members[i]);
+        out_json(o, json_object_get(body, members[i]));
+    }
+    out_key(o, "tasks_count");
+    out_unsigned(o, all);
+    out_key(o, "active_tasks_count");
+    out_unsigned(o, active);
+    const struct schedule_record origin = {.brand = row->brand, .owner = row->owner,
+                                           .created_ms = row->created_ms,
+                                           .updated_ms = row->updated_ms};
+    origin_write(x, &origin);
+    out_object_end(o);
+}
+
+static void calendar_answer(struct exchange *x, struct calendar *c) {
+    json_t *body = calendar_body(c);
+    calendar_write(x, &c->row, body, &c->held);
+    json_decref(body);
+    exchange_answer(x, x->route->status);
+}
+
+/* ---- one ---- */
+
+static bool calendar_keep(struct exchange *x, struct calendar *c, struct slice bytes) {
+    struct object_row row;
+    if (!object_row_read(bytes, &row)) return exchange_refuse(x, CODE_INTERNAL_ERROR, NULL);
+    row.owner = exchange_copy(x, row.owner);
+    row.name = exchange_copy(x, row.name);
+    row.body = exchange_copy(x, row.body);
+    c->id = row.id;
+    c->version = row.version;
+    c->body = row.body;
+    c->row = row;
+    return true;
+}
+
+static void calendar_held(struct exchange *x) {
+    struct calendar *c = x->state;
+    c->read(x, c);
+}
+
+static void calendar_found(struct exchange *x, const struct message *answer) {
+    struct calendar *c = x->state;
+    const enum code code = exchange_code(answer);
+    if (code != CODE_OK) {
+        exchange_refuse(x, code, NULL);
+        return;
+    }
+    if (!calendar_keep(x, c, answer->answer.body)) return;
+    struct gathering *g = exchange_alloc(x, sizeof *g);
+    json_t *body = calendar_body(c);
+    c->held = (struct held_tasks){0};
+    *g = (struct gathering){.held = &c->held, .then = calendar_held};
+    ids_take(x, g, body);
+    json_decref(body);
+    held_load(x, g);
+}
+
+static struct message calendar_message(struct exchange *x, enum verb verb,
+                                       const struct calendar *c) {
+    struct message m = {.verb = verb};
+    m.object.kind = slice_text("calendar");
+    m.object.brand = x->who.brand;
+    m.object.options.id = c->id;
+    return m;
+}
+
+static void calendar_fetch(struct exchange *x) {
+    const struct message m = calendar_message(x, VERB_FETCH, x->state);
+    exchange_try(x, &m, calendar_found);
+}
+
+bool calendar_open(struct exchange *x, void *own,
+                   void (*then)(struct exchange *x, struct calendar *c)) {
+    struct calendar *c = exchange_alloc(x, sizeof *c);
+    *c = (struct calendar){.read = then, .own = own};
+    x->state = c;
+    if (!schedule_brand_good(x)) return false;
+    if (!schedule_number(exchange_param(x, "id"), &c->id))
+        return exchange_refuse(x, CODE_NOT_FOUND, NULL);
+    calendar_fetch(x);
+    return false;
+}
+
+/* ---- storing ---- */
+
+static const char *hex_of(struct exchange *x, const uint8_t *bytes, size_t size) {
+    char *text = exchange_alloc(x, 2 * size + 1);
+    return sodium_bin2hex(text, 2 * size + 1, bytes, size);
+}
+
+/* A name is unique by a key that is its hash, as names may be longer than keys. */
+static struct slice name_key(struct exchange *x, const json_t *body) {
+    const json_t *name = json_object_get(body, "name");
+    struct buffer keys = {0};
+    uint8_t hash[HASH_BYTES];
+    crypto_generichash(hash, sizeof hash, (const uint8_t *)json_string_value(name),
+                       json_string_length(name), NULL, 0);
+    text_put(&keys, slice_text(exchange_print(x, "n:%s", hex_of(x, hash, sizeof hash))));
+    const struct slice kept = exchange_copy(x, buffer_slice(&keys));
+    buffer_free(&keys);
+    return kept;
+}
+
+static void name_taken(struct exchange *x) {
+    field_refuse(&x->errors, "name", megahub_french(x) ? "Ce nom est déjà utilisé."
+                                                       : "This name is already taken.");
+    exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
+}
+
+/* Its version tells whether somebody was faster, or the name is another's. */
+static void conflict_read(struct exchange *x, const struct message *answer) {
+    struct calendar *c = x->state;
+    struct object_row row;
+    const enum code code = exchange_code(answer);
+    if (code == CODE_OK && object_row_read(answer->answer.body, &row) &&
+        row.version == c->version)
+        name_taken(x);
+    else if (code == CODE_OK && ++c->tries == TRIES_MAX) exchange_refuse(x, CODE_CONFLICT, NULL);
+    else calendar_found(x, answer);
+}
+
+static void calendar_stored(struct exchange *x, const struct message *answer) {
+    struct calendar *c = x->state;
+    const enum code code = exchange_code(answer);
+    if (code == CODE_CONFLICT && c->id == 0) {
+        name_taken(x);
+    } else if (code == CODE_CONFLICT) {
+        const struct message m = calendar_message(x, VERB_FETCH, c);
+        exchange_try(x, &m, conflict_read);
+    } else if (code != CODE_OK) {
+        exchange_refuse(x, code, NULL);
+    } else if (calendar_keep(x, c, answer->answer.body)) {
+        c->done(x, c);
+    }
+}
+
+void calendar_put(struct exchange *x, json_t *body,
+                  void (*done)(struct exchange *x, struct calendar *c)) {
+    struct calendar *c = x->state;
+    struct message m = calendar_message(x, VERB_PUT, c);
+    uint8_t name[RANDOM_BYTES];
+    c->done = done;
+    m.object.options.keys = name_key(x, body);
+    m.object.options.key_count = 1;
+    m.object.body = json_keep(x, body);
+    m.object.options.version = c->version;
+    m.object.mode = c->id != 0 ? PUT_REPLACE : PUT_CREATE;
+    if (c->id == 0) {
+        randombytes_buf(name, sizeof name);
+        m.object.name = slice_text(hex_of(x, name, sizeof name));
+        m.object.options.owner = slice_text(x->who.name);
+    } else {
+        m.object.name = c->row.name;
+    }
+    exchange_try(x, &m, calendar_stored);
+}
+
+/* ---- CRUD ---- */
+
+static bool color_good(struct slice color) {
+    bool good = color.len == 7 && color.data[0] == '#';
+    for (uint32_t i = 1; good && i < 7; i++)
+        good = strchr("0123456789abcdefABCDEF", color.data[i]) != NULL;
+    return good;
+}
+
+static void text_set(json_t *body, const char *name, struct slice text) {
+    if (text.data != NULL)
+        json_object_set_new(body, name, json_stringn((const char *)text.data, text.len));
+}
+
+/* The request's fields over those of the body. False, with the exchange ended, when they cannot
+ * be. */
+static bool calendar_apply(struct exchange *x, json_t *body, bool whole) {
+    const char *wrong = NULL;
+    struct slice zone = {0};
+    if (x->json != NULL && !json_is_object(x->json))
+        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
+    text_set(body, "name", member_text(x->json, "name", whole ? REQUIRED : 0, CALENDAR_NAME_MAX,
+                                       &x->errors));
+    const struct slice text = member_text(x->json, "description", NULLABLE | BLANK_OK,
+                                          TASK_DESCRIPTION_MAX, &x->errors);
+    if (member_find(x->json, "description") != NULL)
+        text_set(body, "description", text.data != NULL ? text : slice_text(""));
+    const struct slice color = member_text(x->json, "color", 0, 32, &x->errors);
+    if (color.data != NULL && !color_good(color))
+        field_refuse(&x->errors, "color", "A color is # and six hexadecimal digits.");
+    text_set(body, "color", color);
+    const bool active = json_is_true(json_object_get(body, "is_active"));
+    json_object_set_new(body, "is_active",
+                        json_boolean(member_bool(x->json, "is_active", 0, active, &x->errors)));
+    field_zone(x, "default_timezone", &zone, &wrong);
+    text_set(body, "default_timezone", zone);
+    return fields_good(x, wrong);
+}
+
+static void created(struct exchange *x, struct calendar *c) {
+    exchange_set(x, "Location", exchange_print(x, "/tasks/scheduled/calendars/%llu/",
+                                               (unsigned long long)c->id));
+    calendar_answer(x, c);
+}
+
+static bool calendar_create_read(struct exchange *x, struct message *m) {
+    struct calendar *c = exchange_alloc(x, sizeof *c);
+    (void)m;
+    x->state = c;
+    if (!schedule_brand_good(x)) return false;
+    json_t *body = json_object();
+    json_object_set_new(body, "description", json_string(""));
+    json_object_set_new(body, "color", json_string("#6366f1"));
+    json_object_set_new(body, "is_active", json_true());
+    json_object_set_new(body, "default_timezone", json_string("UTC"));
+    json_object_set_new(body, "has_events", json_false());
+    json_object_set_new(body, "entries", json_array());
+    if (calendar_apply(x, body, true)) calendar_put(x, body, created);
+    else json_decref(body);
+    return false;
+}
+
+static void change(struct exchange *x, struct calendar *c) {
+    json_t *body = calendar_body(c);
+    if (calendar_apply(x, body, x->method == METHOD_PUT)) calendar_put(x, body, calendar_answer);
+    else json_decref(body);
+}
+
+static bool calendar_detail_read(struct exchange *x, struct message *m) {
+    (void)m;
+    return calendar_open(x, NULL, calendar_answer);
+}
+
+static bool calendar_change_read(struct exchange *x, struct message *m) {
+    (void)m;
+    return calendar_open(x, NULL, change);
+}
+
+static void dropped(struct exchange *x, const struct message *answer) {
+    const enum code code = exchange_code(answer);
+    if (code != CODE_OK) exchange_refuse(x, code, NULL);
+    else exchange_answer(x, x->route->status);
+}
+
+static bool calendar_delete_read(struct exchange *x, struct message *m) {
+    struct calendar c = {0};
+    (void)m;
+    if (!schedule_brand_good(x)) return false;
+    if (!schedule_number(exchange_param(x, "id"), &c.id))
+        return exchange_refuse(x, CODE_NOT_FOUND, NULL);
+    const struct message drop = calendar_message(x, VERB_DROP, &c);
+    exchange_try(x, &drop, dropped);
+    return false;
+}
+
+/* ---- the list ---- */
+
+#define BOUND(name_, field_, op_) {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
+static const struct page_field fields[] = {
+    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
+    {.name = "name", .field = "body.name", .kind = PAGE_TEXT},
+    {.name = "is_active", .field = "body.is_active", .kind = PAGE_BOOL},
+    {.name = "default_timezone", .field = "body.default_timezone", .kind = PAGE_TEXT},
+    {.name = "has_events", .field = "body.has_events", .kind = PAGE_BOOL},
+    {.name = "created_by", .field = "owner", .kind = PAGE_TEXT},
+    {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
+    BOUND("created_after", "created_ms", "gte"),
+    BOUND("created_before", "created_ms", "lte"),
+    {.name = "updated_at", .field = "updated_ms", .kind = PAGE_TIME},
+    BOUND("updated_after", "updated_ms", "gte"),
+    BOUND("updated_before", "updated_ms", "lte"),
+};
+
+struct listing { /* page_write shows x->state to nobody: what its rows need hangs here */
+    void *page;
+    struct message answer;
+    struct held_tasks held;
+};
+
+static bool calendar_list_read(struct exchange *x, struct message *m) {
+    static const struct page_list list = {.fields = fields,
+                                          .field_count = sizeof fields / sizeof *fields,
+                                          .search = "body.name,body.description"};
+    m->question = (struct question){.kind = slice_text("objects"),
+                                    .object = slice_text("calendar"), .brand = x->who.brand,
+                                    .priority = -1, .dialect = -1};
+    return page_read(x, &list, &m->question);
+}
+
+/* A row was counted before: its body has the two numbers already. */
+static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
+    struct object_row row;
+    if (!object_row_next(rows, at, &row)) return;
+    out_raw(&x->out, row.body);
+}
+
+/* The rows anew, each body being the row's JSON. */
+static void list_held(struct exchange *x) {
+    struct listing *l = x->state;
+    struct buffer rows = {0};
+    struct object_row row;
+    uint32_t at = 0;
+    while (object_row_next(l->answer.rows.rows, &at, &row)) {
+        const struct out before = x->out;
+        json_t *body = body_parse(row.body);
+        x->out = (struct out){0};
+        calendar_write(x, &row, body, &l->held);
+        json_decref(body);
+        row.body = buffer_slice(&x->out.body);
+        object_row_put(&rows, &row);
+        buffer_free(&x->out.body);
+        x->out = before;
+    }
+    l->answer.rows.rows = exchange_copy(x, buffer_slice(&rows));
+    buffer_free(&rows);
+    x->state = l->page;
+    page_write(x, &l->answer, row_write);
+}
+
+static void calendar_list_write(struct exchange *x, const struct message *answer) {
+    struct listing *l = exchange_alloc(x, sizeof *l);
+    struct gathering *g = exchange_alloc(x, sizeof *g);
+    struct object_row row;
+    uint32_t at = 0;
+    *l = (struct listing){.page = x->state, .answer = *answer};
+    l->answer.rows.rows = exchange_copy(x, answer->rows.rows);
+    l->answer.rows.next = exchange_copy(x, answer->rows.next);
+    *g = (struct gathering){.held = &l->held, .then = list_held};
+    while (object_row_next(answer->rows.rows, &at, &row)) {
+        json_t *body = body_parse(row.body);
+        ids_take(x, g, body);
+        json_decref(body);
+    }
+    x->state = l;
+    held_load(x, g);
+}
+
+#define BASE "/tasks/scheduled/calendars"
+enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
+#define ROW(method_, path_, body_, status_, read_, sentence_)                                   \
+    {.method = method_, .path = BASE path_, .guard = MEMBER_GUARD, .body = body_,               \
+     .status = status_, .read = read_, .sentence = sentence_}
+static const struct route routes[] = {
+    {.method = METHOD_GET, .path = BASE, .guard = MEMBER_GUARD, .verb = VERB_ASK, .status = 200,
+     .read = calendar_list_read, .write = calendar_list_write, .sentence = "lists calendars"},
+    ROW(METHOD_POST, "", BODY_JSON, 201, calendar_create_read, "makes a calendar"),
+    ROW(METHOD_GET, "/{id}", BODY_NONE, 200, calendar_detail_read, "reads a calendar"),
+    ROW(METHOD_PUT, "/{id}", BODY_JSON, 200, calendar_change_read, "changes a calendar"),
+    ROW(METHOD_PATCH, "/{id}", BODY_JSON, 200, calendar_change_read, "changes a calendar"),
+    ROW(METHOD_DELETE, "/{id}", BODY_NONE, 204, calendar_delete_read, "deletes a calendar"),
+    ROW(METHOD_GET, "/{id}/events", BODY_NONE, 200, calendar_events_read,
+        "when its tasks come in a span of time"),
+    ROW(METHOD_GET, "/{id}/schedule", BODY_NONE, 200, calendar_events_read,
+        "when its tasks come in a span of time"),
+    ROW(METHOD_GET, "/{id}/stats", BODY_NONE, 200, calendar_stats_read, "its counters"),
+    ROW(METHOD_POST, "/{id}/add-task", BODY_JSON, 200, calendar_add_read,
+        "puts a periodic task into it"),
+    ROW(METHOD_POST, "/{id}/remove-task", BODY_JSON, 200, calendar_remove_read,
+        "takes a periodic task out of it"),
+};
+const struct routes megahub_calendar = {routes, sizeof routes / sizeof *routes};
