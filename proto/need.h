@@ -19,7 +19,7 @@ enum need_kind {
     NEED_DEDUP = 5,  /* brand, key */
     NEED_OBJECT = 6, /* object kind, brand, key = one of its names; or, without a key, id */
     NEED_RESTORE = 7, /* meta, all lanes, queues and workers, then every head delivered, running
-                         or paused */
+                         or paused, and all objects of kind `object` */
     NEED_SWEEP = 8,  /* object 0: from id (>), count: heads of ended tasks in order of id, for
                         retention; object 1: dedup records after (brand, key), count; object 2:
                         objects that end from due_ms (>=) on but not after `order`, count;

@@ -352,6 +352,15 @@ static bool give_active(struct load *l, enum status status) {
     return give_range(l, &range, false, UINT32_MAX);
 }
 
+static bool give_objects(struct load *l, uint8_t kind) {
+    struct key prefix;
+    struct range range;
+    key_begin(&prefix, KEY_OBJECT);
+    key_u8(&prefix, kind);
+    range_prefix(&range, &prefix);
+    return give_range(l, &range, false, UINT32_MAX);
+}
+
 static bool load_restore(struct load *l) {
     struct key meta;
     key_plain(&meta, KEY_META);
@@ -359,7 +368,7 @@ static bool load_restore(struct load *l) {
            give_kind(l, KEY_WORKER) && give_kind(l, KEY_STATION) &&
            give_kind(l, KEY_SESSION) && give_kind(l, KEY_COMMAND) &&
            give_kind(l, KEY_SCHEDULE) &&
-           give_active(l, STATUS_DELIVERED) && give_active(l, STATUS_RUNNING) &&
+           give_objects(l, l->need->object) && give_active(l, STATUS_DELIVERED) && give_active(l, STATUS_RUNNING) &&
            give_active(l, STATUS_PAUSED);
 }
 

@@ -1,4 +1,5 @@
 #include "broker/core/core.h"
+#include "broker/core/alert.h"
 #include "broker/core/cache.h"
 #include "broker/core/claim.h"
 #include "broker/core/client.h"
@@ -46,7 +47,8 @@ void core_limits_default(struct core_limits *limits) {
         .quiet_ms = 15000, .stop_repeat_ms = 2000, .freeze_ms_max = 60000, .backoff_ms = 1000,
         .backoff_ms_max = 300000, .dedup_ms = DAY_MS, .aging_ms = 60000, .crashes_max = 2,
         .retries = 3, .keep_ms = KEEP_FAILED, .failed_keep_ms = (int64_t)7 * DAY_MS,
-        .tally_rows_max = 65536, .tally_days_max = 90, .schedules_max = 100000, .schedule_bytes_max = 64 << 20,
+        .tally_rows_max = 65536, .tally_days_max = 90,
+        .alert_rules_max = 10000, .schedules_max = 100000, .schedule_bytes_max = 64 << 20,
         .stations_max = 10000, .sessions_max = 200000, .station_dead_ms = 120000,
         .recovery_ms = 3000, .commands_max = 1000, .command_bytes_max = 64u << 20,
         .command_repeat_ms = 20000, .command_deliveries_max = 5, .command_ttl_ms = DAY_MS};
@@ -70,7 +72,7 @@ struct core *core_new(const struct core_limits *limits, uint64_t incarnation) {
     struct map *maps[] = {&c->lane_keys, &c->queue_keys, &c->crew_keys, &c->worker_names,
                           &c->worker_numbers, &c->watches, &c->wants, &c->object_ids,
                           &c->object_names, &c->feeds, &c->schedule_ids, &c->schedule_names,
-                          &c->zones, &c->tallies};
+                          &c->zones, &c->tallies, &c->alerts};
     c->tally_turn = 1;
     bool whole = map_init(&c->tasks, 4096) && fleet_init(c);
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) whole &= map_init(maps[i], 64);
@@ -93,6 +95,7 @@ void core_destroy(struct core **self) {
     fleet_free(c);
     schedule_free(c);
     tally_free(c);
+    alert_free(c);
     for (size_t i = 0; c->tasks.buckets && i <= c->tasks.mask; i++)
         while (c->tasks.buckets[i]) {
             struct task *t = owner_of(c->tasks.buckets[i], struct task, by_id);
@@ -109,7 +112,7 @@ void core_destroy(struct core **self) {
     struct map *maps[] = {&c->tasks, &c->lane_keys, &c->queue_keys, &c->crew_keys,
                           &c->worker_names, &c->worker_numbers, &c->watches, &c->wants,
                           &c->object_ids, &c->object_names, &c->feeds, &c->schedule_ids,
-                          &c->schedule_names, &c->zones, &c->tallies};
+                          &c->schedule_names, &c->zones, &c->tallies, &c->alerts};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) map_free(maps[i]);
     heap_free(&c->clock);
     heap_free(&c->due);

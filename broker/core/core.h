@@ -54,6 +54,7 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     uint32_t default_timeout_ms;
     int64_t keep_ms;             /* of tasks that name none: KEEP_FAILED for native */
     uint32_t tally_rows_max, tally_days_max; /* tally.h */
+    uint32_t alert_rules_max;
     uint32_t schedules_max;
     uint64_t schedule_bytes_max; /* of all their texts and templates */
     uint32_t stations_max, sessions_max; /* dialect 003, in all brands together */

@@ -1,4 +1,5 @@
 #include "broker/core/object.h"
+#include "broker/core/alert.h"
 #include "broker/core/cache.h"
 #include "broker/core/effect.h"
 #include "broker/core/feed.h"
@@ -155,6 +156,7 @@ static void file_leave(struct core *c, const struct object_record *r) {
 }
 
 static void object_leave(struct core *c, struct object *o) {
+    if (o->record.kind == OBJECT_ALERT_RULE) alert_dropped(c, &o->record);
     file_leave(c, &o->record);
     cache_drop(c, o);
     assert(c->objects > 0);
@@ -180,6 +182,7 @@ static enum code put_allowed(const struct core *c, const struct act *a) {
             return CODE_CONFLICT;
     if (!a->before && c->limits.objects_max && c->objects >= c->limits.objects_max)
         return CODE_LIMIT_REACHED;
+    if (!a->before && a->kind == OBJECT_ALERT_RULE && alert_full(c)) return CODE_LIMIT_REACHED;
     return version_check(c, a);
 }
 
@@ -244,6 +247,7 @@ static void object_put(struct core *c, struct act *a) {
     if (r.file && r.file != file) file_give(c, &r);
     if (r.until_ms && r.until_ms < c->sweep_low_ms) c->sweep_low_ms = r.until_ms;
     cache_set(c, a->before, &r);
+    if (r.kind == OBJECT_ALERT_RULE) alert_changed(c, &a->before->record);
     event_say(c, a, &a->before->record);
     object_say(c, a, &a->before->record);
 }

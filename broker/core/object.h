@@ -16,6 +16,12 @@
 #define RELAIS_CORE_OBJECT_H
 #include "broker/core/state.h"
 
+enum object_number {
+#define OBJECT(NAME, number, text, scope, body_max, sentence) OBJECT_##NAME = number,
+#include "broker/core/object.def"
+#undef OBJECT
+};
+
 /* PUT FETCH DROP */
 void object_step(struct core *c, const struct event *e);
 /* A task has taken a file: no object may. */

@@ -1,10 +1,12 @@
 #include "broker/core/restore.h"
+#include "broker/core/alert.h"
 #include "broker/core/attempt.h"
 #include "broker/core/command.h"
 #include "broker/core/due.h"
 #include "broker/core/fleet.h"
 #include "broker/core/lane.h"
 #include "broker/core/lease.h"
+#include "broker/core/object.h"
 #include "broker/core/park.h"
 #include "broker/core/queue.h"
 #include "broker/core/schedule.h"
@@ -16,7 +18,7 @@
 void restore_begin(struct core *c) {
     assert(!c->ready && !c->restoring);
     c->restoring = true;
-    want(c, &(struct need){.kind = NEED_RESTORE});
+    want(c, &(struct need){.kind = NEED_RESTORE, .object = OBJECT_ALERT_RULE});
 }
 
 static void restore_meta(struct core *c, const struct meta_record *m) {
@@ -72,9 +74,10 @@ void restore_loaded(struct core *c, const struct event *e) {
         case RECORD_COMMAND: command_restore(c, &r->command); break;
         case RECORD_SCHEDULE: schedule_restore(c, &r->schedule); break;
         case RECORD_TASK: restore_task(c, &r->task); break;
+        case RECORD_OBJECT: alert_changed(c, &r->object); break;
         case RECORD_NONE: case RECORD_TASK_GONE: case RECORD_BODY: case RECORD_RESULT:
         case RECORD_ATTEMPT: case RECORD_LOG: case RECORD_CHECKPOINT: case RECORD_WORKER_GONE:
-        case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT: case RECORD_OBJECT_GONE:
+        case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT_GONE:
         case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_RESULT_GONE:
         case RECORD_CHECKPOINT_GONE: case RECORD_PART: case RECORD_STATION_GONE: case RECORD_SESSION_GONE:
         case RECORD_COMMAND_GONE: case RECORD_SCHEDULE_GONE: case RECORD_TALLY:

@@ -21,6 +21,7 @@
 #include "proto/base/list.h"
 #include "proto/base/map.h"
 #include "proto/fleet.h"
+#include "proto/alert.h"
 #include "proto/tally.h"
 #include <assert.h>
 
@@ -376,6 +377,16 @@ struct tally { /* what is counted at one place; a row on disk */
     struct tally_sums sums;
     uint8_t bytes[];
 };
+struct alert { /* a rule */
+    struct map_node by_brand;
+    struct object_record record; /* slices in `block` */
+    uint8_t *block;              /* owned */
+    struct buffer types;
+    struct alert_spec spec;      /* types in `types` */
+    struct alert_state state;
+    struct slice rest;           /* of its body, behind the head */
+    bool good;
+};
 enum { TALLY_SLOTS = 256 };
 struct tally_slot { struct tally *rows[2]; uint32_t worker, brand, turn; };
 
@@ -395,7 +406,7 @@ struct core {
     struct map tasks, lane_keys, queue_keys, crew_keys, worker_names, worker_numbers, watches;
     struct map wants;
     struct map object_ids, object_names, feeds;
-    struct map tallies;
+    struct map tallies, alerts;
     struct node dirty_tallies;
     struct buffer tally_bytes;
     uint32_t tally_turn;   /* raised when rows were forgotten: pointers to them are void */

@@ -1,4 +1,5 @@
 #include "broker/core/tally.h"
+#include "broker/core/alert.h"
 #include "broker/core/effect.h"
 #include "broker/core/task.h"
 #include <stdlib.h>
@@ -125,9 +126,7 @@ void tally_created(struct core *c, const struct task *t) {
     tally_dirty(c, row);
 }
 
-/* The numbers of a task by measure; the broker's own where the worker gave none. */
-struct taken { double numbers[MEASURE_COUNT]; uint32_t mask; };
-
+/* The broker's own numbers where the worker gave none. */
 static struct taken taken_of(const struct task *t, struct slice numbers) {
     struct taken taken = {.mask = 0};
     const struct task_head *h = &t->head;
@@ -178,6 +177,7 @@ void tally_settled(struct core *c, const struct task *t, struct slice worker,
         if (status != STATUS_CANCELLED) taken_count(&rows[i]->sums, &taken, false);
         tally_dirty(c, rows[i]);
     }
+    if (status != STATUS_CANCELLED) alert_look(c, t, &taken);
 }
 
 void tally_amended(struct core *c, const struct task *t, struct slice worker,
@@ -195,6 +195,7 @@ void tally_amended(struct core *c, const struct task *t, struct slice worker,
         taken_count(&row->sums, &more, false);
         tally_dirty(c, row);
     }
+    alert_look(c, t, &more);
 }
 
 void tally_close(struct core *c) {
