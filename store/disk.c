@@ -211,8 +211,9 @@ static bool take_lock(struct disk *d, char *why, size_t why_size) {
     int how = d->options.read_only ? LOCK_SH : LOCK_EX;
     if (d->lock_fd >= 0 && flock(d->lock_fd, how | LOCK_NB) == 0) return true;
     bool taken = d->lock_fd >= 0 && errno == EWOULDBLOCK;
-    snprintf(why, why_size, "%s: %s", path,
-             taken ? "another broker is running on this folder" : strerror(errno));
+    const char *by = d->options.read_only ? "a broker is running on this folder: stop it first"
+                                          : "another broker is running on this folder";
+    snprintf(why, why_size, "%s: %s", path, taken ? by : strerror(errno));
     return false;
 }
 

@@ -8,13 +8,16 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char usage_text[] =
     "curve NAME | api NAME | list | drop HEX | revoke jti:ID|worker:NAME|user:NAME\n\n"
     "curve makes a CURVE key pair, registers its public half and says where the certificate\n"
-    "is that the program of that name connects with. api prints a new API key, once. A server\n"
-    "that runs on the folder takes up every change within a second; revoke needs one.";
+    "is that the program of that name connects with. api prints a new API key, once. Where a\n"
+    "server runs on the folder, the change is in force when the command ends; revoke needs one.";
+
+enum { TAKEN_UP_MS = KEYS_LOOK_MS + 300 }; /* after so long a server has seen a changed folder */
 
 struct flags {
     struct key_entry entry;
@@ -99,6 +102,18 @@ static int curve_make(struct flags *f, const char *data) {
         printf("certificate %s\npublic %s\nserver %s\n", path, public_text, secret.curve_public);
     secret_wipe(&secret);
     return good ? 0 : fail(why);
+}
+
+/* What the next line of a script does must find a server that has seen the change. */
+static void taken_up(const struct config *config) {
+    static const struct who local = {.role = ROLE_ADMIN, .brand_admin = true, .name = "local"};
+    const struct timespec pause = {.tv_sec = TAKEN_UP_MS / 1000,
+                                   .tv_nsec = TAKEN_UP_MS % 1000 * 1000000L};
+    char why[512];
+    struct caller *server = caller_open(config, &local, why, sizeof why);
+    if (server == NULL) return; /* none runs */
+    caller_close(&server);
+    nanosleep(&pause, NULL);
 }
 
 static int api_make(struct flags *f, const char *data) {
@@ -208,13 +223,22 @@ static int verb_run(struct flags *f, const struct config *config) {
         return 0;
     }
     if (f->name == NULL) return refuse("a name is missing", NULL);
-    if (strcmp(f->verb, "drop") == 0) return key_drop(data, f->name);
+    if (strcmp(f->verb, "drop") == 0) {
+        const int code = key_drop(data, f->name);
+        if (code == 0) taken_up(config);
+        return code;
+    }
     if (strcmp(f->verb, "revoke") == 0) return key_revoke(config, f->name);
     if (!name_good(f->name))
         return refuse("a name has 1 to 63 letters, digits, dots, lines or underscores", f->name);
     snprintf(f->entry.name, sizeof f->entry.name, "%s", f->name);
     if (strcmp(f->verb, "curve") == 0) return curve_make(f, data);
-    if (strcmp(f->verb, "api") == 0) return api_make(f, data);
+    if (strcmp(f->verb, "api") == 0) {
+        const int code = api_make(f, data);
+        fflush(stdout);
+        if (code == 0) taken_up(config);
+        return code;
+    }
     return refuse("not understood", f->verb);
 }
 

@@ -66,9 +66,13 @@ static void person_print(const struct person *p, bool json) {
 
 static bool person_fetch(struct caller *c, const char *name, struct person *p) {
     struct message m = people_message(VERB_FETCH, "user", name);
-    const struct message *answer;
+    const struct message *answer = caller_ask(c, &m);
     struct object_row row;
-    if (!people_ask(c, "user", &m, &answer)) return false;
+    if (caller_code(answer) == CODE_NOT_FOUND) {
+        fprintf(stderr, "relais user: there is no user %s\n", name);
+        return false;
+    }
+    if (caller_code(answer) != CODE_OK) return people_refused("user", answer) == 0;
     if (object_row_read(answer->answer.body, &row) && person_read(p, &row)) return true;
     fputs("relais user: the account cannot be read\n", stderr);
     return false;

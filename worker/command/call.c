@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARGS_MAX = 24 };
+enum { ARGS_MAX = 24, HINT_MS = 1500 };
 
 static int give_up(struct call *c, int code) {
     config_free(&c->config);
@@ -30,7 +30,13 @@ int call_open(struct call *c, const struct arg *table, size_t count, const char 
     c->reach.link.brand = (uint32_t)c->brand;
     struct relais_client_options options = {.link = c->reach.link};
     int code = relais_client_open(&c->client, &options);
-    if (code == RELAIS_OK) return words;
+    if (code == RELAIS_OK) {
+        /* whoever forgot to start a server learns it soon; one that starts is still waited for */
+        if (relais_client_connected(c->client, HINT_MS) == RELAIS_TIMEOUT)
+            fprintf(stderr, "relais %s: nothing heard yet from %s; is a server running there?\n",
+                    c->name, c->reach.endpoint);
+        return words;
+    }
     fprintf(stderr, "relais %s: %s\n", c->name, relais_error_text(code));
     return give_up(c, 1);
 }

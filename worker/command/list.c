@@ -86,11 +86,11 @@ static int print_all(struct call *c, struct relais_question *q, const struct kin
     bool tasks = !kind->columns[0];
     struct relais_rows *rows = NULL, *page;
     int code = RELAIS_OK;
-    if (tasks && !c->json && !q->count) show_row_head(stdout);
     while (limit > 0 && code == RELAIS_OK) {
         q->limit = limit < PAGE ? (uint32_t)limit : PAGE;
         code = relais_list(c->client, q, &page);
         if (code != RELAIS_OK) break;
+        if (!rows && tasks && !c->json && !q->count) show_row_head(stdout);
         relais_rows_free(&rows); /* held until here for its cursor */
         rows = page;
         if (q->count) {
