@@ -87,10 +87,14 @@ bool claim_cancel(struct core *c, struct link *link, uint64_t number) {
     return false;
 }
 
-static struct lease *claim_unstarted(const struct worker *w) {
+/* What it was given, has not begun, and asks for now: a worker may serve several things. */
+static struct lease *claim_unstarted(const struct worker *w, uint32_t brand,
+                                     const struct serves *serves) {
     for (struct node *n = w->leases.next; n != &w->leases; n = n->next) {
         struct lease *l = owner_of(n, struct lease, in_worker);
-        if (l->task && !l->started) return l;
+        bool labels;
+        if (!l->task || l->started) continue;
+        if (crew_serves(serves, brand, l->task->lane, &labels) && labels) return l;
     }
     return NULL;
 }
@@ -140,7 +144,7 @@ void claim_step(struct core *c, const struct event *e) {
         if (w) w->heard = c->now;
         code = w ? CODE_OK : CODE_LIMIT_REACHED;
     }
-    struct lease *again = w && m->again ? claim_unstarted(w) : NULL;
+    struct lease *again = w && m->again ? claim_unstarted(w, brand, &m->serves) : NULL;
     if (again && !again->task->body) { /* delivered before a restart */
         struct need need = {.kind = NEED_BODY, .id = again->id, .seq = again->task->head.resume};
         park(c, e, &need);

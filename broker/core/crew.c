@@ -66,10 +66,9 @@ static bool labels_serve(struct slice served, struct slice lane) {
     return true;
 }
 
-bool crew_serves(const struct crew *crew, const struct lane *l, bool *labels) {
-    const struct serves *s = &crew->serves;
+bool crew_serves(const struct serves *s, uint32_t brand, const struct lane *l, bool *labels) {
     *labels = labels_serve(s->labels, l->labels);
-    if (crew->brand && crew->brand != l->queue->set.brand) return false;
+    if (brand && brand != l->queue->set.brand) return false;
     bool every = !hook_internal(l->queue->set.name) && list_has(s->queues, slice_text("*"));
     if (!every && !list_has(s->queues, l->queue->set.name)) return false;
     return s->type_count == 0 || l->type.len == 0 || list_has(s->types, l->type);
@@ -139,7 +138,7 @@ void crew_meet(struct core *c, struct lane *l) {
         for (struct map_node *n = c->crew_keys.buckets[i]; n; n = n->next) {
             bool labels;
             struct crew *crew = owner_of(n, struct crew, by_key);
-            if (crew_serves(crew, l, &labels) && labels) crew_join(crew, l);
+            if (crew_serves(&crew->serves, crew->brand, l, &labels) && labels) crew_join(crew, l);
         }
 }
 
@@ -162,7 +161,8 @@ static struct crew *crew_new(struct core *c, uint32_t brand, const struct serves
     map_put(&c->crew_keys, &crew->by_key, crew_hash(brand, &crew->serves));
     for (uint32_t i = 1; i <= c->lane_count; i++) {
         bool labels;
-        if (!c->lanes[i] || !crew_serves(crew, c->lanes[i], &labels) || !labels) continue;
+        const struct lane *l = c->lanes[i];
+        if (!l || !crew_serves(&crew->serves, crew->brand, l, &labels) || !labels) continue;
         crew_join(crew, c->lanes[i]);
         lane_update(c, c->lanes[i]);
     }

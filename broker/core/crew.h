@@ -27,7 +27,9 @@ void crew_dispatch_lane(struct core *c, struct lane *lane);
 void crew_dispatch(struct core *c, struct crew *crew);
 /* The same for every crew that got idle takers in this step. */
 void crew_dispatch_pending(struct core *c);
-/* True when the crew serves the lane but for its labels; *labels says whether those fit too. */
-bool crew_serves(const struct crew *crew, const struct lane *lane, bool *labels);
+/* True when who serves this for the brand (0 = all) serves the lane but for its labels; *labels
+ * says whether those fit too. */
+bool crew_serves(const struct serves *serves, uint32_t brand, const struct lane *lane,
+                 bool *labels);
 void crew_free(struct core *c);
 #endif

@@ -24,7 +24,8 @@ static struct numbers count_workers(const struct core *c, const struct lane *l) 
         for (struct map_node *x = c->worker_names.buckets[i]; x; x = x->next) {
             const struct worker *w = owner_of(x, struct worker, by_name);
             bool labels;
-            if (!w->taker.crew || !crew_serves(w->taker.crew, l, &labels)) continue;
+            const struct crew *crew = w->taker.crew;
+            if (!crew || !crew_serves(&crew->serves, crew->brand, l, &labels)) continue;
             n.queue++;
             if (!labels) continue;
             n.labels++;

@@ -108,6 +108,22 @@ w start t1 epoch=0
 w claim queues=q again
     [     0] g < TASK t2 e2 attempt 1 lease 3600000 (at once)
 
+== again is only what the claim asks for
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http w
+c submit one queue=p
+    [     0] c < SUBMITTED one
+w claim queues=p again
+    [     0] g < TASK one e1 attempt 1 lease 3600000 (at once)
+w claim queues=q again
+wait 0
+    [     0] g < TASK none
+w claim queues=p again
+    [     0] g < TASK one e1 attempt 1 lease 3600000
+
 == the same task again, also after a restart
 client c
     [     0] c < WELCOME
