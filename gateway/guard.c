@@ -219,7 +219,9 @@ bool guard_role(struct exchange *x) {
     case ROLE_USER:
         fits = fits || (guard & GUARD_USER) || ((guard & GUARD_BRAND_ADMIN) && x->who.brand_admin);
         break;
-    case ROLE_WORKER: fits = fits || (guard & GUARD_WORKER); break;
+    case ROLE_WORKER: /* what an enrolled one may, and how long, only its dialect knows */
+        fits = fits || (guard & (x->who.boot != 0 ? GUARD_ENROLLED : GUARD_WORKER));
+        break;
     case ROLE_SERVICE: fits = fits || (guard & GUARD_SERVICE); break;
     case ROLE_FLEET: fits = fits || (guard & GUARD_FLEET); break;
     case ROLE_NONE:

@@ -26,6 +26,8 @@ enum guard { /* who may call a route; several = any of them */
     GUARD_SLOW = 64,        /* not a role: the tight rate (logins, registrations) */
     GUARD_FLEET = 128,      /* a fleet token of option worker_tokens; needs step guard_fleet */
     GUARD_LIMITED = 256,    /* not a role: also for a user who must change the password first */
+    GUARD_ENROLLED = 1024,  /* a worker whose token names an incarnation; GUARD_WORKER takes those
+                             * of the command line only */
     GUARD_QUERY = 512       /* not a role: the token may stand in the query (sockets, events) */
 };
 

@@ -335,11 +335,11 @@ static void change_done(struct exchange *x, const struct account *a) {
 static void change_found(struct exchange *x, const struct account *a) {
     struct account_edit *edit = x->state;
     const bool admin = x->who.role == ROLE_ADMIN;
-    if (a == NULL || (!account_visible(x, a) && admin)) {
+    if (admin && (a == NULL || !account_visible(x, a))) {
         exchange_refuse(x, CODE_NOT_FOUND, "User not found");
         return;
     }
-    if (!account_governed(x, a)) {
+    if (a == NULL || !account_governed(x, a)) { /* others do not learn who is there */
         exchange_refuse(x, CODE_FORBIDDEN, "Only your own account can be changed");
         return;
     }

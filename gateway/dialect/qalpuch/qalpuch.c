@@ -9,7 +9,8 @@
 
 enum {
     OWNER = GUARD_USER | GUARD_ADMIN,
-    HOLDER = GUARD_USER | GUARD_ADMIN | GUARD_WORKER,
+    WORKER = GUARD_WORKER | GUARD_ENROLLED,
+    HOLDER = GUARD_USER | GUARD_ADMIN | WORKER,
     LIMIT = 50, LIMIT_MAX = 100, PAGE_MAX = 1000000,
     LINK_QUERY_MAX = 256 /* bytes of other parameters; four links must fit into the head */
 };
@@ -19,17 +20,17 @@ enum {
      qalpuch_create_read, NULL, "creates a task on an uploaded file", NULL, NULL}, \
     {METHOD_GET, base "/tasks", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
      qalpuch_list_read, qalpuch_list_write, "the caller's tasks, newest first", NULL, NULL}, \
-    {METHOD_GET, base "/tasks/pending", GUARD_WORKER, BODY_NONE, 0, VERB_NONE, 200, \
+    {METHOD_GET, base "/tasks/pending", WORKER, BODY_NONE, 0, VERB_NONE, 200, \
      work_pending_read, NULL, "hands a task to the calling worker", NULL, NULL}, \
     {METHOD_GET, base "/tasks/{cuid}", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
      qalpuch_detail_read, NULL, "reads a task", NULL, NULL}, \
-    {METHOD_PATCH, base "/tasks/{cuid}", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
+    {METHOD_PATCH, base "/tasks/{cuid}", WORKER, BODY_JSON, 0, VERB_NONE, 200, \
      work_patch_read, NULL, "says how it goes, or that it failed", NULL, NULL}, \
-    {METHOD_POST, base "/tasks/{cuid}", GUARD_WORKER, BODY_FORM, 0, VERB_NONE, 200, \
+    {METHOD_POST, base "/tasks/{cuid}", WORKER, BODY_FORM, 0, VERB_NONE, 200, \
      work_result_read, NULL, "completes a task with its result", work_result_begin, NULL}, \
-    {METHOD_POST, base "/tasks/{cuid}/result", GUARD_WORKER, BODY_FORM, 0, VERB_NONE, 200, \
+    {METHOD_POST, base "/tasks/{cuid}/result", WORKER, BODY_FORM, 0, VERB_NONE, 200, \
      work_result_read, NULL, "the same", work_result_begin, NULL}, \
-    {METHOD_PUT, base "/tasks/{cuid}/result", GUARD_WORKER, BODY_FORM, 0, VERB_NONE, 200, \
+    {METHOD_PUT, base "/tasks/{cuid}/result", WORKER, BODY_FORM, 0, VERB_NONE, 200, \
      work_result_read, NULL, "the same", work_result_begin, NULL}, \
     {METHOD_GET, base "/tasks/{cuid}/result", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
      qalpuch_result_read, NULL, "the result's bytes; takes Range", NULL, NULL}, \
@@ -55,7 +56,7 @@ enum {
      enrol_register_read, NULL, "trades a registration token for a JWT, once", NULL, NULL}, \
     {METHOD_POST, base "/worker/refresh-auth", GUARD_OPEN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, \
      200, enrol_refresh_read, NULL, "trades a refresh token for a new JWT, once", NULL, NULL}, \
-    {METHOD_POST, base "/worker/heartbeat", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
+    {METHOD_POST, base "/worker/heartbeat", WORKER, BODY_JSON, 0, VERB_NONE, 200, \
      enrol_heartbeat_read, NULL, "says that the worker is there", NULL, NULL}
 
 #define FILE_ROUTES(base) \
@@ -228,7 +229,7 @@ bool qalpuch_cuid(struct exchange *x, struct slice *ret_text) {
 
 bool qalpuch_task_id(struct exchange *x, uint64_t *ret_id) {
     if (spell_cuid_read(x, exchange_param(x, "cuid"), ret_id)) return true;
-    return exchange_refuse(x, CODE_NOT_FOUND, "there is no such task");
+    return exchange_refuse(x, CODE_UNKNOWN_TASK, NULL); /* as of a task of another brand */
 }
 
 /* ---- pages ---- */

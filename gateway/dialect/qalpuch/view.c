@@ -223,11 +223,11 @@ void qalpuch_task_answer(struct exchange *x, uint64_t id, const char *message, c
 
 bool qalpuch_owned(struct exchange *x, const struct view *v, enum code foreign) {
     if (v->head.dialect != QALPUCH_NUMBER)
-        return exchange_refuse(x, CODE_NOT_FOUND, "there is no such task");
+        return exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
     if (x->who.role == ROLE_ADMIN || slice_equal(v->body.owner, slice_text(x->who.name)))
         return true;
-    return exchange_refuse(x, foreign, foreign == CODE_FORBIDDEN ? "this task is not yours"
-                                                                 : "there is no such task");
+    if (foreign == CODE_FORBIDDEN) return exchange_refuse(x, foreign, "this task is not yours");
+    return exchange_refuse(x, CODE_UNKNOWN_TASK, NULL);
 }
 
 bool qalpuch_holds(const struct exchange *x, const struct view *v) {

@@ -174,6 +174,7 @@ void speech_fail(struct exchange *x, enum code code, const char *text) {
                           : plain.status == 409 ? conflict_text(code)
                                                 : sentence_of(x, plain.status, text);
     struct out *o = &x->out;
+    if (plain.status == 401) exchange_set(x, "WWW-Authenticate", "Bearer");
     out_object(o);
     out_key(o, "status");
     out_string(o, "error");

@@ -146,7 +146,10 @@ static struct outcode named(enum code code) {
 void whatsapp_fail(struct exchange *x, enum code code, const char *text) {
     struct outcode plain = named(code);
     bool worker = x->route != NULL && strstr(x->route->path, "/workers/{id}") != NULL;
-    if (plain.status == 401) unauthorized_log(x);
+    if (plain.status == 401) {
+        exchange_set(x, "WWW-Authenticate", "Bearer");
+        unauthorized_log(x);
+    }
     if (code == CODE_NO_AVAILABLE_WORKERS)
         exchange_set(x, "Retry-After", exchange_print(x, "%d", HEARTBEAT_MS / 1000));
     if (plain.status == 400 && x->errors.count > 0) text = fields_join(x);
