@@ -98,6 +98,8 @@ static enum code task_check(const struct question *q, struct store_view *view) {
     const bool of_task = slice_equal(q->kind, slice_text("checkpoints"))
         || slice_equal(q->kind, slice_text("attempts")) || slice_equal(q->kind, slice_text("log"));
     if (!of_task) return CODE_OK;
+    if (q->id == 0 && slice_equal(q->kind, slice_text("checkpoints")))
+        return q->queue.len == 0 ? CODE_OK : CODE_FORBIDDEN; /* those of all queues, or none */
     struct task_head head = {0};
     view_task(view, q->id, head_found, &head);
     if (head.brand == 0 || (q->brand != 0 && q->brand != head.brand)) return CODE_UNKNOWN_TASK;

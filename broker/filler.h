@@ -78,6 +78,8 @@ void object_sort(struct filler *f, struct sorter *s, const struct object_record 
 
 /* ---- rows_schedule.c ---- */
 
+bool checkpoint_matches(const struct filler *f, const struct checkpoint_record *c);
+void checkpoint_put(struct filler *f, const struct checkpoint_record *c);
 bool schedule_matches(const struct filler *f, const struct schedule_record *s);
 void schedule_put(struct filler *f, const struct schedule_record *s);
 void schedule_sort(struct sorter *sorter, const struct schedule_record *s);

@@ -64,6 +64,7 @@ static bool record_matches(struct filler *f, const struct record *r) {
     case RECORD_OBJECT:
         return object_matches(f, &r->object);
     case RECORD_SCHEDULE: return schedule_matches(f, &r->schedule);
+    case RECORD_CHECKPOINT: return checkpoint_matches(f, &r->checkpoint);
     case RECORD_SESSION: return session_matches(f, &r->session);
     default: return true;
     }
@@ -73,14 +74,6 @@ static bool record_matches(struct filler *f, const struct record *r) {
 
 static void note_put(struct buffer *b, const struct record *r) {
     switch ((int)r->kind) {
-    case RECORD_CHECKPOINT:
-        encode_array(b, 5);
-        encode_uint(b, r->checkpoint.seq);
-        encode_uint(b, r->checkpoint.epoch);
-        encode_int(b, r->checkpoint.time_ms);
-        encode_text(b, r->checkpoint.name);
-        encode_bin(b, r->checkpoint.data);
-        break;
     case RECORD_ATTEMPT:
         encode_array(b, 8);
         encode_uint(b, r->attempt.epoch);
@@ -135,6 +128,7 @@ static void row_write(struct filler *f, const struct record *r) {
         object_put(f, &r->object);
         break;
     case RECORD_SCHEDULE: schedule_put(f, &r->schedule); break;
+    case RECORD_CHECKPOINT: checkpoint_put(f, &r->checkpoint); break;
     case RECORD_SESSION: session_put(f, &r->session); break;
     default: note_put(b, r);
     }
@@ -220,6 +214,10 @@ static enum code question_walk(const struct question *q, uint8_t role, struct wa
     if (kind_of(q->kind, &walk->kind) == RECORD_NONE) return CODE_VALIDATION_ERROR;
     if (q->offset > OFFSET_MAX) return CODE_VALIDATION_ERROR;
     if (walk->kind == WALK_OBJECTS) return object_walk(q, role, walk);
+    if (walk->kind == WALK_CHECKPOINTS && q->id == 0) {
+        walk->kind = WALK_POINTS;
+        walk->from_id = walk->to_id = q->number;
+    }
     const uint32_t mask = q->status_mask;
     const bool one = mask != 0 && (mask & (mask - 1)) == 0;
     if (walk->kind == WALK_TASKS && one && mask != 1u << STATUS_QUEUED && q->brand != 0) {

@@ -8,7 +8,7 @@
  *                [by status and priority, 36 numbers]]
  *   workers      [worker, brand, name, boot, http]
  *   objects      see proto/object.h
- *   checkpoints  [seq, epoch, time_ms, name, data]
+ *   checkpoints  see proto/checkpoint.h; those of the task `id`, else of the brand, by number
  *   attempts     [epoch, run, attempt, reason, started_ms, ended_ms, worker, message]
  *   log          [line, level, time_ms, text]
  *   tallies      see proto/tally.h

@@ -221,6 +221,7 @@ static struct field_value task_field(void *context, struct slice name) {
     case NAME_max_retries: return value_number(t->max_retries);
     case NAME_timeout_ms: return value_number(t->timeout_ms);
     case NAME_checkpoint: return value_number(t->checkpoint);
+    case NAME_has_checkpoint: return value_number(t->checkpoint > 0);
     case NAME_resumable:
         return value_number(t->checkpoint > 0 && (t->status == STATUS_FAILED ||
                                                   t->status == STATUS_CANCELLED ||

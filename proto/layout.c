@@ -86,6 +86,7 @@ static const struct field question_keys[] = {
     M("filter", question.filter, BIN),
     M("sort", question.sort, TEXT),
     M("want", question.want, U32),
+    M("number", question.number, U64),
 };
 static const struct layout question_map = PART(question_keys, 0);
 
@@ -403,7 +404,13 @@ ITEM(start, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64
 ITEM(progress, report, 2, M("task", report.task, U64), M("epoch", report.epoch, U64),
      M("percent", report.percent, SMALL), M("text", report.text, TEXT));
 ITEM(checkpoint, report, 5, M("task", report.task, U64), M("epoch", report.epoch, U64),
-     M("seq", report.seq, U32), M("name", report.name, TEXT), M("data", report.data, BIN));
+     M("seq", report.seq, U32), M("name", report.name, TEXT), M("data", report.data, BIN),
+     M("mark", report.mark, BOOL));
+ITEM(checkpoint_put, checkpoint, 4, M("task", checkpoint.task, U64),
+     M("seq", checkpoint.seq, U32), M("name", checkpoint.name, TEXT),
+     M("data", checkpoint.data, BIN), M("flags", checkpoint.flags, U8));
+ITEM(checkpoint_drop, checkpoint, 2, M("task", checkpoint.task, U64),
+     M("seq", checkpoint.seq, U32));
 ITEM(done, report, 3, M("task", report.task, U64), M("epoch", report.epoch, U64),
      M("result", report.data, BIN), INNER("more", MAP, done_map));
 ITEM_FULL(fail, report, 4, M("task", report.task, U64), M("epoch", report.epoch, U64),
@@ -468,7 +475,8 @@ static const struct layout *const layouts[VERB_MAX] = {
     [VERB_CHECKPOINT] = &checkpoint_item, [VERB_DONE] = &done_item, [VERB_FAIL] = &fail_item,
     [VERB_RELEASE] = &start_item, [VERB_LOG] = &log_item, [VERB_CLAIM] = &claim_item,
     [VERB_STOPPED] = &start_item, [VERB_STATS] = &empty_item, [VERB_UNWATCH] = &unwatch_item,
-    [VERB_SCHEDULE] = &schedule_item,
+    [VERB_SCHEDULE] = &schedule_item, [VERB_PAUSE] = &one_item,
+    [VERB_CHECKPOINT_PUT] = &checkpoint_put_item, [VERB_CHECKPOINT_DROP] = &checkpoint_drop_item,
     [VERB_STATION_PUT] = &station_item, [VERB_STATION_BEAT] = &station_item,
     [VERB_STATION_LEAVE] = &station_item, [VERB_STATION_GET] = &station_item,
     [VERB_STATION_LIST] = &stations_item, [VERB_SESSION_PUT] = &session_item,

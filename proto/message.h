@@ -106,7 +106,7 @@ enum want { WANT_BODY = 1, WANT_RESULT = 2, WANT_ATTEMPTS = 4, WANT_LOG = 8, WAN
 /* GET [id, [want, after]]; WATCH [id, [want], version, wait_ms, [after]]: with WANT_PARTS the view
  * holds parts after number `after`, as many as fit, and WATCH answers when there are any;
  * CANCEL [id, [reason text]];
- * RETRY [id, [options]]; UPDATE [id, options]; REMOVE [id]; EXPLAIN [id] */
+ * RETRY [id, [options]]; UPDATE [id, options]; REMOVE [id]; EXPLAIN [id]; PAUSE [id] */
 struct task_ref {
     uint64_t id;
     uint32_t want, version, wait_ms, after;
@@ -126,6 +126,7 @@ struct question {
     int8_t priority, dialect; /* -1 = any */
     int64_t from_ms, to_ms;   /* 0 = open */
     uint64_t id;
+    uint64_t number; /* checkpoints: only the one of that number; key "number" */
     bool descending, count;
 };
 
@@ -204,6 +205,16 @@ struct schedule_ref {
     struct schedule_record record; /* id and what the clock wrote do not count */
 };
 
+/* CHECKPOINT_PUT [task, seq (0 = a new one), name, data, [flags]]: flags an enum checkpoint_flag;
+ * CHECKPOINT_DROP [task, seq]. Answered by ANSWER whose body is a row without data
+ * (proto/checkpoint.h). */
+struct checkpoint_ref {
+    uint64_t task;
+    uint32_t seq;
+    uint8_t flags;
+    struct slice name, data;
+};
+
 enum station_mode { STATION_REGISTER = 0, STATION_CREATE = 1, STATION_UPDATE = 2 };
 enum station_set { SET_STATION_STATUS = 1, SET_STATION_MAX = 2, SET_STATION_DRAINING = 4,
                    SET_STATION_SESSIONS = 8, SET_STATION_ENDPOINT = 16,
@@ -256,7 +267,8 @@ struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]] */
 
 /* Worker reports. epoch 0 = "my lease" (gateways only; resolved by the principal's name and boot).
  * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
- * CHECKPOINT [task, epoch, seq or 0 = next, name, data]
+ * CHECKPOINT [task, epoch, seq or 0 = next, name, data, [mark]]: a mark is stored and listed, but no
+ *       attempt resumes from it unless it is named
  * DONE [task, epoch, result, [map: file, file_size, file_hash, file_name, file_mime, metrics,
  *       message, numbers]]
  * FAIL [task, epoch, reason, text, [retryable = true, metrics, numbers]]: reason is an enum reason (FAILED,
@@ -270,7 +282,7 @@ struct report {
     uint32_t seq;
     int8_t percent;  /* -1 = not given */
     uint8_t reason, level;
-    bool retryable;
+    bool retryable, mark;
     struct slice text, name, data /* result or checkpoint */, metrics;
     struct slice numbers; /* of the metrics, as measure.h has them: so that they are summed */
     uint64_t file, file_size;
@@ -408,7 +420,8 @@ struct message {
         struct hello hello;
         struct credit credit;
         struct submit submit;
-        struct task_ref ref;     /* GET WATCH CANCEL RETRY UPDATE REMOVE EXPLAIN */
+        struct task_ref ref;     /* GET WATCH CANCEL RETRY UPDATE REMOVE EXPLAIN PAUSE */
+        struct checkpoint_ref checkpoint; /* CHECKPOINT_PUT CHECKPOINT_DROP */
         struct question question; /* ASK */
         struct queue_set queue;
         struct object_ref object; /* PUT FETCH DROP */

@@ -25,6 +25,7 @@ enum need_kind {
                         objects that end from due_ms (>=) on but not after `order`, count;
                         object 3: tallies behind (brand, lane = span, seq = slot, id), count */
     NEED_FILE = 9,   /* id: the file record */
+    NEED_POINT = 11, /* id: the checkpoint `seq` as it is stored, packed or not */
     NEED_ZONE = 10   /* key: the bytes of that time zone's file, as the body of an object record;
                         the shell's, not the store's */
 };

@@ -128,9 +128,18 @@ struct log_record { /* at most log_lines_max a task; parts, which count apart, a
     struct slice text;
 };
 
+enum checkpoint_flag {
+    CHECKPOINT_PASSED = 1, /* a mark only: no attempt resumes from it unless it is named */
+    CHECKPOINT_PACKED = 2  /* data is packed (proto/host/pack.h); size and sum are of what it was */
+};
+
 struct checkpoint_record {
-    uint64_t id, epoch;
+    uint64_t id, epoch; /* epoch 0: a client stored it */
+    uint64_t number;    /* its own, over all tasks */
     uint32_t seq; /* 1.., strictly increasing per task */
+    uint32_t brand, size;
+    uint64_t sum;       /* hash_bytes(0, data) */
+    uint8_t flags;
     int64_t time_ms;
     struct slice name, data;
 };

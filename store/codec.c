@@ -211,7 +211,12 @@ static uint8_t *checkpoint_put(uint8_t *p, const struct checkpoint_record *c) {
     p = put_near(p, c->epoch, c->id);
     p = put_varint(p, (uint64_t)c->time_ms);
     p = put_slice(p, c->name);
-    return put_slice(p, c->data);
+    p = put_slice(p, c->data);
+    p = put_near(p, c->number, c->id);
+    p = put_varint(put_varint(p, c->brand), c->size);
+    p = put_u64(p, c->sum);
+    *p++ = c->flags;
+    return p;
 }
 
 static void checkpoint_get(struct reader *r, struct checkpoint_record *c) {
@@ -221,6 +226,11 @@ static void checkpoint_get(struct reader *r, struct checkpoint_record *c) {
     c->time_ms = (int64_t)get_varint(r);
     c->name = get_slice(r);
     c->data = get_slice(r);
+    c->number = get_near(r, c->id);
+    c->brand = (uint32_t)get_max(r, UINT32_MAX);
+    c->size = (uint32_t)get_max(r, UINT32_MAX);
+    c->sum = get_u64(r);
+    c->flags = get_u8(r);
 }
 
 static uint8_t *lane_put(uint8_t *p, const struct lane_record *l) {

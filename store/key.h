@@ -16,6 +16,7 @@ struct key { uint32_t len; uint8_t bytes[KEY_BYTES_MAX]; };
 static inline struct slice key_slice(const struct key *k) { return slice_of(k->bytes, k->len); }
 
 struct range { struct key from, to; };
+enum { POINT_BYTES = 13 /* of a checkpoint's value: its task and seq */ };
 
 void key_plain(struct key *k, enum key_kind kind);                  /* REACHED, META */
 void key_id(struct key *k, enum key_kind kind, uint64_t id);        /* HEAD BODY RESULT FILE */
@@ -32,6 +33,7 @@ void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
               struct slice name);
 
 void key_object(struct key *k, uint8_t object, uint32_t brand, uint64_t id);
+void key_point(struct key *k, uint32_t brand, uint64_t number);
 /* The keys that an object has beside its own: its names, its place among its owner's, its end.
  * A cursor starts as {0}; false behind the last. */
 struct object_keys { uint32_t stage, at; };

@@ -1,4 +1,5 @@
 /* load.c - store_load: what a need asks for, read through a view made for that need. */
+#include "proto/host/pack.h"
 #include "proto/host/zones.h"
 #include "store/view.h"
 #include <assert.h>
@@ -84,17 +85,54 @@ static bool load_task(struct load *l) {
     return give_range(l, &range, false, UINT32_MAX) && (!l->need->seq || load_parts(l));
 }
 
-static bool load_body(struct load *l) {
+/* Hands out what was packed as it was before; false when it is not that any more. */
+static bool give_unpacked(struct load *l, struct record *r) {
+    struct checkpoint_record *c = &r->checkpoint;
+    struct buffer bytes = {0};
+    bool ok = true;
+    if (l->need->kind == NEED_BODY && c->flags & CHECKPOINT_PACKED) {
+        ok = pack_open(c->data, c->size, &bytes);
+        c->data = buffer_slice(&bytes);
+        c->flags &= (uint8_t)~CHECKPOINT_PACKED;
+    }
+    if (ok) l->found(l->context, r);
+    buffer_free(&bytes);
+    return ok;
+}
+
+/* The newest checkpoint that is more than a mark and can be read, or the one that was named. */
+static bool give_point(struct load *l, const struct range *range) {
+    struct scan scan;
+    struct scan_row row;
+    struct record r;
+    if (!scan_open(&scan, l->view, range, true)) return false;
+    bool ok = true, found = false;
+    while (ok && !found && scan_next(&scan, &row)) {
+        ok = record_decode_value(RECORD_CHECKPOINT, row.value, &r) || bad(l, "a checkpoint", 0);
+        found = ok && (l->need->seq || !(r.checkpoint.flags & CHECKPOINT_PASSED));
+        found = found && give_unpacked(l, &r);
+    }
+    ok = ok && !scan.failed;
+    scan_close(&scan);
+    return ok;
+}
+
+static bool load_point(struct load *l) {
     uint64_t id = l->need->id;
-    bool there;
-    if (!give_part(l, id, KEY_BODY, RECORD_BODY, &there) || !there) return l->view->why[0] == 0;
     struct range range;
     key_id(&range.from, KEY_SUB, id);
     key_u8(&range.from, RECORD_CHECKPOINT);
     range.to = range.from;
     key_u64(&range.from, l->need->seq);
     key_u64(&range.to, l->need->seq ? (uint64_t)l->need->seq + 1 : UINT64_MAX);
-    return give_range(l, &range, true, 1);
+    return give_point(l, &range);
+}
+
+static bool load_body(struct load *l) {
+    bool there;
+    if (!give_part(l, l->need->id, KEY_BODY, RECORD_BODY, &there) || !there)
+        return l->view->why[0] == 0;
+    return load_point(l);
 }
 
 /* Rows of an index, gathered before their bodies are read in one go. */
@@ -412,7 +450,7 @@ static bool load_zone(struct load *l) {
 static struct collect collect_for(const struct need *n, struct key *key) {
     struct collect c = {0};
     switch (n->kind) {
-    case NEED_TASK: case NEED_BODY: c.id = n->id; break;
+    case NEED_TASK: case NEED_BODY: case NEED_POINT: c.id = n->id; break;
     case NEED_LANE:
         c = (struct collect){.laned = true, .lane = n->lane, .priority = n->priority,
                              .order = n->order,
@@ -440,6 +478,7 @@ static bool load(struct load *l) {
     switch (l->need->kind) {
     case NEED_TASK: return load_task(l);
     case NEED_BODY: return load_body(l);
+    case NEED_POINT: return load_point(l);
     case NEED_LANE: return load_lane(l);
     case NEED_DUE: return load_due(l);
     case NEED_DEDUP: return load_dedup(l);

@@ -55,6 +55,15 @@ static void put_head(struct materialise *m, struct task_entry *e, const struct t
     for (int i = 0; i < INDEXES; i++) move_index(m, indexes[i], &from, head, value);
 }
 
+/* The place under its number of a checkpoint that goes. */
+static void delete_point(struct materialise *m, struct slice value) {
+    struct record r;
+    struct key key;
+    if (!record_decode_value(RECORD_CHECKPOINT, value, &r)) return;
+    key_point(&key, r.checkpoint.brand, r.checkpoint.number);
+    delete(m, &key);
+}
+
 static bool delete_subs(struct materialise *m, uint64_t id, char *why, size_t why_size) {
     struct key prefix;
     struct range range;
@@ -64,6 +73,8 @@ static bool delete_subs(struct materialise *m, uint64_t id, char *why, size_t wh
     struct table_scan *scan = table_scan_open(m->table, NULL, &range, false);
     if (!scan) { snprintf(why, why_size, "memory is out"); return false; }
     for (; table_scan_valid(scan); table_scan_next(scan)) {
+        if (key_value_kind(table_scan_key(scan)) == RECORD_CHECKPOINT)
+            delete_point(m, table_scan_value(scan));
         table_batch_delete(m->batch, table_scan_key(scan));
         m->records++;
     }
@@ -98,7 +109,21 @@ static void write_part(struct materialise *m, const struct key *key, const struc
     else delete(m, key);
 }
 
-static void write_parts(struct materialise *m, const struct task_entry *e) {
+/* False when what goes cannot be read. */
+static bool write_sub(struct materialise *m, const struct key *key, const struct part *part,
+                      char *why, size_t why_size) {
+    struct buffer value = {0};
+    int got = 0;
+    if (part->state == PART_GONE && key_value_kind(key_slice(key)) == RECORD_CHECKPOINT)
+        got = table_get(m->table, NULL, key_slice(key), &value, why, why_size);
+    if (got > 0) delete_point(m, buffer_slice(&value));
+    buffer_free(&value);
+    write_part(m, key, part);
+    return got >= 0;
+}
+
+static bool write_parts(struct materialise *m, const struct task_entry *e, char *why,
+                        size_t why_size) {
     struct key key;
     key_id(&key, KEY_BODY, e->state.id);
     if (e->state.body.dirty) write_part(m, &key, &e->state.body);
@@ -109,9 +134,10 @@ static void write_parts(struct materialise *m, const struct task_entry *e) {
         key_id(&key, KEY_SUB, e->state.id);
         memcpy(key.bytes + key.len, s->suffix, s->len);
         key.len += s->len;
-        write_part(m, &key, &s->part);
+        if (!write_sub(m, &key, &s->part, why, why_size)) return false;
         m->has_subs = true;
     }
+    return true;
 }
 
 bool materialise_task(struct materialise *m, struct task_entry *e, char *why, size_t why_size) {
@@ -129,7 +155,7 @@ bool materialise_task(struct materialise *m, struct task_entry *e, char *why, si
                                  r.task.due_ms};
         }
     }
-    if (!e->state.gone) write_parts(m, e);
+    if (!e->state.gone && !write_parts(m, e, why, why_size)) return false;
     pending_batched(e, &where);
     return true;
 }

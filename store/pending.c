@@ -282,15 +282,45 @@ static bool never_in_table(const struct pending *p, const struct task_entry *e) 
     return p->keeps || (e->where_known && e->where.status == STATUS_NONE && !e->writing);
 }
 
-static void apply_gone(struct pending *p, struct task_entry *e, struct group_bytes *g,
+static bool plain_set(struct pending *p, struct group_bytes *g, const struct key *key,
+                      struct slice value, bool gone);
+
+/* Where the checkpoint of a number is. What of it the table alone knows goes with the row there. */
+static bool point_set(struct pending *p, struct group_bytes *g, struct slice value, bool gone) {
+    struct record r;
+    struct key key;
+    if (!record_decode_value(RECORD_CHECKPOINT, value, &r)) return false;
+    key_point(&key, r.checkpoint.brand, r.checkpoint.number);
+    value.len = value.len < POINT_BYTES ? value.len : POINT_BYTES;
+    return plain_set(p, g, &key, value, gone);
+}
+
+/* Of one sequence, or with 0 of all. */
+static bool points_gone(struct pending *p, struct task_entry *e, struct group_bytes *g,
+                        uint32_t seq) {
+    struct record r;
+    bool ok = true;
+    for (const struct sub *s = e->state.subs; s; s = s->next) {
+        if (s->suffix[0] != RECORD_CHECKPOINT || s->part.state != PART_PUT) continue;
+        if (seq && (!record_decode_value(RECORD_CHECKPOINT, part_slice(&s->part), &r) ||
+                    r.checkpoint.seq != seq))
+            continue;
+        ok = point_set(p, g, part_slice(&s->part), true) && ok;
+    }
+    return ok;
+}
+
+static bool apply_gone(struct pending *p, struct task_entry *e, struct group_bytes *g,
                        struct slice value) {
-    if (never_in_table(p, e)) { task_free(p, e, &p->task_fifo); return; }
+    if (!points_gone(p, e, g, 0)) return false;
+    if (never_in_table(p, e)) { task_free(p, e, &p->task_fifo); return true; }
     part_drop(p, &e->state.body);
     part_drop(p, &e->state.result);
     subs_drop(p, &e->state.subs);
     line_leave(e);
     part_set(p, &e->state.head, g, value, PART_GONE);
     e->state.gone = true;
+    return true;
 }
 
 static bool sub_put(struct pending *p, struct task_entry *e, struct group_bytes *g,
@@ -325,7 +355,10 @@ static bool apply_sub(struct pending *p, struct task_entry *e, struct group_byte
                       const struct record_outline *o) {
     struct record r;
     if (!record_decode_value(o->kind, o->value, &r)) return false;
-    return sub_put(p, e, g, o->value, &r, o->kind == RECORD_CHECKPOINT_GONE ? PART_GONE : PART_PUT);
+    const bool gone = o->kind == RECORD_CHECKPOINT_GONE;
+    if (o->kind == RECORD_CHECKPOINT && !point_set(p, g, o->value, false)) return false;
+    if (gone && !points_gone(p, e, g, r.checkpoint.seq)) return false;
+    return sub_put(p, e, g, o->value, &r, gone ? PART_GONE : PART_PUT);
 }
 
 /* `was` of the first head since the last one that the table got is the place in the table. In a
@@ -359,7 +392,7 @@ static bool apply_task(struct pending *p, struct group_bytes *g, const struct re
     if (o->kind == RECORD_TASK || o->kind == RECORD_TASK_GONE) place_learn(p, e, &o->was);
     switch (o->kind) {
     case RECORD_TASK: return apply_head(p, e, g, o->value);
-    case RECORD_TASK_GONE: apply_gone(p, e, g, o->value); return true;
+    case RECORD_TASK_GONE: return apply_gone(p, e, g, o->value);
     case RECORD_BODY: part_set(p, &e->state.body, g, o->value, PART_PUT); return true;
     case RECORD_RESULT: part_set(p, &e->state.result, g, o->value, PART_PUT); return true;
     case RECORD_RESULT_GONE:

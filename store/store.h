@@ -68,7 +68,8 @@ struct store_view;
 enum walk_kind {
     WALK_TASKS = 1, WALK_STATUS = 2, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
     WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10,
-    WALK_SESSIONS = 11, WALK_SCHEDULES = 12, WALK_TALLIES = 13
+    WALK_SESSIONS = 11, WALK_SCHEDULES = 12, WALK_TALLIES = 13,
+    WALK_POINTS = 14 /* checkpoints of all tasks, by number */
 };
 struct walk {
     enum walk_kind kind;

@@ -3,6 +3,7 @@
  * Queued tasks have no entry in the status index; they are listed lane by lane (in the order of
  * lane numbers), highest priority first, in the order in which they would run. A cursor is the key
  * of the last row given; a walk that is opened with it begins behind that row. */
+#include "store/coding.h"
 #include "store/view.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -70,6 +71,10 @@ static void prefix_of(const struct walk *w, struct key *k) {
         if (w->brand) key_u32(k, w->brand);
         return;
     case WALK_SCHEDULES: key_begin(k, KEY_SCHEDULE); return;
+    case WALK_POINTS:
+        key_begin(k, KEY_POINT);
+        if (w->brand) key_u32(k, w->brand);
+        return;
     case WALK_TALLIES:
         key_begin(k, KEY_TALLY);
         if (!w->brand) return; /* all: they are told apart when they are read */
@@ -83,6 +88,7 @@ static void prefix_of(const struct walk *w, struct key *k) {
 /* Whether ids ascend all along the prefix, so that bounds on ids are bounds on keys. */
 static bool ids_ascend(const struct walk *w) {
     if (w->kind == WALK_OBJECTS) return !w->all_brands;
+    if (w->kind == WALK_POINTS) return w->brand != 0;
     return w->kind == WALK_TASKS || (w->kind == WALK_STATUS && w->brand && w->type.len);
 }
 
@@ -241,6 +247,25 @@ static bool owned_record(struct store_walk *w, const struct scan_row *row,
     return false;
 }
 
+/* The checkpoint that a row of the numbers leads to; false, without trouble, when it went. */
+static bool point_record(struct store_walk *w, const struct scan_row *row, struct record *record) {
+    struct reader r = {row->value.data, row->value.data + row->value.len, false};
+    const uint64_t task = get_u64(&r), seq = get_varint(&r);
+    struct scan scan;
+    struct scan_row found;
+    struct range range;
+    if (r.bad) return false;
+    key_sub(&range.from, task, RECORD_CHECKPOINT, seq);
+    key_sub(&range.to, task, RECORD_CHECKPOINT, seq + 1);
+    buffer_clear(&w->head);
+    if (!scan_open(&scan, w->view, &range, false)) return false;
+    if (scan_next(&scan, &found)) buffer_append(&w->head, found.value.data, found.value.len);
+    scan_close(&scan);
+    return w->head.len > 0 &&
+           record_decode_value(RECORD_CHECKPOINT, buffer_slice(&w->head), record) &&
+           record->checkpoint.number == key_tail_id(row->key);
+}
+
 /* The record of a row; the head of an index row that carries none is read by its id. */
 static bool row_record(struct store_walk *w, const struct scan_row *row, struct record *record) {
     enum record_kind kind = key_value_kind(row->key);
@@ -276,7 +301,7 @@ static bool passes(const struct walk *w, const struct record *r) {
     case WALK_STATUS: case WALK_TASKS:
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
     case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
-    case WALK_SESSIONS: break;
+    case WALK_SESSIONS: case WALK_POINTS: break;
     }
     return true;
 }
@@ -297,6 +322,10 @@ bool walk_next(struct store_walk *w, struct record *record) {
             memcpy(w->last.bytes, row.key.data, row.key.len);
             w->last.len = row.key.len;
             if (!type_passes(&w->walk, row.key)) continue;
+            if (row.key.data[0] == KEY_POINT) {
+                if (point_record(w, &row, record)) return true;
+                if (!w->view->why[0]) continue;
+            }
             if (!row_record(w, &row, record)) { w->failed = true; return false; }
             if (passes(&w->walk, record)) return true;
         }

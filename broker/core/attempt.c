@@ -86,6 +86,16 @@ static void task_fail(struct core *c, struct task *t, struct lease *l, enum reas
     task_settle(c, t, MOVE_FAIL, reason, &result);
 }
 
+/* Takes the task out of the queue until it is resumed. */
+static void task_pause(struct core *c, struct task *t) {
+    const enum code code = task_move(c, t, MOVE_PAUSE);
+    assert(code == CODE_OK);
+    t->head.flags &= (uint8_t)~TASK_PAUSING;
+    t->head.reason = REASON_PAUSED;
+    t->head.epoch = number_next(c);
+    t->regrant = true;
+}
+
 static void end(struct core *c, struct lease *l, enum reason reason, struct slice text,
                 bool retryable, const struct report *r) {
     struct task *t = l->task;
@@ -118,8 +128,16 @@ static void end(struct core *c, struct lease *l, enum reason reason, struct slic
     }
     if (told) lease_end(c, l);
     else lease_stop(c, l, reason);
-    if (reason == REASON_FAILED || reason == REASON_TIMEOUT) task_again(c, t, answered);
+    if (t->head.flags & TASK_PAUSING) task_pause(c, t);
+    else if (reason == REASON_FAILED || reason == REASON_TIMEOUT) task_again(c, t, answered);
     else task_back(c, t, answered);
+}
+
+void attempt_pause(struct core *c, struct task *t) {
+    struct lease *l = t->lease;
+    if (l && l->started) ledger_put(c, l, REASON_PAUSED, slice_text("paused"));
+    if (l) lease_stop(c, l, REASON_PAUSED);
+    task_pause(c, t);
 }
 
 void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
@@ -138,6 +156,7 @@ void task_settle(struct core *c, struct task *t, enum move move, enum reason rea
     enum status end = (enum status)t->head.status;
     t->head.finished_ms = c->wall;
     t->head.reason = (uint8_t)reason;
+    t->head.flags &= (uint8_t)~TASK_PAUSING;
     if (end == STATUS_COMPLETED) t->head.progress = 100;
     if (end == STATUS_COMPLETED) c->stats.completed++;
     else if (end == STATUS_FAILED) c->stats.failed++;

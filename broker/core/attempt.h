@@ -18,6 +18,9 @@ void attempt_end(struct core *c, struct lease *l, enum reason reason, struct sli
                  bool retryable);
 /* The same as its worker reported it, with what it measured. */
 void attempt_fail(struct core *c, struct lease *l, enum reason reason, const struct report *r);
+/* Ends the attempt, if there is one, and holds the task back until it is revived. A worker over a
+ * link is told to stop. */
+void attempt_pause(struct core *c, struct task *t);
 /* Ends the run: COMPLETE, FAIL or CANCEL. The task has no lease any more. result.id is ignored. */
 void task_settle(struct core *c, struct task *t, enum move move, enum reason reason,
                  const struct task_result *result);

@@ -53,6 +53,27 @@ static void client_cancel(struct core *c, const struct event *e, struct task *t)
     view_say_head(c, e->peer, e->message->number, t);
 }
 
+/* A worker that polls cannot be told at once: it hears of the pause with its next call, and the
+ * task pauses with its next checkpoint, or when the attempt ends without success. */
+static void client_pause(struct core *c, const struct event *e, struct task *t) {
+    enum code code;
+    if (life_next((enum status)t->head.status, MOVE_PAUSE, &code) == STATUS_NONE) {
+        say_code(c, e, code, (struct slice){0});
+        return;
+    }
+    if (task_accepted(t)) { /* only what is on disk may wait for long */
+        say_code(c, e, CODE_INVALID_STATE, (struct slice){0});
+        return;
+    }
+    if (t->lease && t->lease->worker->record.http) {
+        t->head.flags |= TASK_PAUSING;
+        task_change(c, t, CHANGE_HEAD);
+    } else if (t->head.status != STATUS_PAUSED) {
+        attempt_pause(c, t);
+    }
+    view_say_head(c, e->peer, e->message->number, t);
+}
+
 static void client_retry(struct core *c, const struct event *e, struct task *t) {
     const struct options *o = &e->message->ref.options;
     enum code code;
@@ -65,8 +86,9 @@ static void client_retry(struct core *c, const struct event *e, struct task *t) 
                  (struct slice){0});
         return;
     }
+    const bool paused = t->head.status == STATUS_PAUSED; /* going on is no retry */
     if (t->head.run == UINT16_MAX ||
-        (o->set & SET_RETRIES && t->head.retry_count >= o->retries)) {
+        (!paused && o->set & SET_RETRIES && t->head.retry_count >= o->retries)) {
         say_code(c, e, CODE_MAX_RETRIES, (struct slice){0});
         return;
     }
@@ -74,7 +96,7 @@ static void client_retry(struct core *c, const struct event *e, struct task *t) 
         say_code(c, e, CODE_NOT_FOUND, slice_text("no such checkpoint"));
         return;
     }
-    t->head.retry_count++;
+    if (!paused) t->head.retry_count++;
     if (o->set & SET_PRIORITY) task_prioritise(c, t, o->priority);
     t->head.resume = o->set & SET_RESUME ? o->resume : 0;
     task_drop_carry(t);
@@ -214,6 +236,7 @@ void client_step(struct core *c, const struct event *e) {
     case VERB_RETRY: client_retry(c, e, t); return;
     case VERB_UPDATE: client_update(c, e, t); return;
     case VERB_REMOVE: client_remove(c, e, t); return;
+    case VERB_PAUSE: client_pause(c, e, t); return;
     default: explain_say(c, e, t); return;
     }
 }

@@ -2,6 +2,7 @@
 #include "broker/core/alert.h"
 #include "broker/core/cache.h"
 #include "broker/core/claim.h"
+#include "broker/core/checkpoint.h"
 #include "broker/core/client.h"
 #include "broker/core/command.h"
 #include "broker/core/crew.h"
@@ -131,7 +132,8 @@ void step_message(struct core *c, const struct event *e) {
     case VERB_DRAIN: link_drain(c, e); return;
     case VERB_SUBMIT: submit_step(c, e); return;
     case VERB_GET: case VERB_WATCH: case VERB_CANCEL: case VERB_RETRY: case VERB_UPDATE:
-    case VERB_REMOVE: case VERB_EXPLAIN: client_step(c, e); return;
+    case VERB_REMOVE: case VERB_EXPLAIN: case VERB_PAUSE: client_step(c, e); return;
+    case VERB_CHECKPOINT_PUT: case VERB_CHECKPOINT_DROP: checkpoint_step(c, e); return;
     case VERB_QUEUE: queue_step(c, e); return;
     case VERB_PUT: case VERB_FETCH: case VERB_DROP: object_step(c, e); return;
     case VERB_FEED: feed_step(c, e); return;
@@ -203,7 +205,7 @@ static void step_loaded(struct core *c, const struct event *e) {
     case NEED_SWEEP: sweep_loaded(c, e); break;
     case NEED_OBJECT: case NEED_FILE: cache_loaded(c, e); break;
     case NEED_ZONE: schedule_zone_loaded(c, e); break;
-    case NEED_DEDUP: case NEED_NONE: break;
+    case NEED_DEDUP: case NEED_POINT: case NEED_NONE: break;
     }
     if (answered) park_resume(c, answered);
     c->loaded = NULL;

@@ -1,5 +1,6 @@
 #include "broker/core/report.h"
 #include "broker/core/attempt.h"
+#include "broker/core/checkpoint.h"
 #include "broker/core/effect.h"
 #include "broker/core/hook.h"
 #include "broker/core/lease.h"
@@ -115,16 +116,9 @@ static void report_log(struct core *c, const struct event *e, struct lease *l) {
     accept(c, e);
 }
 
-/* Seqs may skip: all that are now too far behind the newest go, as far as they can still exist. */
-static void checkpoints_trim(struct core *c, const struct task *t, uint32_t newest) {
-    const uint32_t kept = c->limits.checkpoints_max, before = t->head.checkpoint;
-    uint32_t last = newest > kept ? newest - kept : 0;
-    if (last > before) last = before;
-    for (uint32_t seq = before > kept ? before - kept + 1 : 1; seq <= last; seq++) {
-        struct record *n = note(c, RECORD_CHECKPOINT_GONE);
-        n->checkpoint.id = t->head.id;
-        n->checkpoint.seq = seq;
-    }
+/* A claimed task that was told to pause ends its attempt with the checkpoint that it sends. */
+static void checkpoint_taken(struct core *c, struct lease *l) {
+    if (l->worker->record.http && l->task->head.flags & TASK_PAUSING) attempt_pause(c, l->task);
 }
 
 static void report_checkpoint(struct core *c, const struct event *e, struct lease *l) {
@@ -135,26 +129,17 @@ static void report_checkpoint(struct core *c, const struct event *e, struct leas
     bool backward = seq <= t->head.checkpoint; /* or there is no number left */
     if (core_bug(c, BUG_CHECKPOINT_BACKWARD)) backward = false;
     enum code code = repeated ? CODE_OK
-                     : backward ? CODE_CONFLICT
-                     : r->data.len > c->limits.checkpoint_max ? CODE_PAYLOAD_TOO_LARGE
-                     : task_accepted(t) ? CODE_INVALID_STATE
-                     : !name_fits(c, r->name) ? CODE_VALIDATION_ERROR
-                     : c->disk_full ? CODE_STORAGE_FULL : CODE_OK;
+                     : backward ? CODE_CONFLICT : checkpoint_check(c, t, r->name, r->data);
     struct message *m = say(c, e->peer, VERB_CHECKPOINT_OK, e->message->number);
     m->checkpoint_ok = (struct checkpoint_ok){.task = r->task, .epoch = l->epoch, .seq = seq,
                                               .number = e->message->number, .code = code};
     lease_renew(c, l);
     if (code != CODE_OK || repeated) return;
-    struct checkpoint_record made = {
-        .id = t->head.id, .epoch = l->epoch, .seq = seq, .time_ms = c->wall,
-        .name = note_keep(c, r->name), .data = note_keep(c, r->data)};
-    note(c, RECORD_CHECKPOINT)->checkpoint = made;
-    /* it cannot be read before the group is written */
-    if (!core_bug(c, BUG_STALE_CARRY)) task_set_carry(t, &made);
-    checkpoints_trim(c, t, seq);
-    t->head.checkpoint = l->checkpoint = seq;
-    t->head.resume = 0;
-    task_change(c, t, CHANGE_HEAD | CHANGE_NOTES);
+    checkpoint_make(c, t, &(struct checkpoint_record){
+        .epoch = l->epoch, .seq = seq, .name = r->name, .data = r->data,
+        .flags = r->mark ? CHECKPOINT_PASSED : 0});
+    l->checkpoint = seq;
+    checkpoint_taken(c, l);
 }
 
 static bool measures_fit(struct core *c, const struct event *e) {

@@ -267,7 +267,8 @@ static void submit(struct story *s, struct actor *a, const char *task) {
 static bool client(struct story *s, struct actor *a, const char *verb, const char *task) {
     static const struct { const char *name; enum verb verb; } verbs[] = {
         {"get", VERB_GET}, {"watch", VERB_WATCH}, {"cancel", VERB_CANCEL}, {"retry", VERB_RETRY},
-        {"update", VERB_UPDATE}, {"remove", VERB_REMOVE}, {"explain", VERB_EXPLAIN}};
+        {"update", VERB_UPDATE}, {"remove", VERB_REMOVE}, {"explain", VERB_EXPLAIN},
+        {"pause", VERB_PAUSE}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, verb)) continue;
         struct message m = {.verb = verbs[i].verb, .number = ++s->number};

@@ -1,4 +1,5 @@
 #include "gateway/dialect/megahub/account.h"
+#include "gateway/dialect/megahub/job_ask.h"
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/outcode.h"
 #include "gateway/guard.h"
@@ -43,7 +44,10 @@ static const struct route routes[] = {
 };
 
 static const struct routes *const parts[] = {&megahub_cron, &megahub_periodic, &megahub_survey,
-                                             &megahub_cronjob, &megahub_calendar, NULL};
+                                             &megahub_cronjob, &megahub_calendar,
+                                             &megahub_jobs, &megahub_job_acts, &megahub_job_ready,
+                                             &megahub_job_care, &megahub_states,
+                                             &megahub_checkpoints, NULL};
 
 static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 

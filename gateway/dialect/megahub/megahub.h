@@ -43,6 +43,8 @@ struct megahub_task {
     uint32_t brand, timeout_ms;
     uint16_t retry_count, max_retries;
     uint8_t status, priority, progress;
+    bool job, job_can_resume;     /* it has a persistent job (job.h) */
+    uint8_t job_percent;
 };
 
 /* ---- view.c ---- */

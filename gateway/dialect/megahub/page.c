@@ -14,6 +14,7 @@ enum { CURSOR_HEX_MAX = 1024, PREDICATES_MAX = 32, VALUES_MAX = 200, DIGITS_MAX 
 struct page { /* x->state until page_write */
     uint32_t number, size;
     bool by_cursor;
+    void *kept; /* the caller's */
 };
 
 /* ---- values ---- */
@@ -337,6 +338,18 @@ bool page_read(struct exchange *x, const struct page_list *list, struct question
     q->count = true;
     return place_read(x, page, q);
 }
+
+void page_filter(struct buffer *wire, const char *field, struct slice value) {
+    encode_array(wire, 1);
+    encode_array(wire, 3);
+    encode_text(wire, slice_text(field));
+    encode_text(wire, slice_text("eq"));
+    encode_text(wire, value);
+}
+
+void page_keep(struct exchange *x, void *kept) { ((struct page *)x->state)->kept = kept; }
+
+void *page_kept(struct exchange *x) { return ((struct page *)x->state)->kept; }
 
 /* ---- the answer ---- */
 

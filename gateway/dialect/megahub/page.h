@@ -51,6 +51,11 @@ struct page_list {
 /* Fills in filter, sort, search, limit, offset, cursor and count; kind and brand are the caller's.
  * False, with the exchange ended, when the query cannot be. Uses x->state. */
 bool page_read(struct exchange *x, const struct page_list *list, struct question *q);
+/* Appends a question's filter of one predicate: the field equals the value. */
+void page_filter(struct buffer *wire, const char *field, struct slice value);
+/* Something of the caller's that `row` finds again: x->state is the page's. */
+void page_keep(struct exchange *x, void *kept);
+void *page_kept(struct exchange *x);
 /* Writes {"count","next","previous","results"} around what `row` writes for each row, and ends the
  * exchange. `at` is the row's place in the answer's rows. */
 typedef void page_row(struct exchange *x, struct slice rows, uint32_t *at);

@@ -37,6 +37,9 @@ static void extra_read(struct exchange *x, struct slice extra, struct megahub_ta
         task->description = exchange_copy(x, slice_of(json_string_value(description),
                                                       json_string_length(description)));
     if (json_is_integer(created)) task->created_ms = json_integer_value(created);
+    task->job = json_integer_value(json_object_get(fields, "job")) == 1;
+    task->job_can_resume = json_integer_value(json_object_get(fields, "job_resume")) == 1;
+    task->job_percent = (uint8_t)json_integer_value(json_object_get(fields, "job_percent"));
     task->due_ms = json_integer_value(scheduled); /* 0 when absent; a retry's delay is not it */
     if (json_is_object(json_object_get(fields, "periodic_task")))
         task->periodic = span_find(extra, "periodic_task");
@@ -207,6 +210,20 @@ static void times_write(struct out *o, const struct megahub_task *t) {
     else out_null(o);
 }
 
+static void job_write(struct out *o, const struct megahub_task *t) {
+    out_key(o, "persistent_job");
+    if (!t->job) {
+        out_null(o);
+        return;
+    }
+    out_object(o);
+    out_key(o, "progress_percentage");
+    out_unsigned(o, t->job_percent);
+    out_key(o, "can_resume");
+    out_bool(o, t->job_can_resume);
+    out_object_end(o);
+}
+
 void megahub_task_write(struct exchange *x, const struct megahub_task *t) {
     struct out *o = &x->out;
     char text[TASK_TEXT_SIZE];
@@ -245,8 +262,7 @@ void megahub_task_write(struct exchange *x, const struct megahub_task *t) {
     out_key(o, "max_retries");
     out_integer(o, t->max_retries);
     metrics_write(x, t);
-    out_key(o, "persistent_job");
-    out_null(o);
+    job_write(o, t);
     out_key(o, "periodic_task");
     out_raw(o, t->periodic); /* empty: null */
     if (t->cron_job.len == 0) return;
