@@ -3,6 +3,7 @@
  *   rows.c        which records are walked, which match, totals
  *   rows_task.c   tasks: lanes and workers by number, fields, search, how a row looks
  *   rows_sort.c   pages in another order than that of creation
+ *   rows_gather.c pages of few among many
  *   rows_object.c objects
  *   rows_schedule.c schedules
  *   rows_session.c  sessions of dialect 003
@@ -32,6 +33,7 @@ struct filler {
     size_t active_count;
     struct message message; /* a row of tasks */
     uint32_t skip, limit;
+    int64_t known; /* how many match, from counters that are exact; -1 = not known */
 };
 
 /* ---- rows_task.c ---- */
@@ -56,6 +58,8 @@ uint32_t task_sort_keys(struct filler *f, const struct task_head *t,
 /* Exact number of tasks that match, from the lanes' counters; false when the question tells apart
  * what they do not. */
 bool task_counters(struct filler *f, int64_t *total);
+/* How many of a lane's tasks of that status match, by its counters. */
+uint64_t lane_matches(struct filler *f, const struct lane_record *l, uint8_t status);
 void statuses_put(struct buffer *b, const uint64_t count[STATUS_COUNT][PRIORITY_COUNT]);
 
 /* A member of a JSON object; `tree` is parsed once, owned by the caller and NULL at first. */
@@ -105,6 +109,16 @@ bool sorter_put(struct sorter *s);
 /* ---- rows_tally.c ---- */
 
 void tallies_fill(struct filler *f);
+
+/* ---- rows_gather.c ---- */
+
+/* True when so large a share of all tasks is the brand's that reading all is less than finding each
+ * by the brand's index, where a row costs eight times as much. */
+bool brand_is_large(const struct filler *f);
+/* True when so many tasks match that reading the statuses that hold them is less than walking. */
+bool gather_pays(struct filler *f, int64_t matched, uint32_t *statuses);
+/* False when the store could not be read. */
+bool gather_fill(struct filler *f, uint32_t statuses);
 
 /* ---- rows_queue.c ---- */
 

@@ -187,7 +187,7 @@ static void walk_fill(struct filler *f, struct store_walk *w) {
     struct record r;
     uint32_t skipped = 0;
     bool more = false;
-    while (walk_next(w, &r)) {
+    while ((f->known < 0 || (int64_t)page->count + skipped < f->known) && walk_next(w, &r)) {
         page->looked++;
         if (walk_is_past(f->q, &r)) break;
         if (record_matches(f, &r)) {
@@ -228,30 +228,17 @@ static enum code question_walk(const struct question *q, uint8_t role, struct wa
     return CODE_OK;
 }
 
-static void filler_run(struct filler *f) {
-    struct walk walk;
+static void page_walk(struct filler *f, struct walk *walk) {
     struct rows_page *page = f->page;
-    page->code = question_walk(f->q, page->role, &walk);
-    if (page->code != CODE_OK) return;
-    page->code = CODE_UNAVAILABLE;
-    if (walk.kind == WALK_TALLIES) {
-        tallies_fill(f);
-        return;
-    }
-    if (!names_read(f)) return;
-    const bool tasks = walk.kind == WALK_TASKS || walk.kind == WALK_STATUS;
-    if (f->q->count && tasks) page->total_exact = task_counters(f, &page->total);
-    if (walk.kind == WALK_QUEUES) {
-        queues_fill(f);
-        return;
-    }
-    walk.looks_max = page->rows_max;
-    struct store_walk *w = walk_open(f->view, &walk);
+    walk->looks_max = page->rows_max;
+    walk->dense = walk->kind == WALK_TASKS && brand_is_large(f);
+    struct store_walk *w = walk_open(f->view, walk);
     if (w == NULL) {
         page->code = f->q->cursor.len > 0 ? CODE_VALIDATION_ERROR : CODE_UNAVAILABLE;
         return;
     }
-    const bool sorts = tasks || walk.kind == WALK_OBJECTS || walk.kind == WALK_SCHEDULES;
+    const bool tasks = walk->kind == WALK_TASKS || walk->kind == WALK_STATUS;
+    const bool sorts = tasks || walk->kind == WALK_OBJECTS || walk->kind == WALK_SCHEDULES;
     struct sorter *sorter = sorts && f->q->sort.len > 0 ? sorter_new(f) : NULL;
     if (sorter != NULL) walk_sort(f, w, sorter);
     else walk_fill(f, w);
@@ -266,9 +253,40 @@ static void filler_run(struct filler *f) {
     page->code = page->rows.failed || page->next.failed ? CODE_UNAVAILABLE : CODE_OK;
 }
 
+static void filler_run(struct filler *f) {
+    struct walk walk;
+    struct rows_page *page = f->page;
+    page->code = question_walk(f->q, page->role, &walk);
+    if (page->code != CODE_OK) return;
+    page->code = CODE_UNAVAILABLE;
+    if (walk.kind == WALK_TALLIES) {
+        tallies_fill(f);
+        return;
+    }
+    if (!names_read(f)) return;
+    const bool tasks = walk.kind == WALK_TASKS || walk.kind == WALK_STATUS;
+    int64_t total;
+    if (tasks && task_counters(f, &total)) {
+        if (f->q->cursor.len == 0) f->known = total;
+        if (f->q->count) page->total = total;
+        page->total_exact = f->q->count;
+    }
+    if (walk.kind == WALK_QUEUES) {
+        queues_fill(f);
+        return;
+    }
+    uint32_t statuses;
+    if (f->known == 0)
+        page->code = CODE_OK;
+    else if (f->known > 0 && gather_pays(f, f->known, &statuses))
+        page->code = gather_fill(f, statuses) ? CODE_OK : CODE_UNAVAILABLE;
+    else
+        page_walk(f, &walk);
+}
+
 void rows_fill(struct rows_page *page, struct store_view *view) {
     const struct question *q = page->question;
-    struct filler f = {.page = page, .view = view, .q = q, .skip = q->offset,
+    struct filler f = {.page = page, .view = view, .q = q, .skip = q->offset, .known = -1,
                        .limit = q->limit == 0 ? LIMIT_DEFAULT : q->limit};
     if (f.limit > LIMIT_MAX) f.limit = LIMIT_MAX;
     page->total = -1;

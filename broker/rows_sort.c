@@ -9,6 +9,7 @@ struct sorted {
     uint64_t id;
     struct sort_key keys[SORT_KEYS_MAX];
     uint32_t count;
+    bool oldest_first;     /* what decides between equals */
     uint32_t row_len;
     uint8_t *row;          /* owned: the row as it is written; NULL: of a task, it is made then */
     struct task_head head; /* of a task */
@@ -36,7 +37,8 @@ static int sorted_order(const void *left, const void *right) {
         const int order = key_order(&a->keys[i], &b->keys[i]);
         if (order != 0) return order;
     }
-    return (a->id < b->id) - (a->id > b->id); /* newest first */
+    const int order = (a->id < b->id) - (a->id > b->id);
+    return a->oldest_first ? -order : order;
 }
 
 uint32_t sort_keys(struct slice sort, field_find *find, void *row,
@@ -119,6 +121,7 @@ static void item_take(struct sorter *s, struct sorted *item) {
 
 void sorter_take(struct sorter *s, const struct task_head *t) {
     struct sorted item = {.id = t->id, .head = *t};
+    item.oldest_first = s->f->q->sort.len == 0 && !s->f->q->descending;
     item.count = task_sort_keys(s->f, t, item.keys);
     item_take(s, &item);
 }

@@ -362,17 +362,17 @@ static bool counters_suffice(const struct filler *f) {
         && filter_names_only(f->filter, "status,priority,queue,type,labels");
 }
 
-static uint64_t lane_sum(struct filler *f, const struct lane_record *l) {
+uint64_t lane_matches(struct filler *f, const struct lane_record *l, uint8_t status) {
     const struct question *q = f->q;
     uint64_t sum = 0;
-    for (uint8_t s = 1; s < STATUS_COUNT; s++)
-        for (uint8_t p = 0; p < PRIORITY_COUNT; p++) {
-            const struct task_head t = {.status = s, .priority = p, .lane = l->lane};
-            if (l->count[s][p] == 0) continue;
-            if (q->status_mask != 0 && (q->status_mask >> s & 1) == 0) continue;
-            if (q->priority >= 0 && q->priority != p) continue;
-            if (f->filter == NULL || filter_holds(f, &t, l)) sum += l->count[s][p];
-        }
+    if (q->status_mask != 0 && (q->status_mask >> status & 1) == 0) return 0;
+    if (q->queue.len > 0 && !slice_equal(q->queue, l->queue)) return 0;
+    if (q->type.len > 0 && !slice_equal(q->type, l->type)) return 0;
+    for (uint8_t p = 0; p < PRIORITY_COUNT; p++) {
+        const struct task_head t = {.status = status, .priority = p, .lane = l->lane};
+        if (l->count[status][p] == 0 || (q->priority >= 0 && q->priority != p)) continue;
+        if (f->filter == NULL || filter_holds(f, &t, l)) sum += l->count[status][p];
+    }
     return sum;
 }
 
@@ -384,9 +384,7 @@ bool task_counters(struct filler *f, int64_t *total) {
         for (struct map_node *n = f->lanes.buckets[i]; n != NULL; n = n->next) {
             const struct lane_record *l = &((struct lane_entry *)(void *)n)->lane;
             if (q->brand != 0 && l->brand != q->brand) continue;
-            if (q->queue.len > 0 && !slice_equal(q->queue, l->queue)) continue;
-            if (q->type.len > 0 && !slice_equal(q->type, l->type)) continue;
-            sum += lane_sum(f, l);
+            for (uint8_t s = 1; s < STATUS_COUNT; s++) sum += lane_matches(f, l, s);
         }
     }
     *total = (int64_t)sum;

@@ -79,6 +79,9 @@ struct walk {
     bool all_brands;     /* OBJECTS: of any brand; else of `brand`, which may be 0 */
     struct slice owner;  /* OBJECTS of one brand: only this owner's; empty = all */
     struct slice type;   /* STATUS: empty = all types */
+    bool dense;          /* TASKS of one brand: so many tasks are its own that reading all of them
+                          * in order is less than finding each by the brand's index. With a cursor
+                          * the walk goes on as the one that gave it. */
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */
     struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */

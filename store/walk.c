@@ -38,8 +38,8 @@ static bool owned_walk(const struct walk *w) {
 static void prefix_of(const struct walk *w, struct key *k) {
     switch (w->kind) {
     case WALK_TASKS:
-        key_begin(k, w->brand ? KEY_CREATED : KEY_HEAD);
-        if (w->brand) key_u32(k, w->brand);
+        key_begin(k, w->brand && !w->dense ? KEY_CREATED : KEY_HEAD);
+        if (w->brand && !w->dense) key_u32(k, w->brand);
         return;
     case WALK_STATUS:
         key_begin(k, KEY_STATUS);
@@ -222,6 +222,8 @@ struct store_walk *walk_open(struct store_view *v, const struct walk *walk) {
     w->walk.cursor = walk->cursor.len ? slice_of(at + walk->type.len + walk->owner.len,
                                                  walk->cursor.len)
                                       : (struct slice){0};
+    if (walk->kind == WALK_TASKS && walk->cursor.len)
+        w->walk.dense = walk->brand && walk->cursor.data[0] == KEY_HEAD;
     if (!w->failed && queued_walk(walk)) {
         w->failed = !list_lanes(w);
         if (!w->failed) skip_lanes(w);
@@ -299,6 +301,7 @@ static bool passes(const struct walk *w, const struct record *r) {
         return r->tally.span == w->object && r->tally.slot >= w->from_id &&
                r->tally.slot <= w->to_id;
     case WALK_STATUS: case WALK_TASKS:
+        if (w->dense && r->task.brand != w->brand) return false;
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
     case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
     case WALK_SESSIONS: case WALK_POINTS: break;
