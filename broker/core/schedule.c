@@ -323,9 +323,7 @@ static const char *template_wrong(const struct core *c, const struct schedule_re
            : r->retries > l->retries_max ? "too many retries"
            : !keep_good(r->keep_ms) ? "bad keep"
            : !stamp_fits(r->stamp, r->payload) ? "bad stamp"
-           : r->start_ms < 0 || r->end_ms < 0 ? "bad time"
-           : r->payload.len > l->payload_max || r->body.len > l->payload_max ||
-                     r->extra.len > l->extra_max ? "the template is too large" : NULL;
+           : r->start_ms < 0 || r->end_ms < 0 ? "bad time" : NULL;
 }
 
 /* `why` lives until the next call of the core. */
@@ -347,6 +345,9 @@ static enum code record_check(struct core *c, const struct schedule *s,
         buffer_free(&text);
         return CODE_VALIDATION_ERROR;
     }
+    if (r->payload.len > c->limits.payload_max || r->body.len > c->limits.payload_max ||
+        r->extra.len > c->limits.extra_max)
+        return CODE_PAYLOAD_TOO_LARGE;
     if (named && named != s) return CODE_CONFLICT;
     if (c->schedule_bytes + more > c->limits.schedule_bytes_max) return CODE_LIMIT_REACHED;
     return !s && c->schedule_ids.count >= c->limits.schedules_max ? CODE_LIMIT_REACHED : CODE_OK;

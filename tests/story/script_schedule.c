@@ -1,8 +1,8 @@
 /* script_schedule.c - schedules in a story.
  *
  *   c plan NAME expression=0_9_*_*_1-5 [zone= queue= type= payload= start=MS end=MS max= misfire=
- *               inactive owner= brand= kind=]     reserves a number, then creates; start and end are
- *                                                 from now
+ *               inactive owner= brand= kind=]     reserves a number, then creates; start and end
+ *                                                 are from now
  *   c replan NAME [the same] [active|inactive version=]
  *   c runplan NAME [payload= high]   c readplan NAME   c unplan NAME
  *
