@@ -173,9 +173,10 @@ static struct field_value part_value(struct task_row *row, struct slice name) {
     return value_absent;
 }
 
-/* The worker's own measure, when it gave one; else the broker's. */
+/* The worker's own measure, when it gave one; else the broker's; none when they were deleted. */
 static struct field_value measure(struct task_row *row, const char *metric, int64_t from_ms,
                                   int64_t to_ms) {
+    if (part_value(row, slice_text("metrics._gone")).kind != IS_ABSENT) return value_absent;
     const struct field_value given = part_value(row, slice_text(metric));
     return given.kind != IS_ABSENT ? given : value_span(from_ms, to_ms);
 }

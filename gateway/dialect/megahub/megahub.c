@@ -1,6 +1,7 @@
 #include "gateway/dialect/megahub/account.h"
 #include "gateway/dialect/megahub/job_ask.h"
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/outcode.h"
 #include "gateway/guard.h"
 #include <stdio.h>
@@ -43,7 +44,10 @@ static const struct route routes[] = {
     MEGAHUB_ACCOUNT_ROUTES,
 };
 
-static const struct routes *const parts[] = {&megahub_cron, &megahub_periodic, &megahub_survey,
+static const struct routes *const parts[] = {
+    &megahub_monitor, &megahub_metric, &megahub_dashboard, &megahub_trend, &megahub_anomaly,
+    &megahub_advice, &megahub_task_stats,
+    &megahub_cron, &megahub_periodic, &megahub_survey,
                                              &megahub_cronjob, &megahub_calendar,
                                              &megahub_jobs, &megahub_job_acts, &megahub_job_ready,
                                              &megahub_job_care, &megahub_states,

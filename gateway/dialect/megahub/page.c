@@ -303,6 +303,22 @@ static bool place_read(struct exchange *x, struct page *page, struct question *q
     return true;
 }
 
+/* Takes the words that stand for predicates out of a search. */
+static const char *tags_read(struct predicates *p, const struct page_tag *tags, const char *text) {
+    const char *rest = "";
+    while (tags != NULL && *(text += strspn(text, " \t")) != '\0') {
+        const size_t len = strcspn(text, " \t");
+        const struct page_tag *tag = tags;
+        while (tag->word != NULL && (strlen(tag->word) != len ||
+                                     strncasecmp(tag->word, text, len) != 0))
+            tag++;
+        if (tag->word != NULL) predicate_put(p, tag->field, tag->op, &tag->value, 1);
+        else rest = exchange_print(p->x, "%s%s%.*s", rest, *rest ? " " : "", (int)len, text);
+        text += len;
+    }
+    return tags != NULL ? rest : text;
+}
+
 static void search_read(struct predicates *p, const struct page_list *list) {
     const char *text = exchange_query(p->x, "search");
     uint64_t number;
@@ -312,7 +328,8 @@ static void search_read(struct predicates *p, const struct page_list *list) {
         predicate_put(p, "id", "eq", &id, 1);
         return;
     }
-    predicate_put(p, list->search, "words", &text, 1);
+    text = tags_read(p, list->tags, text);
+    if (*text != '\0') predicate_put(p, list->search, "words", &text, 1);
 }
 
 bool page_read(struct exchange *x, const struct page_list *list, struct question *q) {
@@ -325,6 +342,8 @@ bool page_read(struct exchange *x, const struct page_list *list, struct question
     while (exchange_query_next(x, &at, &key, &text))
         if (*text != '\0') key_read(&p, list->fields, list->field_count, key, text);
     search_read(&p, list);
+    const char *present = "0";
+    if (list->present != NULL) predicate_put(&p, list->present, "null", &present, 1);
     if (p.count > 0) {
         struct buffer wire = {0};
         encode_array(&wire, p.count);

@@ -40,10 +40,15 @@ struct page_field {
     double scale;      /* NUMBER: 0 = 1 */
 };
 
+/* A word of `search` that stands for a predicate. */
+struct page_tag { const char *word, *field, *op, *value; };
+
 struct page_list {
     const struct page_field *fields;
     uint32_t field_count;
     const char *search; /* the broker's fields that `search` looks into, comma between */
+    const struct page_tag *tags; /* ended by a NULL word; NULL = none */
+    const char *present; /* the broker's field that every row has; NULL = any */
     bool task_ids;      /* `search` may be a task's task_ text */
     const char *fixed_field, *fixed_value; /* holds for every row; NULL = nothing does */
 };

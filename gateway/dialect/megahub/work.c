@@ -1,4 +1,4 @@
-#include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
@@ -240,6 +240,7 @@ bool task_complete_read(struct exchange *x, struct message *m) {
     if (!megahub_fields_good(x)) return false;
     m->report.data = span_member(x, "result_data", "resultData");
     m->report.metrics = span_member(x, "metrics", NULL);
+    m->report.numbers = monitor_numbers(x, member_find(x->json, "metrics"));
     return true;
 }
 
@@ -249,6 +250,9 @@ bool task_fail_read(struct exchange *x, struct message *m) {
                                  &x->errors);
     m->report.retryable = member_bool(x->json, "retryable", 0, false, &x->errors);
     m->report.reason = m->report.retryable ? REASON_FAILED : REASON_PERMANENT;
+    member_object(x->json, "metrics", NULLABLE, &x->errors);
+    m->report.metrics = span_member(x, "metrics", NULL);
+    m->report.numbers = monitor_numbers(x, member_find(x->json, "metrics"));
     return megahub_fields_good(x);
 }
 

@@ -1,0 +1,292 @@
+/* metric.c - /tasks/monitoring/metrics/: what each task took; its number is the task's.
+ *
+ * A metric is the task's own: it is there once the task has completed or failed, filled by the
+ * broker, and what a worker or a member gives wins over that. So POST on a task that has metrics
+ * changes them (200), PUT replaces what was given, and DELETE takes it all away. Changes are made on
+ * the version that was read; another's in between is read again. */
+#include "gateway/dialect/megahub/metric.h"
+#include "gateway/dialect/megahub/page.h"
+#include "gateway/dialect/spell.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRIES_MAX = 5 };
+
+/* ---- list ---- */
+
+static const struct page_choice statuses[] = {{"completed", "6"}, {"failed", "7"}, {NULL, NULL}};
+static const struct page_choice priorities[] = {
+    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
+
+#define NUMBER(name_, field_) {.name = name_, .field = field_, .kind = PAGE_NUMBER}
+#define TEXT(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TEXT}
+#define TIME(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TIME}
+#define BOUND(name_, field_, op_) \
+    {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
+static const struct page_field fields[] = {
+    NUMBER("id", "id"),
+    NUMBER("base_task", "id"),
+    NUMBER("execution_time_ms", "run_ms"),
+    NUMBER("execution_time", "run_ms"),
+    NUMBER("queue_wait_time_ms", "wait_ms"),
+    NUMBER("memory_usage_mb", "metrics.memory_usage_mb"),
+    NUMBER("cpu_usage_percent", "metrics.cpu_usage_percent"),
+    NUMBER("network_bytes_sent", "metrics.network_bytes_sent"),
+    NUMBER("network_bytes_received", "metrics.network_bytes_received"),
+    NUMBER("disk_io_bytes", "metrics.disk_io_bytes"),
+    NUMBER("api_calls_count", "metrics.api_calls_count"),
+    NUMBER("tokens_used", "metrics.tokens_used"),
+    NUMBER("cost_usd", "metrics.cost_usd"),
+    NUMBER("error_count", "metrics.error_count"),
+    NUMBER("warning_count", "metrics.warning_count"),
+    NUMBER("retry_count", "retry_count"),
+    TEXT("worker_name", "worker"),
+    TEXT("task_type", "type"),
+    TEXT("created_by", "owner"),
+    {.name = "status", .field = "status", .kind = PAGE_CHOICE, .choices = statuses},
+    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
+    TIME("created_at", "finished_ms"),
+    BOUND("created_after", "finished_ms", "gte"),
+    BOUND("created_before", "finished_ms", "lte"),
+    TIME("updated_at", "updated_ms"),
+    BOUND("updated_after", "updated_ms", "gte"),
+    BOUND("updated_before", "updated_ms", "lte"),
+};
+
+static bool list_read(struct exchange *x, struct message *m) {
+    struct page_tag *tags = exchange_alloc(x, 5 * sizeof *tags);
+    tags[0] = (struct page_tag){"high_memory", "metrics.memory_usage_mb", "gte",
+                                exchange_print(x, "%.17g", monitor_memory_max(x))};
+    tags[1] = (struct page_tag){"slow", "run_ms", "gte",
+                                exchange_print(x, "%.17g", monitor_slow_ms(x))};
+    tags[2] = (struct page_tag){"costly", "metrics.cost_usd", "gte",
+                                exchange_print(x, "%.17g", monitor_cost_max(x))};
+    tags[3] = (struct page_tag){"failing", "metrics.error_count", "gt", "0"};
+    const struct page_list list = {.fields = fields,
+                                   .field_count = sizeof fields / sizeof *fields,
+                                   .search = "type,worker", .task_ids = true, .tags = tags,
+                                   .present = "run_ms"};
+    m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
+                                    .priority = -1, .dialect = -1, .want = WANT_RESULT};
+    if (!page_read(x, &list, &m->question)) return false;
+    const uint32_t ended = 1u << STATUS_COMPLETED | 1u << STATUS_FAILED;
+    const uint32_t asked = m->question.status_mask;
+    m->question.status_mask = asked != 0 ? asked & ended : ended;
+    return true;
+}
+
+static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
+    struct frame frame = {0};
+    struct message m;
+    if (row_next(&frame, rows, at, &m)) {
+        json_t *metrics = metric_parse(&m.view);
+        metric_write(x, &m.view, metrics);
+        json_decref(metrics);
+    }
+    frame_free(&frame);
+}
+
+static void list_write(struct exchange *x, const struct message *answer) {
+    page_write(x, answer, row_write);
+}
+
+/* ---- one ---- */
+
+static void view_write(struct exchange *x, const struct view *v, int status) {
+    json_t *metrics = metric_parse(v);
+    if (metric_there(v, metrics)) {
+        metric_write(x, v, metrics);
+        exchange_answer(x, status);
+    } else {
+        monitor_missing(x);
+    }
+    json_decref(metrics);
+}
+
+static bool detail_read(struct exchange *x, struct message *m) {
+    m->ref.want = WANT_RESULT;
+    return megahub_id_read(x, &m->ref.id);
+}
+
+static void detail_write(struct exchange *x, const struct message *answer) {
+    view_write(x, &answer->view, x->route->status);
+}
+
+/* ---- changes ---- */
+
+struct change { /* x->state */
+    uint64_t id;
+    uint32_t tries;
+    int status;   /* of the answer */
+    bool made;    /* by POST: it may be the first */
+};
+
+/* A measure as it was sent: a number not below zero; null takes it away. */
+static void measure_read(struct exchange *x, const char *name) {
+    const json_t *value = json_object_get(x->json, name);
+    if (value == NULL || json_is_null(value)) return;
+    member_number(x->json, name, 0, 0, 0, 1e15, &x->errors);
+}
+
+static bool body_read(struct exchange *x) {
+    if (x->json != NULL && !json_is_object(x->json))
+        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
+    for (uint32_t i = 0; i < MEASURE_COUNT; i++) measure_read(x, measure_name((enum measure)i));
+    member_text(x->json, "worker_name", NULLABLE | BLANK_OK, TASK_NAME_MAX, &x->errors);
+    return true;
+}
+
+/* What was given before, with what is given now: all of it (PUT), or only what is named. */
+static json_t *given_make(const struct exchange *x, json_t *before) {
+    json_t *given = before;
+    if (x->method == METHOD_PUT) {
+        json_decref(before);
+        given = json_object();
+    }
+    json_object_del(given, METRIC_GONE);
+    for (uint32_t i = 0; i <= MEASURE_COUNT; i++) {
+        const char *name = i < MEASURE_COUNT ? measure_name((enum measure)i) : "worker_name";
+        json_t *value = json_object_get(x->json, name);
+        if (json_is_null(value)) json_object_del(given, name);
+        else if (value != NULL) json_object_set(given, name, value);
+    }
+    return given;
+}
+
+static void look(struct exchange *x);
+
+static void amended(struct exchange *x, const struct message *answer) {
+    struct change *c = x->state;
+    const enum code code = exchange_code(answer);
+    if (code == CODE_CONFLICT && ++c->tries < TRIES_MAX) {
+        look(x);
+        return;
+    }
+    if (code != CODE_OK) {
+        exchange_refuse(x, code, NULL);
+        return;
+    }
+    if (x->method == METHOD_DELETE) {
+        exchange_answer(x, x->route->status);
+        return;
+    }
+    c->tries = TRIES_MAX; /* read once more, to be shown */
+    look(x);
+}
+
+static void amend(struct exchange *x, const struct view *v, json_t *given,
+                  struct slice numbers_before) {
+    const struct change *c = x->state;
+    struct message m = {.verb = VERB_UPDATE};
+    char *text = json_dumps(given, JSON_COMPACT);
+    m.ref.id = c->id;
+    m.ref.options = (struct options){
+        .set = SET_METRICS | SET_VERSION, .version = v->head.version,
+        .metrics = exchange_copy(x, slice_text(text != NULL ? text : "{}")),
+        .numbers = monitor_numbers(x, given), .numbers_before = numbers_before};
+    free(text);
+    exchange_try(x, &m, amended);
+}
+
+static void looked(struct exchange *x, const struct message *answer) {
+    struct change *c = x->state;
+    const struct view *v = &answer->view;
+    if (c->tries == TRIES_MAX) {
+        view_write(x, v, c->status);
+        return;
+    }
+    if (v->head.status != STATUS_COMPLETED && v->head.status != STATUS_FAILED) {
+        megahub_refuse(x, "INVALID_OPERATION", "The task has not ended: it has no metrics yet.");
+        return;
+    }
+    json_t *metrics = metric_parse(v);
+    const bool there = metric_there(v, metrics);
+    const struct slice before = monitor_numbers(x, metrics);
+    if (!there && !c->made) {
+        json_decref(metrics);
+        monitor_missing(x);
+        return;
+    }
+    c->status = c->made && json_object_size(metrics) == 0 ? 201
+                : c->made && !there ? 201 : 200;
+    json_t *given = x->method == METHOD_DELETE ? json_pack("{s:b}", METRIC_GONE, 1)
+                                               : given_make(x, json_incref(metrics));
+    amend(x, v, given, before);
+    json_decref(given);
+    json_decref(metrics);
+}
+
+static void look(struct exchange *x) {
+    const struct change *c = x->state;
+    const struct message m = {.verb = VERB_GET, .ref = {.id = c->id, .want = WANT_RESULT}};
+    exchange_send(x, &m, looked);
+}
+
+static struct change *change_new(struct exchange *x) {
+    struct change *c = exchange_alloc(x, sizeof *c);
+    x->state = c;
+    return c;
+}
+
+/* base_task: a number, or a task_ text. */
+static uint64_t task_read(struct exchange *x) {
+    json_t *task = member_find(x->json, "base_task");
+    uint64_t id = 0;
+    if (task == NULL || json_is_null(task)) {
+        field_wrong(&x->errors, "base_task", FIELD_MISSING, 0);
+    } else if (json_is_string(task)) {
+        const struct slice text = slice_of(json_string_value(task), json_string_length(task));
+        if (!spell_task_read(x, text, &id))
+            field_wrong(&x->errors, "base_task", FIELD_NOT_A_CHOICE, 0);
+    } else if (json_is_integer(task) && json_integer_value(task) > 0 &&
+               (uint64_t)json_integer_value(task) <= ID_NUMBER_MAX) {
+        id = (uint64_t)json_integer_value(task);
+    } else {
+        field_wrong(&x->errors, "base_task", FIELD_NOT_INTEGER, 0);
+    }
+    return id;
+}
+
+static bool make_read(struct exchange *x, struct message *m) {
+    struct change *c = change_new(x);
+    (void)m;
+    c->made = true;
+    if (!body_read(x)) return false;
+    c->id = task_read(x);
+    if (!megahub_fields_good(x)) return false;
+    look(x);
+    return false;
+}
+
+static bool change_read(struct exchange *x, struct message *m) {
+    struct change *c = change_new(x);
+    (void)m;
+    if (!megahub_id_read(x, &c->id) || !body_read(x) || !megahub_fields_good(x)) return false;
+    look(x);
+    return false;
+}
+
+static bool delete_read(struct exchange *x, struct message *m) {
+    struct change *c = change_new(x);
+    (void)m;
+    if (!megahub_id_read(x, &c->id)) return false;
+    look(x);
+    return false;
+}
+
+#define BASE "/tasks/monitoring/metrics"
+static const struct route routes[] = {
+    {.method = METHOD_GET, .path = BASE, .guard = MONITOR_MEMBER, .verb = VERB_ASK, .status = 200,
+     .read = list_read, .write = list_write, .sentence = "lists what tasks took"},
+    {.method = METHOD_POST, .path = BASE, .guard = MONITOR_MEMBER, .body = BODY_JSON,
+     .status = 201, .read = make_read, .sentence = "gives measures of a task that has ended"},
+    {.method = METHOD_GET, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .verb = VERB_GET,
+     .status = 200, .read = detail_read, .write = detail_write, .sentence = "what a task took"},
+    {.method = METHOD_PUT, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .body = BODY_JSON,
+     .status = 200, .read = change_read, .sentence = "replaces the measures that were given"},
+    {.method = METHOD_PATCH, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .body = BODY_JSON,
+     .status = 200, .read = change_read, .sentence = "changes measures"},
+    {.method = METHOD_DELETE, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .status = 204,
+     .read = delete_read, .sentence = "takes a task's measures away"},
+};
+const struct routes megahub_metric = {routes, sizeof routes / sizeof *routes};
