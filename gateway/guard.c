@@ -33,11 +33,17 @@ bool guard_cors(struct exchange *x) {
     } else {
         return true;
     }
-    if (x->route != NULL || origin == NULL) return true;
+    if (origin == NULL) return true;
+    if (x->route != NULL) {
+        exchange_set(x, "Access-Control-Expose-Headers",
+                     "X-Total-Count, X-Total-Exact, Link, Location, ETag, Content-Disposition, "
+                     "Retry-After, X-Request-Id");
+        return true;
+    }
     exchange_set(x, "Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS");
     exchange_set(x, "Access-Control-Allow-Headers",
-                 "Authorization, Content-Type, X-API-KEY, X-Brand-ID, X-Lease, Idempotency-Key, "
-                 "Last-Event-ID, Range");
+                 "Authorization, Content-Type, X-API-KEY, X-Brand-ID, X-Lease, X-Seq, "
+                 "Idempotency-Key, Last-Event-ID, Range");
     exchange_set(x, "Access-Control-Max-Age", "600");
     return true;
 }

@@ -99,8 +99,12 @@ def test_browsers_are_answered(relais, nobody):
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"Authorization", "Content-Type", "X-API-KEY", "X-Brand-ID", "X-Lease", "X-Seq",
+            "Idempotency-Key", "Last-Event-ID", "Range"} == set(allowed)
     refused = nobody.post("/tasks/", {}, headers={"Origin": "https://app.example"})
     assert refused.status_code == 401 and refused.headers["Access-Control-Allow-Origin"] == "*"
+    assert "X-Total-Count" in refused.headers["Access-Control-Expose-Headers"]
 
 
 # ---- deadlines ----
