@@ -94,6 +94,33 @@ DELETE /brands/{id}              A    @brand
 POST /tasks/scheduled/periodic-tasks/validate-cron  ua  {"cron_expression": "* * * * *"}
 GET /tasks/scheduled/periodic-tasks/cron-templates  ua
 GET /tasks/scheduled/periodic-tasks/timezone-info   ua
+GET {jobs}                       ua
+POST {jobs}                      ua  {"task_type": "matrix", "job_data": {}}
+GET {jobs}/{id}                  ua  @persistent
+PUT {jobs}/{id}                  ua  @persistent  {"base_task": "{id}", "job_data": {"a": 1}}
+PATCH {jobs}/{id}                ua  @persistent  {"job_data": {"a": 1}}
+DELETE {jobs}/{id}               ua  @persistent
+POST {jobs}/{id}/resume          ua  @persistent  {}
+POST {jobs}/{id}/pause           ua  @persistent  {}
+POST {jobs}/{id}/restart         ua  @persistent  {}
+GET {jobs}/{id}/checkpoints      ua  @persistent
+GET {jobs}/resumable             ua
+POST {jobs}/auto-resume          ua  {"max_jobs": 1}
+POST {jobs}/validate-config      ua  {"job_data": {}}
+GET {jobs}/stats                 ua
+POST {jobs}/cleanup-old          ua  {"dry_run": true}
+GET /tasks/persistent-jobs/job-states         ua
+GET /tasks/persistent-jobs/job-states/{id}    ua  @state
+PATCH /tasks/persistent-jobs/job-states/{id}  ua  @state  {"state_data": {"a": 1}}
+GET /tasks/persistent-jobs/checkpoints        ua
+POST /tasks/persistent-jobs/checkpoints       uaw  @persistent
+    {"persistent_job": "{id}", "step_name": "one", "checkpoint_data": {}}
+POST /tasks/persistent-jobs/checkpoints/optimize-storage  ua  {}
+GET /tasks/persistent-jobs/checkpoints/{id}     ua  @checkpoint
+PUT /tasks/persistent-jobs/checkpoints/{id}     ua  @checkpoint
+    {"persistent_job": "{job}", "step_name": "two", "checkpoint_data": {}}
+PATCH /tasks/persistent-jobs/checkpoints/{id}   ua  @checkpoint  {"step_name": "two"}
+DELETE /tasks/persistent-jobs/checkpoints/{id}  ua  @checkpoint
 GET /tasks/scheduled             ua
 GET /tasks/scheduled/periodic-tasks              ua
 POST /tasks/scheduled/periodic-tasks             ua
@@ -209,6 +236,7 @@ GET /api/jobs/ws                 o
 
 MODES = {"{upload}": ("batch", "diarization"), "{stream}": ("streaming",),
          "{mode}": ("batch", "streaming", "diarization")}
+JOBS = ("/tasks/persistent-jobs", "/tasks/persistent-jobs/persistent-jobs")
 
 
 class Line:
@@ -255,7 +283,8 @@ def expand():
     """All lines, by dialect and route, as `relais gateway --routes` spells them."""
     found = [Line("qalpuch", text, base) for text in rows(QALPUCH)
              for base in ("/api/v1", "/v1")]
-    found += [Line("megahub", text) for text in rows(MEGAHUB)]
+    found += [Line("megahub", text.replace("{jobs}", base)) for text in rows(MEGAHUB)
+              for base in (JOBS if "{jobs}" in text else JOBS[:1])]
     found += [Line("whatsapp", text, base) for text in rows(WHATSAPP)
               for base in ("/api/v1", "/api")]
     found += [Line("speech", text) for row in rows(SPEECH) for text in spoken(row)]

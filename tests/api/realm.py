@@ -149,6 +149,11 @@ def secrets(server):
             pass
 
 
+class UNHELD:
+    """In place of a line: what is made for it is in no worker's hands."""
+    roles = ""
+
+
 class Role:
     """One kind of caller: the letter of policy.py that lets it in, and the brand it acts in."""
 
@@ -260,6 +265,8 @@ class Realm:
             "command": {"id": name, "cid": number}, "fileid": {"fileId": cuid},
             "periodic": {"id": number}, "cronjob": {"id": number, "name": name},
             "calendar": {"id": number, "name": name, "periodic": number},
+            "persistent": {"id": number}, "state": {"id": number},
+            "checkpoint": {"id": number, "job": number},
         }.get(kind, {"cuid": cuid})
 
     # ---- dialect 000 ----
@@ -322,6 +329,25 @@ class Realm:
             return Thing({"id": brand}, lambda: side["admin"].call("GET", f"/brands/{brand}/"))
         made = self.root.data("POST", "/brands/", {"name": f"brand {next(numbers)}"})["id"]
         return Thing({"id": made}, lambda: self.root.call("GET", f"/brands/{made}/"))
+
+    def make_persistent(self, side, maker, line, brand):
+        task = self.make_task(side, maker, line if line and "w" in line.roles else UNHELD, brand)
+        jobs = "/tasks/persistent-jobs/"
+        made = maker.data("POST", jobs, {"base_task": task.values["id"], "job_data": {}})["id"]
+        return Thing({"id": made}, lambda: maker.call("GET", f"{jobs}{made}/"), task.holder)
+
+    def make_state(self, side, maker, line, brand):
+        job = self.make_persistent(side, maker, None, brand).values["id"]
+        states = "/tasks/persistent-jobs/job-states/"
+        made = maker.data("GET", f"{states}?persistent_job={job}")["results"][0]["id"]
+        return Thing({"id": made}, lambda: maker.call("GET", f"{states}{made}/"))
+
+    def make_checkpoint(self, side, maker, line, brand):
+        job = self.make_persistent(side, maker, None, brand).values["id"]
+        points = "/tasks/persistent-jobs/checkpoints/"
+        made = maker.data("POST", points, {
+            "persistent_job": job, "step_name": "one", "checkpoint_data": {"a": 1}})["id"]
+        return Thing({"id": made, "job": job}, lambda: maker.call("GET", f"{points}{made}/"))
 
     def make_planned(self, base, maker, body):
         made = maker.data("POST", f"/tasks/scheduled/{base}/", body)["id"]
