@@ -2,6 +2,7 @@
 #include "command.h"
 #include "gateway/fleet.h"
 #include "gateway/gateway.h"
+#include "gateway/hook_worker.h"
 #include "gateway/house.h"
 #include "gateway/http.h"
 #include "gateway/jwt.h"
@@ -33,6 +34,7 @@ struct gateway {
     struct hasher *hasher;
     struct door *door;
     struct push *push;
+    struct hook_worker *hooks;
     int stop_fd;
     char address[CONFIG_HOST_MAX + 16];
     uint32_t count; /* of threads */
@@ -167,7 +169,8 @@ struct gateway *gateway_start(const struct gateway_setup *setup, char *why, size
     }
     why[0] = '\0';
     g->push = push_start(&g->setup, why, why_size);
-    if (g->push == NULL && why[0] != '\0') gateway_stop(&g);
+    if (why[0] == '\0') g->hooks = hook_worker_start(&g->setup, why, why_size);
+    if (why[0] != '\0') gateway_stop(&g);
     return g;
 }
 
@@ -198,6 +201,7 @@ void gateway_stop(struct gateway **self) {
     if (g == NULL) return;
     uint64_t one = 1;
     push_stop(&g->push);
+    hook_worker_stop(&g->hooks);
     if (g->stop_fd >= 0 && write(g->stop_fd, &one, sizeof one) < 0) {
         log_error("the gateway cannot be stopped", field_text("why", strerror(errno)));
     }

@@ -149,7 +149,7 @@ void queue_step(struct core *c, const struct event *e) {
     if (m->set & 8) q->set.weight = m->weight;
     if (m->set & 16) q->set.keep_ms = m->keep_ms;
     if (m->set & 16) q->set.keep_set = true;
-    if (m->set & 64) q->set.hooks = m->hooks & HOOK_ALL;
+    if (m->set & 64) q->set.hooks = m->hooks ? (q->set.hooks | m->hooks) & HOOK_ALL : 0;
     if (q->set.hooks) c->hooked = true;
     if (list_empty(&q->dirty)) list_push(&c->dirty_queues, &q->dirty);
     queue_update(c, q);

@@ -51,7 +51,8 @@ static const struct routes *const parts[] = {
                                              &megahub_cronjob, &megahub_calendar,
                                              &megahub_jobs, &megahub_job_acts, &megahub_job_ready,
                                              &megahub_job_care, &megahub_states,
-                                             &megahub_checkpoints, NULL};
+                                             &megahub_checkpoints, &megahub_webhooks,
+                                             NULL};
 
 static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 

@@ -40,6 +40,7 @@ struct megahub_task {
     uint64_t result_size;         /* > 0: the result is a file */
     struct slice result_name, result_mime;
     int64_t created_ms, updated_ms, started_ms, completed_ms, due_ms;
+    const char *webhook; /* of a task that is being made: who hears of its end; NULL = nobody */
     uint32_t brand, timeout_ms;
     uint16_t retry_count, max_retries;
     uint8_t status, priority, progress;
@@ -98,6 +99,9 @@ bool task_complete_read(struct exchange *x, struct message *m);
 bool task_fail_read(struct exchange *x, struct message *m);
 void task_settled_write(struct exchange *x, const struct message *answer);
 
+extern const struct routes megahub_webhooks;
+/* Why this URL is never called by a webhook; NULL = it may be. */
+const char *megahub_url_wrong(struct exchange *x, const char *url);
 extern const struct routes megahub_cron, megahub_periodic, megahub_survey, megahub_cronjob,
     megahub_calendar;
 extern const struct dialect megahub;

@@ -2,6 +2,7 @@
 #include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
+#include "gateway/hook_call.h"
 
 enum { KEY_MAX = 255 };
 
@@ -19,6 +20,16 @@ static int64_t due_read(struct exchange *x) {
     if (due_ms != 0 && due_ms <= x->wall_ms)
         field_refuse(&x->errors, "scheduled_for", megahub_past_text(x));
     return due_ms;
+}
+
+/* Who hears of its end; NULL = nobody but the brand's subscribers. */
+static const char *webhook_read(struct exchange *x) {
+    struct slice url = member_text(x->json, "webhook_url", NULLABLE | BLANK_OK, HOOK_URL_MAX,
+                                   &x->errors);
+    if (url.len == 0) return NULL;
+    const char *wrong = megahub_url_wrong(x, (const char *)url.data);
+    if (wrong != NULL) field_refuse(&x->errors, "webhook_url", wrong);
+    return (const char *)url.data;
 }
 
 /* A repeated key is known by queue, type, payload and extra: with a key, extra holds all else that
@@ -42,6 +53,10 @@ static struct slice extra_make(struct exchange *x, const struct megahub_task *ta
     if (task->due_ms > 0) {
         out_key(&o, "scheduled_ms");
         out_integer(&o, task->due_ms);
+    }
+    if (task->webhook != NULL) {
+        out_key(&o, "webhook_url");
+        out_string(&o, task->webhook);
     }
     out_object_end(&o);
     struct slice extra = exchange_copy(x, buffer_slice(&o.body));
@@ -67,6 +82,7 @@ static struct megahub_task *task_new(struct exchange *x) {
                                                         TASK_TIMEOUT_MINUTES, 1,
                                                         TASK_TIMEOUT_MINUTES_MAX, e);
     context_read(x, task);
+    task->webhook = webhook_read(x);
     task->due_ms = due_read(x);
     task->owner = slice_text(x->who.name);
     task->brand = x->who.brand;
@@ -99,6 +115,7 @@ bool task_create_read(struct exchange *x, struct message *m) {
     options->timeout_ms = task->timeout_ms;
     options->keep_ms = setting_keep_ms(x);
     options->extra = extra_make(x, task, key != NULL);
+    options->hook = task->webhook != NULL;
     if (task->due_ms > 0) {
         options->set |= SET_DUE;
         options->due_ms = task->due_ms;
