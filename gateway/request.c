@@ -191,10 +191,12 @@ static bool body_fits(struct request *r) {
     }
     if (!r->facts.has_body) return true;
     if (x->route->body == BODY_JSON && type != NULL && !type_is(type, "application/json")) {
-        return exchange_refuse(x, CODE_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return exchange_refuse(x, CODE_UNSUPPORTED_MEDIA_TYPE,
+                               "a body with Content-Type: application/json is expected");
     }
     if (x->route->body == BODY_FORM && (type == NULL || !type_is(type, "multipart/form-data"))) {
-        return exchange_refuse(x, CODE_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return exchange_refuse(x, CODE_UNSUPPORTED_MEDIA_TYPE,
+                               "a form with Content-Type: multipart/form-data is expected");
     }
     return true;
 }

@@ -143,6 +143,13 @@ static struct outcode named(enum code code) {
     return plain;
 }
 
+/* What it is that is not there, unless the text says it already. */
+static const char *missing(const struct exchange *x, const char *text) {
+    if (x->route == NULL || strcmp(text, code_text(CODE_NOT_FOUND)) != 0) return text;
+    if (strstr(x->route->path, "/messages/{id}") != NULL) return "Message not found";
+    return strstr(x->route->path, "/sessions/{id}") != NULL ? "Session not found" : text;
+}
+
 void whatsapp_fail(struct exchange *x, enum code code, const char *text) {
     struct outcode plain = named(code);
     bool worker = x->route != NULL && strstr(x->route->path, "/workers/{id}") != NULL;
@@ -153,6 +160,7 @@ void whatsapp_fail(struct exchange *x, enum code code, const char *text) {
     if (code == CODE_NO_AVAILABLE_WORKERS)
         exchange_set(x, "Retry-After", exchange_print(x, "%d", HEARTBEAT_MS / 1000));
     if (plain.status == 400 && x->errors.count > 0) text = fields_join(x);
+    if (plain.status == 404) text = missing(x, text);
     if (plain.status == 404 && worker && x->cause != CAUSE_NO_SUCH_PATH) {
         plain.name = "WORKER_NOT_FOUND";
         text = "Worker not found";
