@@ -570,6 +570,7 @@ bool http_open(struct server *s, int stop_fd, char *why, size_t why_size) {
     h->mhd_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     watch(h, h->mhd_fd, &about_mhd);
     watch(h, stop_fd, &about_stop);
+    watch(h, door_pipe(s->door, s->thread), &about_pipe);
     watch(h, s->hashed.fd, &about_link);
     watch_link(s);
     return true;
