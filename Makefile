@@ -123,6 +123,7 @@ install: all ## installs relais, librelais, relais.h, relais.pc and the speech w
 	install -m 755 $(B)/librelais.so $(DESTDIR)$(PREFIX)/lib/librelais.so.0
 	ln -sf librelais.so.0 $(DESTDIR)$(PREFIX)/lib/librelais.so
 	install -m 644 $(B)/relais.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig # programs find the new library
 
 .PHONY: install-check
 install-check: ## installs into build/installed and builds an example against that alone

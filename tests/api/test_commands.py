@@ -102,6 +102,13 @@ def test_submit_waits_for_the_end(shell, work):
     assert task["status"] == "completed" and task["result"] == "x"
 
 
+def test_submit_that_waits_keeps_the_task_until_it_was_shown(shell, work):
+    name = queue()
+    work(name, "cat")
+    task = json.loads(shell.ok("submit", name, "t", "x", "--wait=30s", "--json"))
+    assert task["status"] == "completed" and task["result"] == "x"
+
+
 def test_submit_that_waits_too_short_shows_the_task_as_it_stands(shell):
     done = shell.run("submit", queue(), "t", "x", "--keep=1h", "--wait=1", "--json")
     assert done.returncode == 1 and b"has not ended yet" in done.stderr, done

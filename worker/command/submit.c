@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAYLOAD_MAX = 1 << 20, LABEL_WORDS_MAX = 16 };
+enum { PAYLOAD_MAX = 1 << 20, LABEL_WORDS_MAX = 16, SHOWN_KEEP_MS = 3600000 };
 
 struct flags {
     const char *priority, *keep, *source;
@@ -44,6 +44,8 @@ static const char *read_flags(const struct flags *f, struct relais_submit *task)
         task->keep_ms = keep.keep_ms == 0 ? RELAIS_KEEP_NONE : keep.keep_ms;
         config_free(&keep);
         if (!ok) return "--keep is failed, none or a time";
+    } else if (f->wait_ms > 0) {
+        task->keep_ms = SHOWN_KEEP_MS; /* what shall be shown must be there */
     }
     if (f->retries > 65535) return "--retries is too high";
     if (f->timeout_ms > UINT32_MAX) return "--timeout is too long";
@@ -148,7 +150,7 @@ int command_submit(int argc, char **argv) {
         {"labels", ARG_TEXT, &task.labels, "k=v,k=v: only workers that serve them get it"},
         {"source", ARG_TEXT, &f.source, "a file that is the task's input"},
         {"accepted", ARG_FLAG, &task.accepted, "do not wait for the disk; lost at a restart"},
-        {"wait", ARG_TIME, &f.wait_ms, "wait so long for its end, and show it; needs --keep TIME"}};
+        {"wait", ARG_TIME, &f.wait_ms, "wait so long for its end, and show it; kept 1h without --keep"}};
     struct call c;
     int words = call_open(&c, table, COUNT(table), "QUEUE [TYPE [PAYLOAD | -]] [--OPTION VALUE]…",
                           1, 3, argc, argv);
