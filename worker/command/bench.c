@@ -5,6 +5,8 @@
 #include "proto/record.h"
 #include "proto/host/args.h"
 #include "worker/reach.h"
+#include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +14,27 @@
 
 enum { LINK_MS = 60000 };
 
+/* What HTTP creates is kept as the server says; native tasks say it themselves. */
+static void http_options(struct bench *b) { bench_option(b, "--dialect-keep=%.40s", b->keep); }
+
 static const struct scenario {
     const char *name, *sentence;
     bool (*run)(struct bench *b);
+    void (*options)(struct bench *b); /* of its server; NULL = none */
+    bool http;                        /* it needs a token */
 } scenarios[] = {
-    {"native", "submit, run, settled: --depth tasks in flight", bench_native},
-    {"latency", "the same, one task at a time, unloaded", bench_latency},
-    {"enqueue", "--producers that each wait for the acknowledgement", bench_enqueue},
-    {"http", "POST /tasks/ over --connections kept alive", bench_http},
-    {"fill", "queues --count tasks and leaves them", bench_fill},
-    {"restart", "kill -9 with --count tasks queued, until ready again", bench_restart},
-    {"idle", "memory of --workers that wait", bench_idle},
-    {"files", "uploads and downloads a file of --size bytes", bench_files},
+    {"native", "submit, run, settled: --depth tasks in flight", bench_native, NULL, false},
+    {"latency", "the same, one task at a time, unloaded", bench_latency, NULL, false},
+    {"enqueue", "--producers that each wait for the acknowledgement", bench_enqueue, NULL, false},
+    {"http", "POST /tasks/ over --connections kept alive", bench_http, http_options, true},
+    {"fill", "queues --count tasks and leaves them", bench_fill, NULL, false},
+    {"restart", "kill -9 with --count tasks queued, until ready again", bench_restart, NULL, false},
+    {"idle", "memory of --workers that wait", bench_idle, NULL, false},
+    {"files", "uploads and downloads a file of --size bytes", bench_files, NULL, false},
+    {"pending", "--workers of dialect 000 that wait, and a task for one of them", bench_pending,
+     bench_pending_options, true},
+    {"fleet", "--stations of dialect 003 beat and die, with --sessions", bench_fleet,
+     bench_fleet_options, true},
 };
 
 struct meter meter_start(const struct bench *b) {
@@ -72,12 +83,16 @@ struct relais_link bench_link(const struct bench *b) {
     return link;
 }
 
-/* What native tasks are kept for travels with them; those of HTTP are kept as the server says. */
-static void server_options_make(struct bench *b, bool http) {
+void bench_option(struct bench *b, const char *form, ...) {
     size_t count = 0;
-    if (b->curve) b->server_options[count++] = "--curve=always";
-    snprintf(b->dialect_keep, sizeof b->dialect_keep, "--dialect-keep=%.40s", b->keep);
-    if (http) b->server_options[count++] = b->dialect_keep;
+    while (b->server_options[count]) count++;
+    assert(count < SERVER_OPTIONS_MAX);
+    va_list rest;
+    va_start(rest, form);
+    int len = vsnprintf(b->option_text[count], sizeof b->option_text[count], form, rest);
+    va_end(rest);
+    assert(len > 0 && len < (int)sizeof b->option_text[count]);
+    b->server_options[count] = b->option_text[count];
 }
 
 /* "failed", "none" or a time, as option.def reads KEEP. */
@@ -108,7 +123,7 @@ static bool reach_named(struct bench *b) {
 }
 
 static bool measure(struct bench *b, const struct scenario *s, const char *http) {
-    bool need_http = strcmp(s->name, "http") == 0;
+    bool need_http = s->http;
     if (!b->own) {
         if (b->curve) fprintf(stderr, "relais bench: --curve is for a server of its own\n");
         if (need_http && (!http || !b->token))
@@ -117,10 +132,11 @@ static bool measure(struct bench *b, const struct scenario *s, const char *http)
         if (http) snprintf(b->server.http, sizeof b->server.http, "%s", http);
         return reach_named(b) && s->run(b);
     }
-    server_options_make(b, need_http);
+    if (b->curve) bench_option(b, "--curve=always");
+    if (s->options) s->options(b);
     if (!server_start(&b->server, b->server_options)) return false;
     b->token = b->own_token;
-    bool ok = (!need_http || server_token(&b->server, b->own_token)) &&
+    bool ok = (!need_http || server_token(&b->server, "user", b->own_token)) &&
               (!b->curve || server_keys_make(&b->server)) && s->run(b);
     server_close(&b->server);
     return ok;
@@ -140,7 +156,9 @@ static bool within_limits(const struct bench *b) {
               b->workers >= 1 && b->workers <= 60000 && b->producers >= 1 &&
               b->producers <= 10000 && b->connections >= 1 && b->connections <= 10000 &&
               b->queues >= 1 && b->queues <= 10000 && b->size <= (uint64_t)1 << 40 &&
-              b->time_ms >= 100 && b->time_ms <= 86400000;
+              b->time_ms >= 100 && b->time_ms <= 86400000 && b->gone + b->silent < b->workers &&
+              (b->gone == 0 || b->silent == 0) && b->stations >= 2 && b->stations <= 5000 &&
+              b->sessions <= b->stations * 500 && b->dead_ms >= 2000 && b->dead_ms <= 600000;
     if (!ok) fprintf(stderr, "relais bench: an option is outside its limits\n");
     return ok;
 }
@@ -153,7 +171,8 @@ int command_bench(int argc, char **argv) {
     if (!b) return 1;
     *b = (struct bench){.config = &config, .batch = 1, .depth = 1000, .workers = 4,
                         .producers = 32, .connections = 64, .queues = 1, .size = 100,
-                        .count = 1000000, .time_ms = 5000};
+                        .time_ms = 5000, .stations = 400, .sessions = 20000,
+                        .dead_ms = 120000};
     const char *http = NULL;
     const struct arg table[] = {
         {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1)"},
@@ -168,12 +187,18 @@ int command_bench(int argc, char **argv) {
         {"curve", ARG_FLAG, &b->curve, "encrypt"},
         {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
         {"connections", ARG_NUMBER, &b->connections, "http: connections (64)"},
-        {"count", ARG_NUMBER, &b->count, "fill, restart: tasks (1M)"},
+        {"count", ARG_NUMBER, &b->count, "fill, restart: tasks (1M); pending (200)"},
+        {"gone", ARG_NUMBER, &b->gone, "pending: workers that close while tasks come (0)"},
+        {"silent", ARG_NUMBER, &b->silent, "pending: workers that stop reading (0)"},
+        {"stations", ARG_NUMBER, &b->stations, "fleet: workers of dialect 003 (400)"},
+        {"sessions", ARG_NUMBER, &b->sessions, "fleet: their sessions, all together (20k)"},
+        {"dead", ARG_TIME, &b->dead_ms, "fleet: silence after which one is dead (120)"},
         {"http", ARG_TEXT, &http, "http with --broker: ADDR:PORT"},
         {"token", ARG_TEXT, &b->token, "http with --broker: a user's token"},
     };
     int words = args_read(table, COUNT(table), "SCENARIO", argc, argv);
     const struct scenario *s = words == 1 ? scenario_find(argv[1]) : NULL;
+    if (b->count == 0) b->count = s && s->run == bench_pending ? 200 : 1000000;
     if (!b->keep) b->keep = s && s->run == bench_http ? "7d" : "failed";
     if (words >= 0 && words != 1) fprintf(stderr, "usage: relais bench SCENARIO, see --help\n");
     struct config keep;

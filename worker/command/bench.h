@@ -17,11 +17,14 @@ struct bench {
     bool own;
     const char *token;    /* http: given, or made by `relais token` */
     uint64_t batch, depth, workers, producers, connections, queues, backlog, size, count;
+    uint64_t gone, silent;       /* pending */
+    uint64_t stations, sessions; /* fleet */
+    int64_t dead_ms;      /* fleet */
     int64_t time_ms;      /* --seconds */
     int64_t keep_ms;      /* KEEP_FAILED, KEEP_NONE or a time */
     const char *keep;     /* as it was written; NULL = the default of what is measured */
-    const char *server_options[3]; /* of a server of its own; NULL-ended */
-    char dialect_keep[64];
+    const char *server_options[SERVER_OPTIONS_MAX + 1]; /* of a server of its own; NULL-ended */
+    char option_text[SERVER_OPTIONS_MAX][64];
     bool accepted, curve;
     char own_token[SERVER_TOKEN_MAX];
 };
@@ -49,6 +52,13 @@ bool bench_fill(struct bench *b);
 bool bench_restart(struct bench *b);
 bool bench_idle(struct bench *b);
 bool bench_files(struct bench *b);
+bool bench_pending(struct bench *b);
+bool bench_fleet(struct bench *b);
+/* What their servers are started with. */
+void bench_pending_options(struct bench *b);
+void bench_fleet_options(struct bench *b);
+/* One more option of the server that will be started. */
+void bench_option(struct bench *b, const char *form, ...) __attribute__((format(printf, 2, 3)));
 /* How librelais reaches the server; borrows from b. */
 struct relais_link bench_link(const struct bench *b);
 #endif

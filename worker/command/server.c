@@ -196,10 +196,12 @@ bool server_keys_make(struct server *s) {
            pair_make(s, "bench-worker", "worker", k->worker_public, k->worker_secret);
 }
 
-bool server_token(const struct server *s, char token[static SERVER_TOKEN_MAX]) {
-    char data[PATH_SIZE];
+bool server_token(const struct server *s, const char *role,
+                  char token[static SERVER_TOKEN_MAX]) {
+    char data[PATH_SIZE], as[32];
     snprintf(data, sizeof data, "--data=%s/data", s->folder);
-    char *argv[] = {"relais", "token", data, "--role=user", "--user=bench", "--brand=1", NULL};
+    snprintf(as, sizeof as, "--role=%s", role);
+    char *argv[] = {"relais", "token", data, as, "--user=bench", "--brand=1", NULL};
     return self_ask(argv, "", token, SERVER_TOKEN_MAX);
 }
 
