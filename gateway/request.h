@@ -10,6 +10,7 @@
  * stream). */
 #ifndef RELAIS_GATEWAY_REQUEST_H
 #define RELAIS_GATEWAY_REQUEST_H
+#include "gateway/known.h"
 #include "gateway/door.h"
 #include "gateway/exchange.h"
 #include "gateway/form.h"
@@ -82,6 +83,7 @@ struct server {
     struct count count;
     struct http *http;             /* http.c */
     uint64_t sights[SIGHTS];       /* account_sight.c: hashes of names that were made */
+    struct known_slot known[KNOWN_SLOTS]; /* known.c */
     uint64_t request_base;         /* random: request ids */
     uint64_t request_count;
     uint32_t files;                /* that are being sent or received */

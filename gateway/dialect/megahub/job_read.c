@@ -1,5 +1,6 @@
 #include "gateway/account.h"
 #include "gateway/dialect/megahub/job.h"
+#include "gateway/dialect/megahub/people.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 #include <stdlib.h>
@@ -104,6 +105,18 @@ static void point_arrived(struct exchange *x, const struct message *answer) {
     gather_on(x, jobs);
 }
 
+static void people_arrived(struct exchange *x) {
+    struct jobs *jobs = x->state;
+    jobs->then(x, jobs);
+}
+
+static void people_ask(struct exchange *x, struct jobs *jobs) {
+    struct person *list = exchange_alloc(x, (jobs->count + 1) * sizeof *list);
+    for (uint32_t i = 0; i < jobs->count; i++)
+        list[i] = (struct person){jobs->list[i].task.owner, jobs->list[i].task.brand};
+    people_load(x, list, jobs->count, people_arrived);
+}
+
 static void object_ask(struct exchange *x, const struct job *j) {
     const struct who who = job_house(x);
     struct message m = {.verb = VERB_FETCH};
@@ -135,7 +148,7 @@ static void gather_on(struct exchange *x, struct jobs *jobs) {
     }
     if (!jobs->over && jobs->answered == 2 * jobs->count) {
         jobs->over = true;
-        jobs->then(x, jobs);
+        people_ask(x, jobs);
     }
 }
 

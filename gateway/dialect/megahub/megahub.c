@@ -1,5 +1,6 @@
 #include "gateway/dialect/megahub/account.h"
 #include "gateway/dialect/megahub/job_ask.h"
+#include "gateway/dialect/megahub/kind.h"
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/outcode.h"
@@ -46,13 +47,13 @@ static const struct route routes[] = {
 
 static const struct routes *const parts[] = {
     &megahub_monitor, &megahub_metric, &megahub_dashboard, &megahub_trend, &megahub_anomaly,
-    &megahub_advice, &megahub_task_stats,
+    &megahub_advice, &megahub_task_stats, &megahub_alert, &megahub_alert_event,
     &megahub_cron, &megahub_periodic, &megahub_survey,
                                              &megahub_cronjob, &megahub_calendar,
                                              &megahub_jobs, &megahub_job_acts, &megahub_job_ready,
                                              &megahub_job_care, &megahub_states,
-                                             &megahub_checkpoints, &megahub_webhooks,
-                                             NULL};
+                                             &megahub_checkpoints, &megahub_history, &megahub_kinds,
+                                             &megahub_queues, &megahub_webhooks, NULL};
 
 static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 

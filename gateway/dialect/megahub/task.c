@@ -1,4 +1,6 @@
+#include "gateway/dialect/megahub/kind.h"
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/people.h"
 #include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
@@ -64,23 +66,36 @@ static struct slice extra_make(struct exchange *x, const struct megahub_task *ta
     return extra;
 }
 
+/* What the task says itself, or else its type. */
+static void course_read(struct exchange *x, struct megahub_task *task) {
+    json_t *body = x->json;
+    struct field_errors *e = &x->errors;
+    const struct kind_defaults kind = kind_defaults(x, task->type);
+    int priority = member_choice(body, "priority", 0, megahub_priorities, e);
+    if (priority < 0) priority = kind.priority;
+    task->priority = priority < 0 ? PRIORITY_NORMAL : (uint8_t)priority;
+    task->queue = member_text(body, "queue_name", NULLABLE, TASK_NAME_MAX, e);
+    if (task->queue.len == 0) task->queue = kind.queue;
+    if (task->queue.len == 0) task->queue = megahub_queue(task->priority);
+    const int64_t retries = kind.max_retries >= 0 ? kind.max_retries : TASK_RETRIES;
+    task->max_retries =
+        (uint16_t)member_integer(body, "max_retries", 0, retries, 0, TASK_RETRIES_MAX, e);
+    task->timeout_ms = 60000 * (uint32_t)member_integer(body, "timeout_minutes", 0,
+                                                        TASK_TIMEOUT_MINUTES, 1,
+                                                        TASK_TIMEOUT_MINUTES_MAX, e);
+    if (kind.timeout_ms > 0 && member_find(body, "timeout_minutes") == NULL)
+        task->timeout_ms = (uint32_t)kind.timeout_ms;
+}
+
 /* The task as it will stand once the broker has taken it: POST answers with it, unread. */
 static struct megahub_task *task_new(struct exchange *x) {
     struct megahub_task *task = exchange_alloc(x, sizeof *task);
     json_t *body = x->json;
     struct field_errors *e = &x->errors;
     task->type = member_text(body, "task_type", REQUIRED, TASK_NAME_MAX, e);
-    int priority = member_choice(body, "priority", 0, megahub_priorities, e);
-    task->priority = priority < 0 ? PRIORITY_NORMAL : (uint8_t)priority;
-    task->queue = member_text(body, "queue_name", NULLABLE, TASK_NAME_MAX, e);
-    if (task->queue.len == 0) task->queue = megahub_queue(task->priority);
+    course_read(x, task);
     task->description =
         member_text(body, "description", NULLABLE | BLANK_OK, TASK_DESCRIPTION_MAX, e);
-    task->max_retries = (uint16_t)member_integer(body, "max_retries", 0, TASK_RETRIES, 0,
-                                                 TASK_RETRIES_MAX, e);
-    task->timeout_ms = 60000 * (uint32_t)member_integer(body, "timeout_minutes", 0,
-                                                        TASK_TIMEOUT_MINUTES, 1,
-                                                        TASK_TIMEOUT_MINUTES_MAX, e);
     context_read(x, task);
     task->webhook = webhook_read(x);
     task->due_ms = due_read(x);
@@ -91,7 +106,7 @@ static struct megahub_task *task_new(struct exchange *x) {
     return task;
 }
 
-bool task_create_read(struct exchange *x, struct message *m) {
+static bool submit_make(struct exchange *x, struct message *m) {
     struct megahub_task *task = task_new(x);
     const char *key = exchange_header(x, "Idempotency-Key");
     if (key != NULL && (*key == '\0' || strlen(key) > KEY_MAX))
@@ -124,12 +139,36 @@ bool task_create_read(struct exchange *x, struct message *m) {
     return true;
 }
 
-static void created_write(struct exchange *x, const struct megahub_task *task) {
+static void kind_loaded(struct exchange *x) {
+    struct message m = {.verb = VERB_SUBMIT};
+    if (submit_make(x, &m)) exchange_send(x, &m, task_create_write);
+}
+
+bool task_create_read(struct exchange *x, struct message *m) {
+    const json_t *type = member_find(x->json, "task_type");
+    const struct slice name = json_is_string(type)
+                                  ? slice_of(json_string_value(type), json_string_length(type))
+                                  : (struct slice){0};
+    if (kind_known(x, name)) return submit_make(x, m);
+    kind_load(x, name, kind_loaded);
+    return false;
+}
+
+static void known_write(struct exchange *x) {
+    const struct megahub_task *task = x->state;
     exchange_set(x, "Location", exchange_print(x, "/tasks/%llu/", (unsigned long long)task->id));
     out_object(&x->out);
     megahub_task_write(x, task);
     out_object_end(&x->out);
     exchange_answer(x, x->route->status);
+}
+
+static void created_write(struct exchange *x, struct megahub_task *task) {
+    struct person *person = exchange_alloc(x, sizeof *person);
+    *person = (struct person){task->owner, task->brand};
+    task->owner = person->owner = exchange_copy(x, task->owner);
+    x->state = task;
+    people_load(x, person, 1, known_write);
 }
 
 /* A key that was used before gives the first answer again: the task as it was when created. */
@@ -160,11 +199,15 @@ bool task_detail_read(struct exchange *x, struct message *m) {
     return megahub_id_read(x, &m->ref.id);
 }
 
-void task_detail_write(struct exchange *x, const struct message *answer) {
+static void detail_write(struct exchange *x, const struct message *answer) {
     struct megahub_task task;
     megahub_task_read(x, &answer->view, &task);
     out_object(&x->out);
     megahub_task_write(x, &task);
     out_object_end(&x->out);
     exchange_answer(x, x->route->status);
+}
+
+void task_detail_write(struct exchange *x, const struct message *answer) {
+    people_answer(x, answer, detail_write);
 }

@@ -1,6 +1,10 @@
 /* task_list.c - GET /tasks/: every task of the brand, whatever dialect it came by. */
+#include "gateway/account.h"
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/megahub/page.h"
+#include "gateway/dialect/megahub/people.h"
+#include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 static const struct page_choice statuses[] = {
@@ -67,13 +71,46 @@ static const struct page_list active_list = {.fields = fields,
                                              .search = "type,extra.description",
                                              .task_ids = true};
 
-bool task_list_read(struct exchange *x, struct message *m) {
-    m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
-                                    .priority = -1, .dialect = -1,
-                                    .want = WANT_BODY | WANT_RESULT};
+/* What is asked for, by a user's name when his number was given. */
+static bool question_read(struct exchange *x, struct question *q, const char *owner) {
     const char *status = exchange_query(x, "status");
     const bool active = status != NULL && strcasecmp(status, "active") == 0;
-    return page_read(x, active ? &active_list : &list, &m->question);
+    const struct page_list *plain = active ? &active_list : &list;
+    struct page_list *chosen = exchange_alloc(x, sizeof *chosen);
+    *chosen = *plain;
+    *q = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand, .priority = -1,
+                           .dialect = -1, .want = WANT_BODY | WANT_RESULT};
+    if (owner != NULL) { /* in place of the field of the query */
+        struct page_field *own = exchange_alloc(x, plain->field_count * sizeof *own);
+        memcpy(own, plain->fields, plain->field_count * sizeof *own);
+        for (uint32_t i = 0; i < plain->field_count; i++)
+            if (strcmp(own[i].name, "created_by") == 0) own[i].name = "";
+        chosen->fields = own;
+        chosen->fixed_field = "owner";
+        chosen->fixed_value = owner;
+    }
+    return page_read(x, chosen, q);
+}
+
+static void owner_found(struct exchange *x, const struct message *answer) {
+    struct object_row row;
+    const bool there = exchange_code(answer) == CODE_OK && answer->verb == VERB_ANSWER &&
+                       object_row_read(answer->answer.body, &row);
+    const char *name = there ? (const char *)exchange_copy(x, row.name).data : NULL;
+    struct message m = {.verb = VERB_ASK};
+    if (question_read(x, &m.question, name)) exchange_send(x, &m, task_list_write);
+}
+
+bool task_list_read(struct exchange *x, struct message *m) {
+    const char *by = exchange_query(x, "created_by");
+    const size_t digits = by != NULL ? strspn(by, "0123456789") : 0;
+    if (digits == 0 || by[digits] != '\0' || digits > 16)
+        return question_read(x, &m->question, NULL);
+    struct message fetch = {.verb = VERB_FETCH};
+    fetch.object.kind = slice_text("user");
+    fetch.object.options.id = strtoull(by, NULL, 10);
+    exchange_try_as(x, &account_house, &fetch, owner_found);
+    return false;
 }
 
 static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
@@ -89,6 +126,10 @@ static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
     frame_free(&frame);
 }
 
-void task_list_write(struct exchange *x, const struct message *answer) {
+static void known_write(struct exchange *x, const struct message *answer) {
     page_write(x, answer, row_write);
+}
+
+void task_list_write(struct exchange *x, const struct message *answer) {
+    people_answer(x, answer, known_write);
 }

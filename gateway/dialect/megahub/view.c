@@ -1,4 +1,5 @@
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/people.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 #include <stdio.h>
@@ -161,30 +162,23 @@ static void metrics_write(struct exchange *x, const struct megahub_task *t) {
     json_decref(given);
 }
 
-/* Accounts carry numbers of their own; a name that has none keeps the one its letters give. */
-static uint32_t owner_number(struct slice name) {
-    uint32_t hash = 2166136261u;
-    for (uint32_t i = 0; i < name.len; i++) hash = (hash ^ name.data[i]) * 16777619u;
-    return (hash >> 1) + 1;
-}
-
 static void people_write(struct exchange *x, const struct megahub_task *t) {
     struct out *o = &x->out;
-    const char *brand = exchange_print(x, "brand-%u", t->brand);
+    const struct slice brand = people_brand(x, t->brand);
     out_key(o, "brand");
     out_object(o);
     out_key(o, "id");
     out_unsigned(o, t->brand);
     out_key(o, "name");
-    out_string(o, brand);
+    out_text(o, brand);
     out_object_end(o);
     out_key(o, "brand_name");
-    out_string(o, brand);
+    out_text(o, brand);
     out_key(o, "created_by");
     if (t->owner.len > 0) {
         out_object(o);
         out_key(o, "id");
-        out_unsigned(o, owner_number(t->owner));
+        out_unsigned(o, people_number(x, t->owner));
         out_key(o, "username");
         out_text(o, t->owner);
         out_object_end(o);

@@ -1,3 +1,5 @@
+#include "gateway/dialect/megahub/job.h"
+#include "gateway/dialect/megahub/people.h"
 #include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
@@ -10,9 +12,11 @@ enum { CLAIM_LIMIT_MAX = 64, LEASE_S_MAX = 604800 };
 
 struct claimed { /* one delivered task; the answer to CLAIM is gone when its view arrives */
     uint64_t task, epoch;
-    uint32_t attempt, lease_ms, checkpoint;
+    uint32_t attempt, lease_ms, checkpoint, brand;
     struct slice checkpoint_name, checkpoint_data;
     struct slice type, queue, payload;
+    struct job_members job;
+    struct slice job_data; /* JSON; empty = none */
 };
 
 struct claim_state {
@@ -70,16 +74,23 @@ static void recovery_write(struct out *o, const struct claimed *claimed) {
     out_key(o, "recovery_data");
     if (claimed->checkpoint == 0) {
         out_null(o);
-        return;
+    } else {
+        out_object(o);
+        out_key(o, "checkpoint");
+        out_unsigned(o, claimed->checkpoint);
+        out_key(o, "resume_from_step");
+        out_text(o, claimed->checkpoint_name);
+        out_key(o, "checkpoint_data");
+        out_value(o, claimed->checkpoint_data);
+        out_key(o, "completed_steps");
+        out_unsigned(o, claimed->job.done);
+        out_key(o, "job_data");
+        out_raw(o, claimed->job_data);
+        out_object_end(o);
     }
-    out_object(o);
-    out_key(o, "checkpoint");
-    out_unsigned(o, claimed->checkpoint);
-    out_key(o, "resume_from_step");
-    out_text(o, claimed->checkpoint_name);
-    out_key(o, "checkpoint_data");
-    out_value(o, claimed->checkpoint_data);
-    out_object_end(o);
+    if (!claimed->job.there) return;
+    out_key(o, "job_data");
+    out_raw(o, claimed->job_data);
 }
 
 /* The view says what a delivery does not (priority, retries, the lease's end). Without one, as
@@ -108,20 +119,57 @@ static void claimed_write(struct exchange *x, const struct claimed *claimed,
     out_object_end(o);
 }
 
-static void claim_go_on(struct exchange *x, const struct message *answer) {
+static void claim_next(struct exchange *x);
+
+static void view_arrived(struct exchange *x, const struct message *answer) {
     struct claim_state *state = x->state;
     bool good = exchange_code(answer) == CODE_OK && answer->view.body.id != 0;
     claimed_write(x, &state->list[state->at], good ? &answer->view : NULL);
     state->at++;
-    if (state->at < state->count) {
-        struct message m = {.verb = VERB_GET,
-                            .ref = {.id = state->list[state->at].task, .want = WANT_BODY}};
-        exchange_try(x, &m, claim_go_on);
+    claim_next(x);
+}
+
+static void view_known(struct exchange *x, const struct message *answer);
+
+static void view_ask(struct exchange *x) {
+    const struct claim_state *state = x->state;
+    const struct message m = {.verb = VERB_GET,
+                              .ref = {.id = state->list[state->at].task, .want = WANT_BODY}};
+    exchange_try(x, &m, view_known);
+}
+
+static void view_known(struct exchange *x, const struct message *answer) {
+    people_answer(x, answer, view_arrived);
+}
+
+static void data_arrived(struct exchange *x, const struct message *answer) {
+    struct claim_state *state = x->state;
+    struct object_row row;
+    if (exchange_code(answer) == CODE_OK && object_row_read(answer->answer.body, &row))
+        state->list[state->at].job_data = span_find(exchange_copy(x, row.body), "job_data");
+    view_ask(x);
+}
+
+/* One task after the other: of a job what it works on, then what the delivery does not say. */
+static void claim_next(struct exchange *x) {
+    struct claim_state *state = x->state;
+    if (state->at == state->count) {
+        out_list_end(&x->out);
+        out_object_end(&x->out);
+        exchange_answer(x, x->route->status);
         return;
     }
-    out_list_end(&x->out);
-    out_object_end(&x->out);
-    exchange_answer(x, x->route->status);
+    const struct claimed *c = &state->list[state->at];
+    if (!c->job.there) {
+        view_ask(x);
+        return;
+    }
+    const struct who who = job_house(x);
+    struct message m = {.verb = VERB_FETCH};
+    m.object.kind = slice_text("job");
+    m.object.name = slice_text(exchange_print(x, "%llu", (unsigned long long)c->task));
+    m.object.brand = c->brand;
+    exchange_try_as(x, &who, &m, data_arrived);
 }
 
 static struct claimed claimed_copy(struct exchange *x, const struct delivery *d) {
@@ -136,6 +184,8 @@ static struct claimed claimed_copy(struct exchange *x, const struct delivery *d)
         .type = exchange_copy(x, d->type),
         .queue = exchange_copy(x, d->queue),
         .payload = exchange_copy(x, d->payload),
+        .brand = d->brand,
+        .job = job_members_read(x, d->extra),
     };
 }
 
@@ -152,15 +202,7 @@ void task_claim_write(struct exchange *x, const struct message *answer) {
     out_unsigned(&x->out, state->count);
     out_key(&x->out, "tasks");
     out_list(&x->out);
-    if (state->count > 0) {
-        struct message m = {.verb = VERB_GET,
-                            .ref = {.id = state->list[0].task, .want = WANT_BODY}};
-        exchange_try(x, &m, claim_go_on);
-        return;
-    }
-    out_list_end(&x->out);
-    out_object_end(&x->out);
-    exchange_answer(x, x->route->status);
+    claim_next(x);
 }
 
 /* ---- reports ---- */

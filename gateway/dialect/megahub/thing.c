@@ -1,0 +1,152 @@
+/* thing.c - objects with a name that an administrator makes, changes and deletes; see kind.h. */
+#include "gateway/dialect/megahub/kind.h"
+#include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/spell.h"
+
+static bool not_found(struct exchange *x) {
+    x->cause = CAUSE_NO_SUCH_PATH; /* else it would be a task that is not there */
+    return exchange_refuse(x, CODE_NOT_FOUND, NULL);
+}
+
+static bool brand_named(struct exchange *x) {
+    if (x->who.brand != 0) return true;
+    x->cause = CAUSE_BRAND_MALFORMED; /* an admin's "all" */
+    return exchange_refuse(x, CODE_VALIDATION_ERROR, "X-Brand-ID must name one brand.");
+}
+
+static struct message thing_message(struct exchange *x, enum verb verb) {
+    const struct thing *t = x->state;
+    struct message m = {.verb = verb};
+    m.object.kind = slice_text(t->things->object);
+    m.object.brand = x->who.brand;
+    m.object.options.id = t->row.id;
+    return m;
+}
+
+static void row_keep(struct exchange *x, struct object_row *row, const struct object_row *from) {
+    *row = *from;
+    row->name = exchange_copy(x, from->name);
+    row->body = exchange_copy(x, from->body);
+}
+
+/* ---- a change ---- */
+
+void things_done(struct exchange *x) {
+    const struct thing *t = x->state;
+    if (!t->gone) t->things->write(x, &t->row);
+    exchange_answer(x, x->route->status);
+}
+
+static void stored(struct exchange *x, const struct message *answer) {
+    struct thing *t = x->state;
+    const enum code code = exchange_code(answer);
+    struct object_row row;
+    if (code == CODE_CONFLICT) {
+        field_refuse(&x->errors, "name", "An object with this name already exists.");
+        megahub_fields_good(x);
+        return;
+    }
+    if (code == CODE_NOT_FOUND) {
+        not_found(x);
+        return;
+    }
+    if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
+        exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR, NULL);
+        return;
+    }
+    row_keep(x, &t->row, &row);
+    if (x->method == METHOD_POST)
+        exchange_set(x, "Location", exchange_print(x, "%s/%llu/", t->things->path,
+                                                   (unsigned long long)row.id));
+    if (t->things->stored != NULL) t->things->stored(x, &t->row, t->gone);
+    else things_done(x);
+}
+
+static void put(struct exchange *x, struct slice name, struct slice before, enum put_mode mode) {
+    const struct thing *t = x->state;
+    struct out body = {0};
+    t->things->read(x, before, x->method != METHOD_PATCH, &body);
+    struct message m = thing_message(x, VERB_PUT);
+    m.object.name = name;
+    m.object.mode = (uint8_t)mode;
+    m.object.options.version = mode == PUT_CREATE ? 0 : t->row.version;
+    m.object.body = buffer_slice(&body.body);
+    if (megahub_fields_good(x)) exchange_try(x, &m, stored);
+    buffer_free(&body.body);
+}
+
+bool things_create(struct exchange *x, const struct things *things) {
+    struct thing *t = exchange_alloc(x, sizeof *t);
+    if (!brand_named(x)) return false;
+    t->things = things;
+    x->state = t;
+    const struct slice name = member_text(x->json, "name", REQUIRED, TASK_NAME_MAX, &x->errors);
+    put(x, name, (struct slice){0}, PUT_CREATE);
+    return false;
+}
+
+/* ---- one that is there ---- */
+
+static void found(struct exchange *x, const struct message *answer) {
+    struct thing *t = x->state;
+    const enum code code = exchange_code(answer);
+    struct object_row row;
+    if (code == CODE_NOT_FOUND || code == CODE_VALIDATION_ERROR) {
+        not_found(x);
+    } else if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
+        exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR, NULL);
+    } else {
+        row_keep(x, &t->row, &row);
+        t->found(x);
+    }
+}
+
+static bool find(struct exchange *x, const struct things *things,
+                 void (*then)(struct exchange *x)) {
+    const struct slice text = exchange_param(x, "id");
+    struct thing *t = exchange_alloc(x, sizeof *t);
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || i == 16) return not_found(x);
+        number = 10 * number + (uint64_t)(text.data[i] - '0');
+    }
+    if (number == 0 || number > ID_NUMBER_MAX) return not_found(x);
+    if (!brand_named(x)) return false;
+    *t = (struct thing){.things = things, .row = {.id = number}, .found = then};
+    x->state = t;
+    const struct message m = thing_message(x, VERB_FETCH);
+    exchange_try(x, &m, found);
+    return false;
+}
+
+bool things_detail(struct exchange *x, const struct things *things) {
+    return find(x, things, things_done);
+}
+
+static void change(struct exchange *x) {
+    const struct thing *t = x->state;
+    const struct slice said = member_text(x->json, "name", 0, TASK_NAME_MAX, &x->errors);
+    if (said.len > 0 && !slice_equal(said, t->row.name))
+        field_refuse(&x->errors, "name", "The name cannot be changed.");
+    put(x, (struct slice){0}, t->row.body, PUT_REPLACE);
+}
+
+bool things_change(struct exchange *x, const struct things *things) {
+    return find(x, things, change);
+}
+
+static void drop(struct exchange *x) {
+    struct thing *t = x->state;
+    t->gone = true;
+    const struct message m = thing_message(x, VERB_DROP);
+    exchange_try(x, &m, stored);
+}
+
+bool things_delete(struct exchange *x, const struct things *things) {
+    return find(x, things, drop);
+}
+
+void things_ask(struct exchange *x, const struct things *things, struct question *q) {
+    *q = (struct question){.kind = slice_text("objects"), .object = slice_text(things->object),
+                           .brand = x->who.brand, .priority = -1, .dialect = -1};
+}

@@ -1,0 +1,88 @@
+#include "gateway/known.h"
+#include "gateway/account.h"
+#include "gateway/request.h"
+#include "proto/base/map.h"
+#include <string.h>
+
+enum { PROBES = 4 };
+
+struct loading { /* x->state meanwhile */
+    enum known_kind kind;
+    uint32_t brand;
+    struct slice name;
+    void *state;
+    void (*then)(struct exchange *x);
+};
+
+static bool slot_is(const struct known_slot *s, enum known_kind kind, uint32_t brand,
+                    struct slice name) {
+    return s->until_ms != 0 && s->kind == kind && s->brand == brand && s->name_len == name.len &&
+           memcmp(s->name, name.data, name.len) == 0;
+}
+
+/* The thing's own slot, or the one that it may take: of PROBES neighbours the oldest. */
+static struct known_slot *slot_of(struct exchange *x, enum known_kind kind, uint32_t brand,
+                                  struct slice name) {
+    struct server *s = request_of(x)->server;
+    if (name.len == 0 || name.len > KNOWN_NAME_MAX) return NULL;
+    const uint64_t hash = hash_bytes(brand ^ (uint64_t)kind << 32, name.data, name.len);
+    struct known_slot *oldest = NULL;
+    for (uint32_t i = 0; i < PROBES; i++) {
+        struct known_slot *slot = &s->known[(hash + i) % KNOWN_SLOTS];
+        if (slot_is(slot, kind, brand, name)) return slot;
+        if (oldest == NULL || slot->until_ms < oldest->until_ms) oldest = slot;
+    }
+    return oldest;
+}
+
+bool known_get(struct exchange *x, enum known_kind kind, uint32_t brand, struct slice name,
+               struct known *ret) {
+    const struct known_slot *s = slot_of(x, kind, brand, name);
+    if (s == NULL || !slot_is(s, kind, brand, name) || s->until_ms <= x->wall_ms) return false;
+    *ret = (struct known){.id = s->id, .text = slice_of(s->text, s->text_len)};
+    return true;
+}
+
+static void remember(struct exchange *x, const struct loading *l, uint64_t id, struct slice text) {
+    struct known_slot *s = slot_of(x, l->kind, l->brand, l->name);
+    if (s == NULL) return;
+    if (text.len > KNOWN_TEXT_MAX) text.len = 0, id = 0;
+    *s = (struct known_slot){.until_ms = x->wall_ms + KNOWN_MS, .id = id, .brand = l->brand,
+                             .kind = (uint8_t)l->kind, .name_len = (uint8_t)l->name.len,
+                             .text_len = (uint16_t)text.len};
+    if (request_of(x)->server->wall_ms > x->wall_ms) /* it may have waited long before */
+        s->until_ms = request_of(x)->server->wall_ms + KNOWN_MS;
+    memcpy(s->name, l->name.data, l->name.len);
+    if (text.len > 0) memcpy(s->text, text.data, text.len);
+}
+
+static void loaded(struct exchange *x, const struct message *answer) {
+    struct loading *l = x->state;
+    struct object_row row;
+    const bool there = exchange_code(answer) == CODE_OK && answer->verb == VERB_ANSWER &&
+                       object_row_read(answer->answer.body, &row);
+    struct slice text = {0};
+    if (there && l->kind == KNOWN_BRAND) text = brand_read(row.body);
+    if (there && l->kind == KNOWN_TYPE) text = row.body;
+    remember(x, l, there ? row.id : 0, text);
+    x->state = l->state;
+    l->then(x);
+}
+
+void known_load(struct exchange *x, enum known_kind kind, uint32_t brand, struct slice name,
+                void (*then)(struct exchange *x)) {
+    static const char *const kinds[] = {"user", "brand", "task_type"};
+    struct loading *l = exchange_alloc(x, sizeof *l);
+    struct message m = {.verb = VERB_FETCH};
+    if (name.len == 0 || name.len > KNOWN_NAME_MAX) {
+        then(x);
+        return;
+    }
+    *l = (struct loading){.kind = kind, .brand = brand, .name = exchange_copy(x, name),
+                          .state = x->state, .then = then};
+    m.object.kind = slice_text(kinds[kind]);
+    m.object.name = l->name;
+    m.object.brand = brand;
+    x->state = l;
+    exchange_try_as(x, &account_house, &m, loaded);
+}
