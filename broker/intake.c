@@ -83,7 +83,9 @@ void turn_route(struct turn *t) {
         router_say(router, say->peer, say->now ? SAY_NOW : SAY_GROUP, &say->message);
         if (say->message.verb != VERB_WELCOME) continue;
         const struct peer *p = router_peer(router, say->peer);
-        if (p != NULL && p->who.role == ROLE_GATEWAY) turn_push_keyring(t, say->peer);
+        if (p == NULL || p->who.role != ROLE_GATEWAY) continue;
+        turn_push_keyring(t, say->peer);
+        t->keys.look_at_ms = t->sweep_at_ms = 0; /* it may be `relais key`, which made one */
     }
     for (uint32_t i = 0; i < t->fx.need_count; i++)
         if (!loader_ask(t->loader, &t->fx.needs[i], t->opened, t->group - 1))

@@ -7,8 +7,8 @@
  *
  * One file is one entry, written whole and renamed: the registry needs no lock, may be changed
  * while a server runs, and taking a file away revokes what it granted. The CURVE folder is read
- * by the ZAP handler at each handshake; all are looked at every KEYS_LOOK_MS, and connections whose
- * key has gone are then refused.
+ * by the ZAP handler at each handshake; all are looked at every KEYS_LOOK_MS and when a gateway
+ * connects, and connections whose key has gone are then refused.
  *
  * Keys are files because they open doors before a server runs. What is revoked are objects of the
  * kind revocation (proto/account.h), for they come from gateways and end by themselves: the shell

@@ -17,7 +17,7 @@ static const char usage_text[] =
     "is that the program of that name connects with. api prints a new API key, once. Where a\n"
     "server runs on the folder, the change is in force when the command ends; revoke needs one.";
 
-enum { TAKEN_UP_MS = KEYS_LOOK_MS + 300 }; /* after so long a server has seen a changed folder */
+enum { TAKEN_UP_MS = 250 }; /* from the broker's look at the folder to the gateways */
 
 struct flags {
     struct key_entry entry;
@@ -104,7 +104,8 @@ static int curve_make(struct flags *f, const char *data) {
     return good ? 0 : fail(why);
 }
 
-/* What the next line of a script does must find a server that has seen the change. */
+/* What the next line of a script does must find a server that has seen the change: a broker looks
+ * at the folder when a gateway comes, as which this connects. */
 static void taken_up(const struct config *config) {
     static const struct who local = {.role = ROLE_ADMIN, .brand_admin = true, .name = "local"};
     const struct timespec pause = {.tv_sec = TAKEN_UP_MS / 1000,
