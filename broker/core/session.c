@@ -129,7 +129,19 @@ static void session_unseat(struct core *c, struct session *s) {
     station_seated(c, st, -1);
 }
 
-/* From where it was to here; what another station may still run of it is to end there. */
+/* A station runs what it must not: another has it, or its user ended it. */
+static void session_stop(struct core *c, struct session *s, struct station *st) {
+    if (core_bug(c, BUG_TWO_SEATS)) return;
+    bool deleting = s->flags & SESSION_DELETING;
+    struct command *stop = command_find(s, st, COMMANDS_STOP);
+    if (!stop)
+        stop = command_add(c, st, s, deleting ? COMMAND_DELETE : COMMAND_DISCONNECT,
+                           (struct slice){0}, (struct slice){0});
+    stop->mark = st->mark;
+}
+
+/* From where it was to here; what another station may still run of it is to end there: one that is
+ * silent, or one that is up and has not yet said what came of the last order. */
 static void session_seat(struct core *c, struct session *s, struct station *st) {
     struct station *old = s->station;
     if (old == st) {
@@ -143,10 +155,10 @@ static void session_seat(struct core *c, struct session *s, struct station *st) 
     list_push(&st->sessions, &s->in_station);
     station_seated(c, st, 1);
     if (!old) return;
-    if (station_silent(old) && !core_bug(c, BUG_TWO_SEATS))
-        command_add(c, old, s, COMMAND_DISCONNECT, (struct slice){0}, (struct slice){0});
-    else
-        command_drop_all(c, s, old, COMMANDS_START | COMMANDS_STOP);
+    const uint32_t orders = COMMANDS_START | COMMANDS_STOP;
+    bool runs = station_silent(old) || (station_up(old) && command_find(s, old, orders));
+    if (runs && !core_bug(c, BUG_TWO_SEATS)) session_stop(c, s, old);
+    else command_drop_all(c, s, old, orders);
 }
 
 void session_move(struct core *c, struct session *s, struct station *st) {
@@ -279,17 +291,6 @@ struct session *session_make(struct core *c, struct fleet *f, struct station *st
     if (st) session_seat(c, s, st);
     session_changed(c, s);
     return s;
-}
-
-/* A station runs what it must not: another has it, or its user ended it. */
-static void session_stop(struct core *c, struct session *s, struct station *st) {
-    if (core_bug(c, BUG_TWO_SEATS)) return;
-    bool deleting = s->flags & SESSION_DELETING;
-    struct command *stop = command_find(s, st, COMMANDS_STOP);
-    if (!stop)
-        stop = command_add(c, st, s, deleting ? COMMAND_DELETE : COMMAND_DISCONNECT,
-                           (struct slice){0}, (struct slice){0});
-    stop->mark = st->mark;
 }
 
 /* Whether the station may report about it; a session that is up and nobody's becomes its own. */

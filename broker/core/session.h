@@ -14,6 +14,10 @@
  * heartbeat also says which it has not: those are DISCONNECTED, unless they are still to be
  * started there.
  *
+ * What goes to another station is to end at the one it was with: that is told to DISCONNECT it
+ * when it is silent or has not said yet what came of its last order; an order to end it that is
+ * out already stays. So it is known there even when the session itself is deleted meanwhile.
+ *
  * What its user asks for: connect (INIT, CREATE to its station or the least loaded), restart
  * (RECONNECTING), disconnect and logout (DISCONNECTED at once; reports that it is up do not count
  * while the order is out; the seat is free when the station has said that it is done), delete (not

@@ -422,6 +422,80 @@ w station s2
     [     0] g < ANSWER s2 ONLINE 1/50 waiting 1
              b INIT at s2
 
+== ended where no more is taken, connected elsewhere and deleted there: it runs on nowhere
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w register s2
+    [     0] g < ANSWER s2 ONLINE 0/50
+w heart s1 has=a:CONNECTED,b:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 2/50
+u disconnect a
+    [     0] u < ANSWER a DISCONNECTED at s1
+w heart s1 draining=1
+    [     0] g < ANSWER s1 ONLINE 2/50 draining waiting 1
+u connect a
+    [     0] u < ANSWER a INIT at s2
+u delete a
+    [     0] u < ANSWER a DISCONNECTED at s2
+w heart s2 has=b:DISCONNECTED whole take=9
+    [     0] g < ANSWER s2 ONLINE 0/50
+u session a
+    [     0] u < ANSWER NOT_FOUND
+w heart s1 has=a:CONNECTED,b:CONNECTED whole take=9
+    [     0] g < ANSWER s1 ONLINE 1/50 draining waiting 1
+             #1 disconnect a to s1
+u session a
+    [     0] u < ANSWER NOT_FOUND
+w heart s1 has=b:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 1/50 draining
+w station s1
+    [     0] g < ANSWER s1 ONLINE 1/50 draining
+             b CONNECTED at s1
+
+== an order to end it stays with the worker that it was for until that is done
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w register s2
+    [     0] g < ANSWER s2 ONLINE 0/50
+w heart s1 has=a:CONNECTED,b:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 2/50
+u logout a
+    [     0] u < ANSWER a DISCONNECTED at s1
+w heart s1 draining=1 take=9
+    [     0] g < ANSWER s1 ONLINE 2/50 draining waiting 1
+             #1 logout a to s1
+u connect a
+    [     0] u < ANSWER a INIT at s2
+w heart s2 take=9
+    [     0] g < ANSWER s2 ONLINE 1/50 waiting 1
+             #2 create a to s2
+w says a station=s2 status=CONNECTED
+    [     0] g < ANSWER a CONNECTED at s2
+w heart s1 has=a:CONNECTED,b:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 1/50 draining waiting 1
+u session a
+    [     0] u < ANSWER a CONNECTED at s2
+wait 20000
+w heart s1 has=a:CONNECTED,b:CONNECTED whole take=9
+    [ 20000] g < ANSWER s1 ONLINE 1/50 draining waiting 1
+             #1 logout a to s1 again
+w says a station=s1 status=DISCONNECTED
+    [ 20000] g < ANSWER a CONNECTED at s2 as it was
+w heart s1 has=b:CONNECTED whole take=9
+    [ 20000] g < ANSWER s1 ONLINE 1/50 draining
+u session a
+    [ 20000] u < ANSWER a CONNECTED at s2
+
 == no more sessions than may be
 client u
     [     0] u < WELCOME
