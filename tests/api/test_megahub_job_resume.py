@@ -6,6 +6,7 @@ import time
 
 from conftest import TIME
 from jobs import DATA, JOBS, failed, job, numbers, point, read
+from peer import Peer
 from rows import row
 from tasks import claimed, one, refused
 
@@ -95,12 +96,13 @@ def test_resumptions_are_counted(user, worker):
     assert done(user.post(f"{JOBS}{made['id']}/resume/", {}))["status"] == "pending"
 
 
-def test_damage_is_seen(user, worker, relais, brand):
+def test_damage_is_seen(relais_with):
     """A packed checkpoint whose bytes cannot be unpacked, written by a native client."""
-    from peer import Peer
+    server = relais_with()
+    user, worker = server.caller("user", "u", 1), server.caller("worker", "w", 1)
     made = failed(user, worker, "one")
-    peer = Peer(relais.native)
-    peer.hello("client", brand=brand)
+    peer = Peer(server.native)
+    peer.hello("client")
     assert peer.code(CHECKPOINT_PUT, [made["id"], 1, "one", b"not packed at all", 2]) == 0
     peer.close()
     refused(user.post(f"{JOBS}{made['id']}/resume/", {}), 400, "CHECKPOINT_CORRUPTED")
