@@ -482,6 +482,7 @@ static const struct layout *const layouts[VERB_MAX] = {
     [VERB_STATION_LIST] = &stations_item, [VERB_SESSION_PUT] = &session_item,
     [VERB_SESSION_REPORT] = &session_item, [VERB_SESSION_DO] = &session_item,
     [VERB_SESSION_GET] = &session_item, [VERB_COMMANDS] = &commands_item,
+    [VERB_WORKERS] = &fleet_item,
     [VERB_FLEET_STATS] = &fleet_item, [VERB_FILE_CREATE] = &file_create_item, [VERB_FILE_WRITE] = &file_write_item,
     [VERB_FILE_SEAL] = &file_one_item, [VERB_FILE_READ] = &file_read_item,
     [VERB_FILE_DROP] = &file_one_item, [VERB_FILE_APPEND] = &file_append_item,

@@ -263,7 +263,7 @@ struct commands_ask {
     uint32_t brand, limit, wait_ms;
 };
 
-struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]] */
+struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]], WORKERS [[brand]]: proto/roll.h */
 
 /* Worker reports. epoch 0 = "my lease" (gateways only; resolved by the principal's name and boot).
  * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
@@ -431,7 +431,7 @@ struct message {
         struct station_question stations;
         struct session_ref session; /* SESSION_ verbs */
         struct commands_ask commands;
-        struct fleet_ask fleet;
+        struct fleet_ask fleet; /* FLEET_STATS WORKERS */
         struct report report;     /* START PROGRESS CHECKPOINT DONE FAIL RELEASE STOPPED LOG */
         struct claim claim;
         struct unwatch unwatch;

@@ -19,6 +19,7 @@
 #include "broker/core/queue.h"
 #include "broker/core/report.h"
 #include "broker/core/restore.h"
+#include "broker/core/roll.h"
 #include "broker/core/roster.h"
 #include "broker/core/schedule.h"
 #include "broker/core/station.h"
@@ -149,6 +150,7 @@ void step_message(struct core *c, const struct event *e) {
     case VERB_SESSION_GET: demand_step(c, e); return;
     case VERB_COMMANDS: command_step(c, e); return;
     case VERB_FLEET_STATS: fleet_step(c, e); return;
+    case VERB_WORKERS: roll_step(c, e); return;
     case VERB_ASK: case VERB_STATS: case VERB_FILE_CREATE: case VERB_FILE_WRITE:
     case VERB_FILE_SEAL: case VERB_FILE_READ: case VERB_FILE_DROP: case VERB_FILE_APPEND:
     case VERB_FILE_LINK:

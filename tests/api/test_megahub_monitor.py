@@ -53,12 +53,13 @@ def found(user, query):
 
 @row("GET /tasks/monitoring")
 @row("GET /tasks/monitoring", error=401)
-def test_the_map_names_what_is_there(user, nobody):
+def test_the_map_names_what_is_there(relais, user, nobody, brand):
+    boss = relais.caller("user", f"boss-{brand}", brand, "--brand-admin")
     names = ok(user.get("/tasks/monitoring/"))
     assert names["metrics"] == user.base + BASE
     assert names["alerts"] == user.base + "/tasks/monitoring/alerts/"
     for url in names.values():
-        assert user.get(url[len(user.base):]).status_code == 200, url
+        assert boss.get(url[len(user.base):]).status_code == 200, url
     refused(nobody.get("/tasks/monitoring/"), 401, "NOT_AUTHENTICATED")
 
 
