@@ -3,6 +3,7 @@
 # user's account, a session from its QR code to its messages, a worker that dies, and the other one
 # that takes its session over.
 #
+#   tests/api/workflow_whatsapp.sh             against a server of its own, on a free port
 #   tests/api/workflow_whatsapp.sh URL FLEET_TOKEN ONE_TIME_PASSWORD [SECONDS]
 #
 # URL          of a server on a fresh data folder, as http://127.0.0.1:8000
@@ -12,11 +13,34 @@
 #              station_dead_ms and recovery_ms short to see it sooner)
 #
 # Prints each step; exit code 0 = all went as it should, 1 = the step that did not is the last one.
+# RELAIS names the binary of the first form.
 set -u
-URL=$1 FLEET=$2 ONE_TIME=$3 PATIENCE=${4:-180}
+URL=${1:-} FLEET=${2:-a-secret} ONE_TIME=${3:-} PATIENCE=${4:-180}
 WORK=$(mktemp -d)
-LISTENER=
-trap '[ -z "$LISTENER" ] || kill "$LISTENER" 2> /dev/null; rm -rf "$WORK"' EXIT
+LISTENER='' SERVER=''
+end() {
+    [ -z "$LISTENER" ] || kill "$LISTENER" 2> /dev/null
+    [ -z "$SERVER" ] || { kill "$SERVER" && wait "$SERVER"; } 2> /dev/null
+    rm -rf "$WORK"
+}
+trap end EXIT
+
+if [ -z "$URL" ]; then
+    cd "$(dirname "$0")/../.." || exit 1
+    : > "$WORK/ready" > "$WORK/log"
+    "${RELAIS:-build/release/relais}" serve --data "$WORK/data" --http 127.0.0.1:0 \
+        --listen tcp://127.0.0.1:0 --worker-tokens "$FLEET" --station-dead-ms 3000 \
+        --recovery-ms 500 > "$WORK/ready" 2> "$WORK/log" &
+    SERVER=$!
+    TRIES=0
+    while [ -z "$ONE_TIME" ] || [ "$URL" = http:// ]; do # it says both when it is ready
+        URL=http://$(sed -n 's/.*http=\([^ ]*\).*/\1/p' "$WORK/ready")
+        ONE_TIME=$(sed -n 's/.*one-time password \([^ ]*\).*/\1/p' "$WORK/log")
+        TRIES=$((TRIES + 1))
+        [ "$TRIES" -lt 200 ] || { cat "$WORK/log"; exit 1; }
+        sleep 0.05
+    done
+fi
 
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*"; [ ! -s "$WORK/body" ] || sed 's/^/  /' "$WORK/body"; exit 1; }
