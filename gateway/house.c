@@ -1,7 +1,10 @@
 #include "gateway/house.h"
+#include "gateway/openapi.h"
 #include "proto/decode.h"
 #include <stdio.h>
 #include <string.h>
+
+enum { DIALECTS_SHOWN_MAX = 18 };
 
 static void fail(struct exchange *x, enum code code, const char *text) {
     out_object(&x->out);
@@ -148,6 +151,25 @@ static bool metrics_read(struct exchange *x, struct message *m) {
     return false;
 }
 
+/* ---- /openapi.json ---- */
+
+static bool openapi_read(struct exchange *x, struct message *m) {
+    const struct slice name = exchange_param(x, "name");
+    const struct dialect *one[] = {NULL, NULL};
+    const struct dialect *all[DIALECTS_SHOWN_MAX] = {&house};
+    uint32_t count = 1;
+    (void)m;
+    for (const struct dialect *const *d = dialect_list; *d != NULL; d++) {
+        const char *file = exchange_print(x, "%s.json", (*d)->name);
+        if (slice_equal(slice_text(file), name)) one[0] = *d;
+        if (count < DIALECTS_SHOWN_MAX - 1) all[count++] = *d;
+    }
+    if (name.data != NULL && one[0] == NULL) return exchange_refuse(x, CODE_NOT_FOUND, NULL);
+    openapi_write(&x->out, name.data != NULL ? one : all);
+    exchange_answer(x, x->route->status);
+    return false;
+}
+
 #define OPEN(path_, read_, sentence_) \
     {.method = METHOD_GET, .path = path_, .guard = GUARD_OPEN, .status = 200, .read = read_, \
      .sentence = sentence_}
@@ -157,11 +179,13 @@ static const struct route routes[] = {
     OPEN("/live", health_read, "the process serves"),
     OPEN("/ready", ready_read, "the broker is heard"),
     OPEN("/readyz", ready_read, "the broker is heard"),
+    OPEN("/openapi.json", openapi_read, "these tables, as OpenAPI 3.1"),
+    OPEN("/openapi/{name}", openapi_read, "those of one dialect: NAME.json"),
     {.method = METHOD_GET, .path = "/metrics", .guard = GUARD_OPEN, .verb = VERB_STATS,
      .status = 200, .read = metrics_read, .write = metrics_write, .sentence = "Prometheus text"},
 };
 static const char *const prefixes[] = {"/health", "/healthz", "/live", "/ready", "/readyz",
-                                       "/metrics", NULL};
+                                       "/metrics", "/openapi.json", "/openapi", NULL};
 static step *const steps[] = {NULL};
 
 const struct dialect house = {

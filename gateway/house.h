@@ -4,6 +4,7 @@
  *   /ready /readyz           200 when the broker is heard, else 503
  *   /metrics                 Prometheus text: this process, and the broker's counters when it is
  *                            heard
+ *   /openapi.json, /openapi/DIALECT.json   the route tables (openapi.h)
  *
  * Errors are {"error": sentence, "code": NAME}. */
 #ifndef RELAIS_GATEWAY_HOUSE_H
