@@ -27,7 +27,7 @@ trap end EXIT
 
 if [ -z "$URL" ]; then
     cd "$(dirname "$0")/../.." || exit 1
-    : > "$WORK/ready" > "$WORK/log"
+    : > "$WORK/ready"; : > "$WORK/log"
     "${RELAIS:-build/release/relais}" serve --data "$WORK/data" --http 127.0.0.1:0 \
         --listen tcp://127.0.0.1:0 --worker-tokens "$FLEET" --station-dead-ms 3000 \
         --recovery-ms 500 > "$WORK/ready" 2> "$WORK/log" &
