@@ -37,9 +37,10 @@ static void refuse_head(struct client *c, enum code code, const char *why) {
     strain_throw(&c->strain);
 }
 
-/* The rest of its body never comes: what is known by now is the answer. */
+/* The rest of its body never comes: what is known by now is the answer, unless nobody waits for it
+ * any more. */
 static void refuse_body(struct request *r, enum code code, const char *why) {
-    if (r->said || r->queued) return;
+    if (r->said || r->queued || r->abandoned) return;
     r->close_after = true;
     r->x.cause = CAUSE_PARSE;
     if (r->stage != STAGE_ENDED) exchange_refuse(&r->x, code, why);

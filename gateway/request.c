@@ -1,4 +1,5 @@
 #include "gateway/request.h"
+#include "gateway/metadata.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
 #include <assert.h>
@@ -129,6 +130,7 @@ static void options_answer(struct request *r) {
     struct exchange *x = &r->x;
     exchange_set(x, "Allow", allow_text(x, x->allow));
     out_object(&x->out);
+    if (x->dialect->metadata) metadata_write(x, r->server->routes);
     out_object_end(&x->out);
     exchange_answer(x, 200);
 }
@@ -361,7 +363,8 @@ static bool json_read(struct request *r) {
     if (r->body.len == 0) return true;
     r->x.body = buffer_slice(&r->body);
     r->x.json = json_parse(r->x.body, why, sizeof why);
-    return r->x.json != NULL || refuse_parse(r, exchange_print(&r->x, "%s", why));
+    if (r->x.json == NULL) return refuse_parse(r, exchange_print(&r->x, "%s", why));
+    return json_is_object(r->x.json) || refuse_parse(r, "an object is expected");
 }
 
 void request_body_end(struct request *r) {

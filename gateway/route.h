@@ -33,7 +33,7 @@ enum guard { /* who may call a route; several = any of them */
 
 enum body_kind {
     BODY_NONE,     /* none is read; one that is sent is thrown away within the limit */
-    BODY_JSON,     /* application/json or no type at all: one value, strict; absent = json NULL */
+    BODY_JSON,     /* application/json or no type at all: one object, strict; absent = json NULL */
     BODY_FORM,     /* multipart/form-data; files are streamed to the file endpoint */
     BODY_BYTES,    /* kept in memory */
     BODY_FILE      /* the raw body is one file, streamed: uploads[0] */
@@ -72,6 +72,7 @@ struct dialect {
     uint32_t route_count;
     const struct routes *const *parts; /* NULL-ended: tables of a large dialect's resources, each
                                         * beside its functions; NULL = none */
+    bool metadata;               /* OPTIONS tells what a path is for and takes (metadata.h) */
 };
 
 /* All dialects, NULL-ended, in order of precedence; defined in gateway/dialect/list.c. */

@@ -53,7 +53,7 @@ static bool form_fields_read(struct exchange *x, const char *type) {
 /* The framework frees x->json. A body in the form of a query is read as one. */
 static bool fields_read(struct exchange *x) {
     const char *type = exchange_header(x, "Content-Type");
-    char why[160];
+    char why[160] = "an object is expected";
     if (x->body.len == 0) return true;
     if (type != NULL && strncasecmp(type, "multipart/form-data", 19) == 0)
         return form_fields_read(x, type);
@@ -64,8 +64,8 @@ static bool fields_read(struct exchange *x) {
     if (type != NULL && strncasecmp(type, "application/json", 16) != 0)
         return exchange_refuse(x, CODE_UNSUPPORTED_MEDIA_TYPE, NULL);
     x->json = json_parse(x->body, why, sizeof why);
-    return x->json != NULL || exchange_refuse(x, CODE_VALIDATION_ERROR,
-                                              exchange_print(x, "%s", why));
+    return json_is_object(x->json) || exchange_refuse(x, CODE_VALIDATION_ERROR,
+                                                        exchange_print(x, "%s", why));
 }
 
 /* A field as text, whatever it came as; NULL = absent. */
