@@ -228,3 +228,41 @@ def test_changes_at_once_are_all_kept(user, relais, brand):
 def test_workers_have_no_say(worker, nobody):
     assert worker.post(JOBS, {}).status_code == 403
     assert nobody.get(JOBS).status_code == 401
+
+
+def test_options_tell_what_a_path_takes(user):
+    answer = user.call("OPTIONS", JOBS)
+    assert answer.status_code == 200 and "POST" in answer.headers["Allow"]
+    body = answer.json()
+    assert set(body) == {"name", "description", "renders", "parses", "actions"}
+    assert body["name"] == "Persistent Jobs List"
+    members = body["actions"]["POST"]
+    assert members["job_data"] == {"type": "nested object", "required": True, "read_only": False,
+                                   "label": "job_data"}
+    assert members["base_task"]["required"] is False
+    choice = user.call("OPTIONS", "/tasks/").json()["actions"]["POST"]["priority"]
+    assert [one["value"] for one in choice["choices"]] == ["low", "normal", "high", "critical"]
+    body = user.call("OPTIONS", f"{JOBS}7/resume/").json()
+    assert "from_checkpoint" in body["actions"]["POST"]
+    assert user.call("OPTIONS", "/tasks/persistent-jobs/stats/").json()["actions"] == {}
+
+
+def test_a_deleted_task_takes_its_job_along(user):
+    made = job(user)
+    assert user.delete(f"/tasks/{made['id']}/").status_code == 204
+    refused(user.get(f"{JOBS}{made['id']}/"), 404, "NOT_FOUND")
+
+
+def test_a_description_and_a_job_are_changed_at_once(user, relais, brand):
+    import concurrent.futures
+    made = job(user, total_steps=100)
+    path = f"/tasks/{made['id']}/"
+    changes = [(path, {"description": "new"}), (f"{JOBS}{made['id']}/", {"completed_steps": 9})] * 4
+
+    def change(where):
+        caller = relais.caller("user", "many", brand)
+        return caller.call("PATCH", where[0], json=where[1]).status_code
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(change, changes)) == {200}
+    now = read(user, made)
+    assert now["completed_steps"] == 9 and now["base_task"]["description"] == "new"

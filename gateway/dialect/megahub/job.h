@@ -104,7 +104,7 @@ struct job_edit { /* lives in the exchange until `then` */
     uint32_t total, done;
     bool can_resume;
     void *state;  /* the caller's x->state, there again in `then` */
-    /* code: OK, CONFLICT (JOB_NEW: there is one; else the task changed too often), UNKNOWN_TASK … */
+    /* code: OK, CONFLICT (JOB_NEW: there is one; else the task changed too often) … */
     void (*then)(struct exchange *x, struct job_edit *e, enum code code);
 };
 void job_edit(struct exchange *x, struct job_edit *e);

@@ -279,4 +279,5 @@ const struct dialect megahub = {
     .routes = routes,
     .route_count = sizeof routes / sizeof routes[0],
     .parts = parts,
+    .metadata = true,
 };

@@ -1,4 +1,5 @@
 /* task_change.c - what a task's owner does with it: change, delete, cancel, retry. */
+#include "gateway/dialect/megahub/job.h"
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
@@ -40,8 +41,11 @@ struct change {
     uint8_t status;      /* before it */
     struct message message;
     struct slice context;
-    bool due_named, past;
+    bool due_named, past, job;
+    uint32_t tries;      /* of a change to the extra that others change too */
 };
+
+enum { CHANGE_TRIES = 8 };
 
 static struct change *change_new(struct exchange *x, enum verb verb) {
     struct change *c = exchange_alloc(x, sizeof *c);
@@ -134,9 +138,18 @@ static void changed_write(struct exchange *x, const struct message *answer) {
     if (!refused(x, answer)) task_detail_write(x, answer);
 }
 
+static void looked_again(struct exchange *x, const struct message *answer) {
+    if (!refused(x, answer)) task_change_write(x, answer);
+}
+
 static void read_again(struct exchange *x, const struct message *answer) {
-    const struct change *c = x->state;
+    struct change *c = x->state;
     const enum code code = exchange_code(answer);
+    if (code == CODE_CONFLICT && ++c->tries < CHANGE_TRIES) { /* its job was changed meanwhile */
+        const struct message again = {.verb = VERB_GET, .ref = {.id = c->id, .want = WANT_BODY}};
+        exchange_try(x, &again, looked_again);
+        return;
+    }
     if (code == CODE_INVALID_STATE || code == CODE_ALREADY_SETTLED) {
         refuse_state(x, "INVALID_OPERATION", "This field can no longer be changed.", c->status,
                      waiting);
@@ -154,8 +167,8 @@ static bool status_kept(struct exchange *x, uint8_t status) {
     if (said == NULL) return true;
     if (json_is_string(said) && strcmp(json_string_value(said), megahub_status(status)) == 0)
         return true;
-    refuse_state(x, "INVALID_STATUS_TRANSITION", "The status follows from what happens to the task.",
-                 status, "");
+    refuse_state(x, "INVALID_STATUS_TRANSITION",
+                 "The status follows from what happens to the task.", status, "");
     return false;
 }
 
@@ -186,7 +199,8 @@ void task_change_write(struct exchange *x, const struct message *answer) {
     if (o->set & SET_PAYLOAD && slice_equal(o->payload, v->body.payload))
         o->set &= ~(uint32_t)SET_PAYLOAD;
     if (description.data != NULL || due_ms > 0) {
-        o->set |= SET_EXTRA;
+        o->set |= SET_EXTRA | SET_VERSION;
+        o->version = v->head.version;
         o->extra = extra_amend(x, v->body.extra, description, due_ms);
     }
     if (o->set & SET_PRIORITY && o->priority == v->head.priority)
@@ -200,17 +214,35 @@ bool task_delete_read(struct exchange *x, struct message *m) {
     return change_new(x, VERB_REMOVE) != NULL && look(x, m);
 }
 
+/* Whether the job's object went with it or was never there makes no difference to the client. */
+static void job_dropped(struct exchange *x, const struct message *answer) {
+    (void)answer;
+    exchange_answer(x, x->route->status);
+}
+
+static void job_drop(struct exchange *x, uint64_t id) {
+    const struct who who = job_house(x);
+    struct message m = {.verb = VERB_DROP};
+    m.object.kind = slice_text("job");
+    m.object.name = slice_text(exchange_print(x, "%llu", (unsigned long long)id));
+    m.object.brand = x->who.brand;
+    exchange_try_as(x, &who, &m, job_dropped);
+}
+
 static void deleted_write(struct exchange *x, const struct message *answer) {
     const struct change *c = x->state;
     if (exchange_code(answer) == CODE_INVALID_STATE)
         refuse_state(x, "INVALID_OPERATION", "A running task cannot be deleted: cancel it first.",
                      c->status, "pending,paused,completed,failed,cancelled");
-    else if (!refused(x, answer))
+    else if (!refused(x, answer) && c->job)
+        job_drop(x, c->id);
+    else if (exchange_code(answer) == CODE_OK)
         exchange_answer(x, x->route->status);
 }
 
 void task_delete_write(struct exchange *x, const struct message *answer) {
     struct change *c = x->state;
+    c->job = job_members_read(x, answer->view.body.extra).there;
     c->status = answer->view.head.status;
     exchange_try(x, &c->message, deleted_write);
 }
