@@ -3,8 +3,9 @@
  * So many registered workers, each with its JWT and its connection, stand in GET pending?wait=30.
  * Tasks on an uploaded file are created one at a time: measured is from the creator's answer, which
  * is durable, until one worker has the task (0 when the worker had it first), and from the
- * creator's request. The worker hands in a result and waits again. A task that comes to a second
- * worker, or to none, fails the run.
+ * creator's request; beside them the first answer on a connection that was just opened (first_).
+ * The worker hands in a result and waits again. A task that comes to a second worker, or to none,
+ * fails the run.
  *
  * --gone closes so many of the connections, in the very moments in which tasks are created;
  * --silent leaves so many open and reads nothing from them any more, as a machine that stands
@@ -31,7 +32,7 @@ struct waiting {
     struct web_line *holder;
     char held[ID_MAX];   /* what the holder was given */
     uint64_t twice, renewed;
-    struct spread after, since;
+    struct spread first, after, since;
     int64_t after_ns_max, since_ns_max;
 };
 
@@ -105,7 +106,9 @@ static bool workers_connect(struct waiting *s) {
     for (uint32_t i = 0; i < s->asker; i++) {
         struct web_request once = {.method = "GET", .path = "/api/v1/tasks/pending",
                                    .token = s->tokens[i]};
+        int64_t from = web_now_ns();
         if (!web_line_open(&s->web, i) || web_ask(&s->web, i, &once) != 404) return false;
+        spread_add(&s->first, s->web.lines[i].heard_ns - from);
     }
     return true;
 }
@@ -239,10 +242,11 @@ static bool run(struct waiting *s) {
     char more[512];
     snprintf(more, sizeof more,
              ",\"max_us\":%.1f,\"request_p50_us\":%.1f,\"request_p99_us\":%.1f,"
-             "\"request_max_us\":%.1f,\"workers\":%u,\"gone\":%llu,\"silent\":%llu,\"twice\":%llu,"
+             "\"request_max_us\":%.1f,\"first_p50_us\":%.1f,\"first_p95_us\":%.1f,\"workers\":%u,\"gone\":%llu,\"silent\":%llu,\"twice\":%llu,"
              "\"used_kb\":%.1f,\"waiting_kb\":%.1f",
              (double)s->after_ns_max / 1e3, spread_at_us(&s->since, 0.5),
-             spread_at_us(&s->since, 0.99), (double)s->since_ns_max / 1e3, s->asker,
+             spread_at_us(&s->since, 0.99), (double)s->since_ns_max / 1e3,
+             spread_at_us(&s->first, 0.5), spread_at_us(&s->first, 0.95), s->asker,
              (unsigned long long)b->gone, (unsigned long long)b->silent,
              (unsigned long long)s->twice, (used - enrolled) * per, (waiting - enrolled) * per);
     struct result r = {.scenario = "pending", .jobs = s->after.count, .spread = &s->after,

@@ -1,0 +1,62 @@
+"""`relais bench`: the scenarios that check what they measure, small. Figures are not judged here but
+for those that no load of this machine excuses."""
+import json
+import subprocess
+
+import pytest
+
+from conftest import RELAIS
+
+QUICK = ["--seconds=300ms"]
+
+
+def lines(*command):
+    run = subprocess.run([RELAIS, "bench", *command], capture_output=True, text=True, timeout=60,
+                         check=False)
+    assert run.returncode == 0, (command, run.stdout, run.stderr)
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("scenario", ["native", "latency", "enqueue", "http"])
+def test_a_scenario_prints_one_line(scenario):
+    (line,) = lines(scenario, *QUICK)
+    assert line["scenario"] == scenario and line["jobs"] > 0 and line["rate"] > 0
+
+
+def test_a_task_finds_one_of_those_that_wait():
+    (line,) = lines("pending", "--workers=40", "--count=30")
+    assert (line["jobs"], line["twice"]) == (30, 0)
+    assert 0 <= line["p50_us"] <= line["p99_us"] and line["waiting_kb"] > 0
+
+
+def test_a_new_connection_is_served_at_once_whichever_thread_it_is_given_to():
+    """Not at that thread's next tick, in 100 ms."""
+    (line,) = lines("pending", "--workers=300", "--count=1")
+    assert line["first_p95_us"] < 50e3
+
+
+def test_who_left_strands_nothing():
+    (line,) = lines("pending", "--workers=60", "--gone=40", "--count=20")
+    assert (line["jobs"], line["twice"], line["gone"]) == (20, 0, 40)
+    assert line["max_us"] < 900e3, "no lease had to end: the connection had ended"
+
+
+def test_who_stands_still_keeps_a_task_no_longer_than_its_lease():
+    (line,) = lines("pending", "--workers=8", "--silent=2", "--count=8")
+    assert (line["jobs"], line["twice"]) == (8, 0)
+    assert line["max_us"] > 900e3, "one of them was given a task"
+
+
+def test_the_sessions_of_the_dead_go_to_the_living():
+    life, death = lines("fleet", "--stations=8", "--sessions=80", "--dead=2s", "--seconds=1")
+    assert (life["stations"], life["sessions"]) == (8, 80) and life["jobs"] > 8
+    assert (death["dead"], death["jobs"], death["commands"]) == (2, 20, 20)
+    assert 2.0 <= death["marked_max_s"] <= death["moved_max_s"] <= death["connected_s"]
+
+
+@pytest.mark.parametrize("scenario", ["pending", "fleet", "idle"])
+def test_what_reads_the_servers_memory_has_its_own(scenario, relais):
+    run = subprocess.run([RELAIS, "bench", scenario, "--broker", relais.native, "--http",
+                          relais.http.split("//")[1], "--token", relais.token("user", "u", 1)],
+                         capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1 and "server of its own" in run.stderr and not run.stdout
