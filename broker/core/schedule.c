@@ -228,7 +228,8 @@ static bool schedule_fire(struct core *c, struct schedule *s) {
         schedule_reckon(c, s, nominal);
         return true;
     }
-    int64_t from = c->wall; /* all that were missed are made up for */
+    int64_t from = c->wall; /* all until now are made up for */
+    if (r->misfire == MISFIRE_SKIP) from -= MISFIRE_GRACE_MS + 1; /* what is just late runs */
     if (r->misfire == MISFIRE_ALL) {
         int64_t at = nominal;
         for (int i = 0; i < MISFIRES_MAX && at && at <= c->wall; i++) at = schedule_next(s, at);

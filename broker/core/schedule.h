@@ -8,7 +8,7 @@
  *
  * Times that came while nothing could run (no broker, a full disk) are misfires. By its rule all of
  * them are made up for by one run (once), by none (skip), or by one each, up to MISFIRES_MAX (all).
- * What is late by less than MISFIRE_GRACE_MS is not one.
+ * What is late by less than MISFIRE_GRACE_MS is not one: it runs, but for once in the one run.
  *
  * Schedules are in memory whole, bounded by schedules_max and schedule_bytes_max. Time zones are
  * read once (NEED_ZONE) and stay; a schedule whose zone this machine does not have does not run.

@@ -7,9 +7,11 @@
  *     sim --bugs                 every bug switch of core.h must be caught
  *     sim --bench                events a second
  *     sim --fleet N [--from N]   seeds of the world of stations and sessions alone (fleet.h)
+ *     sim --plans N [--from N]   seeds of the world of schedules alone (plan.h)
  *     sim --ci                   20,000 seeds and the bugs */
 #include "tests/sim/sim.h"
 #include "tests/sim/fleet.h"
+#include "tests/sim/plan.h"
 #include "proto/base/map.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 enum { FLEET_EACH = 4 /* every so manieth seed has a fleet, too */,
        FLEET_BUGS = BUG_TWO_SEATS | BUG_NO_RECOVERY | BUG_SEAT_LOST | BUG_COMMAND_LOST |
                     BUG_COMMAND_LIFO | BUG_SEAT_MISCOUNT,
+       PLAN_EACH = 8 /* and schedules */, PLAN_BUGS = BUG_DOUBLE_FIRE | BUG_LOST_FIRE,
        OPS = 120, CALM_MS_MAX = 900000, CI_SEEDS = 20000, BUG_SEEDS = 10000, JOBS_MAX = 16 };
 
 static const struct { const char *name; uint32_t bit; } bugs[] = {
@@ -30,7 +33,7 @@ static const struct { const char *name; uint32_t bit; } bugs[] = {
     BUG(STALL_EXPIRES), BUG(LIFO), BUG(EARLY_DUE), BUG(FOREIGN_BRAND), BUG(MISCOUNT),
     BUG(CURSOR_AHEAD), BUG(STALE_CARRY), BUG(NO_CAS), BUG(SHARED_KEY), BUG(STALE_OBJECT),
     BUG(DROP_TWICE), BUG(TWO_SEATS), BUG(NO_RECOVERY), BUG(SEAT_LOST), BUG(COMMAND_LOST),
-    BUG(COMMAND_LIFO), BUG(SEAT_MISCOUNT)
+    BUG(COMMAND_LIFO), BUG(SEAT_MISCOUNT), BUG(DOUBLE_FIRE), BUG(LOST_FIRE)
 #undef BUG
 };
 enum { BUG_KINDS = sizeof bugs / sizeof *bugs };
@@ -205,6 +208,10 @@ static bool run_one(uint64_t seed, uint64_t ops, uint64_t broken, struct total *
     if (seed % FLEET_EACH == 0 && !broken && !trace &&
         !fleet_run(seed, 0, &total->steps, why, WHY_MAX))
         return false;
+    if (broken & PLAN_BUGS) return plan_run(seed, (uint32_t)broken, &total->steps, why, WHY_MAX);
+    if (seed % PLAN_EACH == 0 && !broken && !trace &&
+        !plan_run(seed, 0, &total->steps, why, WHY_MAX))
+        return false;
     s.trace = trace;
     s.bugs = broken;
     sim_open(&s, seed, ops);
@@ -298,17 +305,20 @@ static int run_bugs(const char *name, uint64_t ops) {
     return failed || !known;
 }
 
-static int run_fleet(uint64_t from, uint64_t count) {
+typedef bool world_run(uint64_t seed, uint32_t bugs, uint64_t *steps, char *why, size_t size);
+
+static int run_world(world_run *run, const char *name, uint64_t from, uint64_t count) {
     char why[WHY_MAX];
     uint64_t steps = 0;
     double begun = seconds();
     for (uint64_t seed = from; seed < from + count; seed++)
-        if (!fleet_run(seed, 0, &steps, why, sizeof why)) {
-            printf("not ok - seed %llu: %s\n# see it again: build/release/tests/sim/sim --fleet 1 "
-                   "--from %llu\n", (unsigned long long)seed, why, (unsigned long long)seed);
+        if (!run(seed, 0, &steps, why, sizeof why)) {
+            printf("not ok - seed %llu: %s\n# see it again: build/release/tests/sim/sim --%s 1 "
+                   "--from %llu\n", (unsigned long long)seed, why, name,
+                   (unsigned long long)seed);
             return 1;
         }
-    printf("ok - %llu seeds of a fleet, %llu core steps in %.1f s\n", (unsigned long long)count,
+    printf("ok - %llu seeds of %s, %llu core steps in %.1f s\n", (unsigned long long)count, name,
            (unsigned long long)steps, seconds() - begun);
     return 0;
 }
@@ -324,14 +334,14 @@ static int run_bench(void) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t ops = OPS, from = 1, seeds = 0, seed = 0, fleet = 0;
+    uint64_t ops = OPS, from = 1, seeds = 0, seed = 0, fleet = 0, plans = 0;
     const char *bug = NULL;
     bool all_bugs = false, ci = false, bench = false;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         const struct { const char *name; uint64_t *at; } numbers[] = {
             {"--seed", &seed}, {"--seeds", &seeds}, {"--from", &from}, {"--ops", &ops},
-            {"--task", &trace}, {"--fleet", &fleet}};
+            {"--task", &trace}, {"--fleet", &fleet}, {"--plans", &plans}};
         size_t k = 0, known = sizeof numbers / sizeof *numbers;
         while (k < known && strcmp(argv[i], numbers[k].name)) k++;
         if (k < known) *numbers[k].at = strtoull(value, NULL, 10), i++;
@@ -341,11 +351,12 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--bench")) bench = true;
         else {
             fprintf(stderr, "usage: sim --seed N [--task N] | --seeds N [--from N] | --bug NAME | "
-                    "--bugs | --bench | --ci | --fleet N  [--ops N]\n");
+                    "--bugs | --bench | --ci | --fleet N | --plans N  [--ops N]\n");
             return 2;
         }
     }
-    if (fleet) return run_fleet(from, fleet);
+    if (fleet) return run_world(fleet_run, "fleet", from, fleet);
+    if (plans) return run_world(plan_run, "plans", from, plans);
     if (ci) return run_seeds(from, CI_SEEDS, ops) | run_bugs(NULL, ops);
     if (bench) return run_bench();
     if (bug || all_bugs) return run_bugs(bug, ops);

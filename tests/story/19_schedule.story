@@ -60,7 +60,7 @@ c readplan job
 counts
     [  1000] scheduled 0 queued 1 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 0
 
-== or not at all
+== or not at all, but what is just late runs
 client c
     [     0] c < WELCOME
 c plan job expression=*_*_*_*_* misfire=1
@@ -69,9 +69,9 @@ c plan job expression=*_*_*_*_* misfire=1
 clock 600000
 wait 1000
 c readplan job
-    [  1000] c < ANSWER job v2 next 2023-11-14T22:24:00Z last 2023-11-14T22:14:00Z runs 0 good 0 bad 0
+    [  1000] c < ANSWER job v3 next 2023-11-14T22:24:00Z last 2023-11-14T22:23:00Z runs 1 good 0 bad 0
 counts
-    [  1000] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 0
+    [  1000] scheduled 0 queued 1 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 0
 
 == or one by one
 client c
