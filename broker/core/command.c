@@ -504,6 +504,7 @@ void command_restore(struct core *c, const struct command_record *r) {
     struct station *st = r->station.len ? station_known(c, r->brand, r->station) : NULL;
     struct session *s = r->session.len ? session_find(c, r->brand, r->session) : NULL;
     bool stops = COMMANDS_STOP & 1u << r->type;
+    if (s && s->id > r->id) s = NULL; /* it was about one of that name that was deleted */
     if ((!st && !s) || (r->session.len && !s && !stops) || (!st && stops)) {
         note(c, RECORD_COMMAND_GONE)->command.id = r->id;
         return;

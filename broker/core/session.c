@@ -133,7 +133,7 @@ static void session_unseat(struct core *c, struct session *s) {
 static void session_stop(struct core *c, struct session *s, struct station *st) {
     if (core_bug(c, BUG_TWO_SEATS)) return;
     bool deleting = s->flags & SESSION_DELETING;
-    struct command *stop = command_find(s, st, COMMANDS_STOP);
+    struct command *stop = command_stops(st, session_text(s, SESSION_NAME));
     if (!stop)
         stop = command_add(c, st, s, deleting ? COMMAND_DELETE : COMMAND_DISCONNECT,
                            (struct slice){0}, (struct slice){0});
@@ -303,7 +303,9 @@ static bool session_claimed(struct core *c, struct session *s, struct station *s
     }
     bool holds = holder && station_up(holder) &&
                  (session_status_up(s->status) || command_find(s, holder, COMMANDS_START));
-    if (s->flags & SESSION_ENDED || holds || st->session_count >= STATION_SESSIONS_MAX) {
+    const struct command *stop = command_stops(st, session_text(s, SESSION_NAME));
+    bool former = stop && !stop->session; /* what it runs is one of that name that was deleted */
+    if (s->flags & SESSION_ENDED || holds || former || st->session_count >= STATION_SESSIONS_MAX) {
         session_stop(c, s, st);
         return false;
     }
@@ -476,22 +478,25 @@ struct session_row session_row_from(const struct core *c, const struct session_r
         .display = m->display, .reason = m->reason, .status = m->status, .seen_ms = c->wall};
 }
 
-/* Its station says that it is no more. */
+/* A station says that it is no more: its own, or nobody that can be told from it. What another
+ * says is about what it was to stop. */
 static void session_deleted(struct core *c, const struct event *e, struct session *s,
-                            struct station *st) {
-    bool its = !st || !s->station || s->station == st;
-    if (its) {
-        command_drop_all(c, s, st, COMMANDS_STOP);
-        session_turn(s, SESSION_DISCONNECTED);
-    }
+                            const struct station *from, bool stranger) {
+    struct command *stop = from ? command_stops(from, session_text(s, SESSION_NAME)) : NULL;
+    bool former = stop && !stop->session, unnamed = !from && !stranger;
+    bool its = s->station ? s->station == from || unnamed : !former;
+    if (unnamed) from = s->station;
+    if (former) command_drop(c, stop);
+    else if (from) command_drop_all(c, s, from, COMMANDS_STOP);
+    if (its) session_turn(s, SESSION_DISCONNECTED);
     session_say(c, e, s, its, 0);
     if (its) session_end(c, s);
 }
 
 static enum code session_report_new(struct core *c, const struct event *e, uint32_t brand,
-                                    struct station *st) {
+                                    const struct station *from, struct station *st) {
     const struct session_ref *m = &e->message->session;
-    struct command *stop = st ? command_stops(st, m->name) : NULL;
+    struct command *stop = from ? command_stops(from, m->name) : NULL;
     if (stop && m->gone) command_drop(c, stop);
     if (stop || m->gone) return CODE_NOT_FOUND;
     struct session_row row = session_row_from(c, m);
@@ -505,19 +510,21 @@ static enum code session_report_new(struct core *c, const struct event *e, uint3
 
 enum code session_told(struct core *c, const struct event *e, struct session *s, uint32_t brand) {
     const struct session_ref *m = &e->message->session;
-    struct station *st = m->station.len ? station_find(c, brand, m->station) : NULL;
+    const struct station *from = m->station.len ? station_known(c, brand, m->station) : NULL;
+    struct station *st = from ? station_find(c, brand, m->station) : NULL;
     if (st && !station_up(st)) st = NULL; /* its heartbeat will say whether it is back */
     bool stranger = m->station.len && !st;
     if (m->status >= SESSION_STATUS_COUNT || m->time_ms < 0) return CODE_VALIDATION_ERROR;
-    if (!s) return session_report_new(c, e, brand, st);
+    if (!s) return session_report_new(c, e, brand, from, st);
     if (m->gone) {
-        session_deleted(c, e, s, st);
+        session_deleted(c, e, s, from, stranger);
         return CODE_OK;
     }
     const struct session_row row = session_row_from(c, m);
     bool older = m->time_ms && m->time_ms < s->reported_ms && (!st || s->station == st) &&
                  s->reported_ms <= c->wall + CLOCK_AHEAD_MS;
-    bool counts = !older && !(s->flags & SESSION_DELETING) && !(stranger && s->station) &&
+    bool away = stranger && (s->station || (from && command_stops(from, m->name)));
+    bool counts = !older && !away && !(s->flags & SESSION_DELETING) &&
                   session_claimed(c, s, st, session_status_up(m->status));
     if (counts && m->time_ms) s->reported_ms = m->time_ms;
     counts = counts && session_take(c, s, &row);

@@ -10,9 +10,9 @@
  *   or ERROR and is not to start it: takes it over;
  *   is with another       is told to DISCONNECT it: a session runs once;
  *   its user has ended    is told to DISCONNECT it, likewise.
- * Reports of other statuses count only from the station it is with. A whole list of sessions in a
- * heartbeat also says which it has not: those are DISCONNECTED, unless they are still to be
- * started there.
+ * Reports of other statuses, and that it is gone, count only from the station it is with. A whole
+ * list of sessions in a heartbeat also says which it has not: those are DISCONNECTED, unless they
+ * are still to be started there.
  *
  * What goes to another station is to end at the one it was with: that is told to DISCONNECT it
  * when it is silent or has not said yet what came of its last order; an order to end it that is
@@ -21,9 +21,10 @@
  * What its user asks for: connect (INIT, CREATE to its station or the least loaded), restart
  * (RECONNECTING), disconnect and logout (DISCONNECTED at once; reports that it is up do not count
  * while the order is out; the seat is free when the station has said that it is done), delete (not
- * found from then on; gone when the station has said so). An order that no station ever confirms
- * is given up (command.h): then what the station reports is the truth again, and a session that
- * was to be made is DISCONNECTED and can be connected again. */
+ * found from then on; gone when the station has said so). While a station is to end a session that
+ * was deleted, no report of its makes that again, nor counts for another of the same name. An order
+ * that no station ever confirms is given up (command.h): then what the station reports is the truth
+ * again, and a session that was to be made is DISCONNECTED and can be connected again. */
 #ifndef RELAIS_CORE_SESSION_H
 #define RELAIS_CORE_SESSION_H
 #include "broker/core/state.h"

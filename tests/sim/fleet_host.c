@@ -249,7 +249,7 @@ static void user_heard(struct user *u, const struct answer_kept *a) {
     if (u->doing == 0 && a->code == CODE_OK) u->deleting = false;
     if (a->code != CODE_OK) return;
     u->wanted = up;
-    u->ended = u->doing >= SESSION_DISCONNECT;
+    u->ended = !up; /* a new one is not to run before it is connected, either */
     if (u->doing == SESSION_DELETE) u->there = false, u->deleting = true;
 }
 

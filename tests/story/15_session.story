@@ -496,6 +496,88 @@ w heart s1 has=b:CONNECTED whole take=9
 u session a
     [ 20000] u < ANSWER a CONNECTED at s2
 
+== what was deleted while its worker was silent stays deleted, whatever comes of that worker first
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w heart s1 has=a:CONNECTED,b:CONNECTED,c:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 3/50
+wait 120000
+u delete a
+    [120000] u < ANSWER a DISCONNECTED at s1 recovering
+u delete b
+    [120000] u < ANSWER b DISCONNECTED at s1 recovering
+w says a station=s1 status=CONNECTED
+    [120000] g < ANSWER NOT_FOUND
+u session a
+    [120000] u < ANSWER NOT_FOUND
+u add b
+    [120000] u < ANSWER b DISCONNECTED
+w says b station=s1 status=CONNECTED
+    [120000] g < ANSWER b DISCONNECTED as it was
+crash
+    [120000] the broker is back
+gateway g2
+    [120000] g2 < WELCOME
+http w2 fleet via=g2
+client u2
+    [120000] u2 < WELCOME
+u2 session b
+    [120000] u2 < ANSWER b DISCONNECTED
+w2 heart s1 has=a:CONNECTED,b:CONNECTED,c:CONNECTED whole take=9
+    [120000] g2 < ANSWER s1 ONLINE 1/50 waiting 2
+             #1 delete a to s1
+             #2 delete b to s1
+u2 session a
+    [120000] u2 < ANSWER NOT_FOUND
+u2 session b
+    [120000] u2 < ANSWER b DISCONNECTED
+w2 says b station=s1 deleted
+    [120000] g2 < ANSWER b DISCONNECTED as it was
+u2 session b
+    [120000] u2 < ANSWER b DISCONNECTED
+w2 heart s1 has=c:CONNECTED whole take=9
+    [120000] g2 < ANSWER s1 ONLINE 1/50
+u2 connect b
+    [120000] u2 < ANSWER b INIT at s1
+w2 station s1
+    [120000] g2 < ANSWER s1 ONLINE 2/50 waiting 1
+             c CONNECTED at s1
+             b INIT at s1
+
+== that it is gone counts from the worker it is with
+gateway g
+    [     0] g < WELCOME
+http w fleet via=g
+client u
+    [     0] u < WELCOME
+w register s1
+    [     0] g < ANSWER s1 ONLINE 0/50
+w register s2
+    [     0] g < ANSWER s2 ONLINE 0/50
+w heart s1 has=a:CONNECTED whole
+    [     0] g < ANSWER s1 ONLINE 1/50
+w says a station=nobody deleted
+    [     0] g < ANSWER a CONNECTED at s1 as it was
+w heart s2 has=a:CONNECTED whole take=9
+    [     0] g < ANSWER s2 ONLINE 0/50 waiting 1
+             #1 disconnect a to s2
+w says a station=s2 deleted
+    [     0] g < ANSWER a CONNECTED at s1 as it was
+wait 20000
+w heart s2 take=9
+    [ 20000] g < ANSWER s2 ONLINE 0/50
+u session a
+    [ 20000] u < ANSWER a CONNECTED at s1
+w says a station=s1 deleted
+    [ 20000] g < ANSWER a DISCONNECTED at s1
+u session a
+    [ 20000] u < ANSWER NOT_FOUND
+
 == no more sessions than may be
 client u
     [     0] u < WELCOME
