@@ -73,8 +73,10 @@ static void watch_link(struct crew *c, int64_t now_ms) {
     if (now_ms < c->warn_ms) return;
     struct relais_worker_state state;
     relais_worker_state(c->work->worker, &state);
-    if (!state.linked) log_warn("no answer from the broker yet; trying on");
-    c->warn_ms = INT64_MAX;
+    if (!state.linked && !c->unheard) log_warn("no answer from the broker; trying on");
+    if (state.linked && c->unheard) log_info("the broker answers again");
+    c->unheard = !state.linked;
+    c->warn_ms = now_ms + TICK_MS;
 }
 
 /* Waits for news, or until something is due. */

@@ -19,6 +19,7 @@ struct crew {
     bool draining, releasing, closed;
     int refused;     /* why the broker does not want this worker; 0 = it does */
     int64_t warn_ms; /* when silence of the broker is worth a line */
+    bool unheard;    /* that line was said */
 };
 
 /* Memory for slots and polls; false when it is out. */
