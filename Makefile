@@ -224,6 +224,8 @@ tsan: deps-test deps-proof ## the same suites under ThreadSanitizer
 
 .PHONY: check tidy floors pure tables rows
 check: all tidy floors pure tables rows ## style, floors, purity, documents, rows and their tests, warnings
+check-extra: all ## lints and proves the OpenAPI documents with npm's redocly and prism
+	@RELAIS=$(B)/relais scripts/openapi $(B)/extra
 rows:
 	@scripts/rows --check
 tidy:

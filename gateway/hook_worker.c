@@ -176,6 +176,15 @@ static void mail_write(struct job *j, struct buffer *b, const char *subject, con
     text_put_lines(b, text);
 }
 
+/* One that cannot be taken for anything else on its way to the server. */
+static bool address_good(const char *text) {
+    if (text == NULL || strchr(text, '@') == NULL || strlen(text) > MAIL_ADDRESS_MAX) return false;
+    for (; *text != '\0'; text++)
+        if ((uint8_t)*text <= ' ' || (uint8_t)*text >= 0x7f || strchr("<>,;:\"\\()[]", *text))
+            return false;
+    return true;
+}
+
 static void mail_begin(struct job *j) {
     const struct config *c = j->worker->setup->config;
     const char *subject = json_string_value(json_object_get(j->call, "subject"));
@@ -184,8 +193,11 @@ static void mail_begin(struct job *j) {
     const char *to[MAIL_TO_MAX + 1] = {NULL};
     char why[OUTWARD_WHY_MAX];
     struct buffer b = {0};
-    for (size_t i = 0; i < json_array_size(list) && i < MAIL_TO_MAX; i++)
-        to[i] = json_string_value(json_array_get(list, i));
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(list) && count < MAIL_TO_MAX; i++) {
+        const char *address = json_string_value(json_array_get(list, i));
+        if (address_good(address)) to[count++] = address;
+    }
     if (to[0] == NULL || subject == NULL || text == NULL || c->smtp_url[0] == '\0') {
         job_fail(j, false, c->smtp_url[0] == '\0' ? "no mail server is known"
                                                   : "the mail cannot be read");

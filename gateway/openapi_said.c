@@ -96,7 +96,11 @@ static void kind_write(struct out *o, const char *kind, bool null) {
     out_list_end(o);
 }
 
+/* The words that clients should say; any case of their letters will do, which no enum can tell. */
 static void choices_write(struct out *o, const char *choices, bool null) {
+    out_key(o, "anyOf");
+    out_list(o);
+    out_object(o);
     out_key(o, "enum");
     out_list(o);
     while (*choices != '\0' && *choices != ')') {
@@ -104,7 +108,11 @@ static void choices_write(struct out *o, const char *choices, bool null) {
         out_text(o, slice_of(choices, len));
         choices += len + (choices[len] == ',');
     }
-    if (null) out_null(o);
+    out_list_end(o);
+    out_object_end(o);
+    out_object(o);
+    kind_write(o, "string", null);
+    out_object_end(o);
     out_list_end(o);
 }
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conftest import Relais, end
-from listener import Listener
+from listener import Listener, Mailbox
 from rows import row
 
 HOOKS = "/tasks/webhooks/"
@@ -283,6 +283,51 @@ def test_a_listener_that_says_nothing_is_cut_off(brand):
     brand.run()
     assert dead(brand, 1)[0]["attempts"] == 3
     deaf.close()
+
+
+# ---- alerts ----
+
+ALERTS = "/tasks/monitoring/alerts/"
+
+
+def rule_of(brand, **more):
+    answer = brand.admin.post(ALERTS, {"name": "slow", "metric_field": "cost_usd",
+                                       "condition": "gt", "threshold_value": 5, **more})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_an_alert_calls_its_rule_s_url_and_the_brand_s_subscribers(brand, listener):
+    made = brand.subscribe(listener.url + "/all", "alert.triggered")
+    key = brand.admin.get(HOOKS + "signing-key/").json()["secret"]
+    rule = rule_of(brand, webhook_url=listener.url + "/rule", description="too dear")
+    task = brand.run(body={"metrics": {"cost_usd": 7}})
+    calls = {call.path: call for call in (listener.next(), listener.next())}
+    assert calls["/all"].signed_by(made["secret"]) and calls["/rule"].signed_by(key)
+    assert calls["/all"].json["type"] == "alert.triggered"
+    said = calls["/rule"].json
+    assert said["alert_type"] == "task_monitoring"
+    assert said["rule"] == {"id": rule["id"], "name": "slow", "description": "too dear"}
+    for data in (said["alert_data"], calls["/all"].json["data"]):
+        assert data["task"] == task["id"] and data["metric_value"] == 7
+
+
+def test_an_alert_is_mailed():
+    mailbox = Mailbox()
+    server = Relais(*FLAGS, "--smtp-url", mailbox.url, "--smtp-from=relais@example.org")
+    brand = Brand(server)
+    rule_of(brand, notification_emails=["a@example.org", "b@example.org",
+                                        "c@example.org>\r\nRCPT TO:<d@example.org"],
+            name="dear\r\nBcc: x@example.org")
+    brand.run(body={"metrics": {"cost_usd": 7}})
+    mail = mailbox.mails.get(timeout=10)
+    assert mail["from"] == "relais@example.org"
+    assert mail["to"] == ["a@example.org", "b@example.org"]
+    head, text = mail["text"].split("\r\n\r\n", 1)
+    assert "\r\nBcc:" not in head and "\r\nSubject: dear" in head
+    assert '"metric_value":7' in text.replace(" ", "")
+    assert server.stop() == 0
+    mailbox.close()
 
 
 # ---- kills ----
