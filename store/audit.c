@@ -145,6 +145,16 @@ static void look_index(struct audit *a, const struct scan_row *row) {
         finding(a, "index '%c': task %" PRIu64 " carries another head than its own", kind, id);
 }
 
+/* A checkpoint must be found under its number. Numbers that lead to none any more are passed over
+ * by whoever walks them. */
+static void look_point(struct audit *a, const struct checkpoint_record *c) {
+    struct key key;
+    key_point(&key, c->brand, c->number);
+    buffer_clear(&a->value);
+    if (view_get(a->view, &key, &a->value) <= 0)
+        finding(a, "checkpoint %" PRIu64 " is not found by its number", c->number);
+}
+
 /* Parts in the table must decode and belong to a task that is there. Those of tasks that pending
  * entries speak for are not looked at: the table may be about to lose them. */
 static void look_parts(struct audit *a, enum key_kind kind) {
@@ -161,6 +171,8 @@ static void look_parts(struct audit *a, enum key_kind kind) {
         if (overlay_task(&a->view->overlay, id)) continue;
         if (!record_decode_value(key_value_kind(key), value, &r))
             finding(a, "task %" PRIu64 ": a part of it is damaged", id);
+        else if (r.kind == RECORD_CHECKPOINT)
+            look_point(a, &r.checkpoint);
         buffer_clear(&a->value);
         if (view_part(a->view, id, KEY_HEAD, &a->value) <= 0)
             finding(a, "task %" PRIu64 ": a part (%c) is there, the task is not", id, kind);

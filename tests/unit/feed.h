@@ -110,7 +110,8 @@ static inline void feed_parts(struct feed *f, struct buffer *b, struct feed_task
     switch (feed_below(f, 4)) {
     case 0:
         r.checkpoint = (struct checkpoint_record){.id = id, .epoch = t->head.epoch,
-            .seq = ++t->checkpoints, .time_ms = f->now_ms, .data = slice_of(f->payload, 30)};
+            .seq = ++t->checkpoints, .time_ms = f->now_ms, .data = slice_of(f->payload, 30),
+            .brand = t->head.brand, .number = id * 1000 + t->checkpoints};
         t->head.checkpoint = t->checkpoints;
         record_encode(b, &r);
         if (t->checkpoints > 2) {

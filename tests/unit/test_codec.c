@@ -94,7 +94,8 @@ static void any_task_part(struct record *r) {
     case RECORD_CHECKPOINT:
         r->checkpoint = (struct checkpoint_record){.id = id, .epoch = number(),
             .seq = (uint32_t)number(), .time_ms = (int64_t)number(), .name = bytes(99),
-            .data = bytes(2000)};
+            .number = number(), .brand = (uint32_t)number(), .size = (uint32_t)number(),
+            .sum = number(), .flags = (uint8_t)number(), .data = bytes(2000)};
         return;
     default: r->checkpoint.id = id; r->checkpoint.seq = (uint32_t)number(); return;
     }
