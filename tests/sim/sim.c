@@ -22,7 +22,7 @@
 enum { FLEET_EACH = 4 /* every so manieth seed has a fleet, too */,
        FLEET_BUGS = BUG_TWO_SEATS | BUG_NO_RECOVERY | BUG_SEAT_LOST | BUG_COMMAND_LOST |
                     BUG_COMMAND_LIFO | BUG_SEAT_MISCOUNT,
-       PLAN_EACH = 8 /* and schedules */, PLAN_BUGS = BUG_DOUBLE_FIRE | BUG_LOST_FIRE,
+       PLAN_EACH = 16 /* and schedules */, PLAN_BUGS = BUG_DOUBLE_FIRE | BUG_LOST_FIRE,
        OPS = 120, CALM_MS_MAX = 900000, CI_SEEDS = 20000, BUG_SEEDS = 10000, JOBS_MAX = 16 };
 
 static const struct { const char *name; uint32_t bit; } bugs[] = {
