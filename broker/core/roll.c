@@ -1,5 +1,6 @@
 #include "broker/core/roll.h"
 #include "broker/core/effect.h"
+#include "broker/core/hook.h"
 #include "broker/core/who.h"
 #include "proto/roll.h"
 
@@ -36,15 +37,44 @@ static void worker_put(struct roll *r, const struct worker *w) {
     buffer_clear(&r->tasks);
     buffer_clear(&r->queues);
     leases_look(r, w, &row);
-    const struct crew *crew = w->record.http ? NULL : w->taker.crew;
-    for (uint32_t at = 0; crew && text_next(crew->serves.queues, &at, &queue);) queue_add(r, queue);
-    row.online = w->record.http ? row.held > 0 || w->claims > 0 : w->link && !w->suspect;
-    if (w->record.http && r->brand && !row.online) return;
+    const struct crew *crew = w->record.http ? w->claiming : w->taker.crew;
+    bool serves = !crew;
+    if (w->record.http && row.held) crew = NULL; /* its tasks say more */
+    for (uint32_t at = 0; crew && text_next(crew->serves.queues, &at, &queue);) {
+        if (hook_internal(queue)) continue;
+        queue_add(r, queue);
+        serves = true;
+    }
+    if (!serves) return; /* of the house itself */
+    row.online = w->record.http ? row.held > 0 || w->claiming : w->link && !w->suspect;
+    if (w->record.http && !row.online) return;
     row.heard_ms = w->heard > 0 && w->heard <= c->now ? c->wall - (c->now - w->heard) : 0;
     row.queues = buffer_slice(&r->queues);
     row.tasks = buffer_slice(&r->tasks);
     roll_row_put(&r->rows, &row);
     r->count++;
+}
+
+static bool is_public(const struct crew *crew) {
+    struct slice queue;
+    for (uint32_t at = 0; text_next(crew->serves.queues, &at, &queue);)
+        if (!hook_internal(queue)) return true;
+    return false;
+}
+
+/* What the HTTP workers that wait are waiting for; not those of the house's own queues. */
+static void claims_look(struct core *c) {
+    for (size_t i = 0; i <= c->worker_numbers.mask; i++)
+        for (struct map_node *n = c->worker_numbers.buckets[i]; n; n = n->next)
+            owner_of(n, struct worker, by_number)->claiming = NULL;
+    for (uint32_t i = 0; i < c->links_used; i++) {
+        const struct link *link = &c->links[i];
+        if (!link->open) continue;
+        for (struct node *n = link->claims.next; n && n != &link->claims; n = n->next) {
+            struct claim_wait *claim = owner_of(n, struct claim_wait, in_link);
+            if (is_public(claim->taker.crew)) claim->worker->claiming = claim->taker.crew;
+        }
+    }
 }
 
 void roll_step(struct core *c, const struct event *e) {
@@ -56,6 +86,7 @@ void roll_step(struct core *c, const struct event *e) {
     }
     if (all) r.brand = 0;
     bool whole = true;
+    claims_look(c);
     for (size_t i = 0; whole && i <= c->worker_numbers.mask; i++)
         for (struct map_node *n = c->worker_numbers.buckets[i]; n && whole; n = n->next) {
             const struct worker *w = owner_of(n, struct worker, by_number);

@@ -145,6 +145,7 @@ struct worker {
     uint32_t slots, prefetch, lease_count, started;
     bool implied, draining, suspect, recorded, dying;
     uint32_t claims;      /* parked claims of it */
+    struct crew *claiming; /* roll.c: of one of them, during its step */
     uint32_t stopping;    /* leases that only wait for it to stop */
     uint64_t restored;    /* leases known from before a restart and not yet re-presented */
     uint8_t bytes[];

@@ -2,6 +2,7 @@
 #include "gateway/dialect/megahub/job_ask.h"
 #include "gateway/dialect/megahub/kind.h"
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/fleet.h"
 #include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/outcode.h"
 #include "gateway/guard.h"
@@ -48,6 +49,7 @@ static const struct route routes[] = {
 static const struct routes *const parts[] = {
     &megahub_monitor, &megahub_metric, &megahub_dashboard, &megahub_trend, &megahub_anomaly,
     &megahub_advice, &megahub_task_stats, &megahub_alert, &megahub_alert_event,
+    &megahub_fleet, &megahub_fleet_card,
     &megahub_cron, &megahub_periodic, &megahub_survey,
                                              &megahub_cronjob, &megahub_calendar,
                                              &megahub_jobs, &megahub_job_acts, &megahub_job_ready,

@@ -196,7 +196,8 @@ static bool map_read(struct exchange *x, struct message *m) {
         {"metrics-anomalies", "metrics/anomalies/"},
         {"metrics-recommendations", "metrics/recommendations/"},
         {"alerts", "alerts/"}, {"alerts-active", "alerts/active/"},
-        {"alerts-history", "alerts/history/"}};
+        {"alerts-history", "alerts/history/"}, {"workers", "workers/"},
+        {"workers-overview", "workers/overview/"}};
     const char *origin = exchange_origin(x);
     (void)m;
     out_object(&x->out);
