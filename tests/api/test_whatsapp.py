@@ -271,6 +271,16 @@ def test_a_message_event_says_how_the_message_stands(fleet, event, status):
         assert seen["direction"] == "inbound" and seen["from"] == "62811"
 
 
+def test_a_message_event_says_more_than_a_status_that_nobody_knows(fleet):
+    w = fleet.station("worker-1")
+    good(w.register())
+    good(w.event("session_connected", "s-1"))
+    good(w.event("message_sent", "s-1", messageId="m-1", status="server_ack"))
+    assert good(fleet.admin.get("/api/v1/messages/m-1"))["status"] == "SENT"
+    refused(w.event("message_status", "s-1", messageId="m-1", status="server_ack"), 400,
+            "VALIDATION_ERROR")
+
+
 def test_a_workers_error_is_kept_logged_and_a_point_among_its_figures(fleet):
     w = fleet.station("worker-1")
     good(w.register())

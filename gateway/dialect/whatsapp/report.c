@@ -256,10 +256,8 @@ void delivery_report_read(json_t *body, struct delivery_report *ret, struct fiel
     ret->inbound = slice_equal(ret->event, slice_text("message_received")) ||
                    slice_equal(ret->event, slice_text("received"));
     ret->status = word_delivery(ret->status_text);
+    if (ret->status == 0) /* none, or a word that nobody knows beside an event that says it */
+        ret->status = ret->inbound ? DELIVERY_DELIVERED : word_delivery(ret->event);
     choice_wrong(ret->status_text, (int)ret->status, "status", e);
-    if (ret->status_text.len == 0) {
-        ret->status = word_delivery(ret->event);
-        if (ret->inbound) ret->status = DELIVERY_DELIVERED;
-        if (ret->status == 0) field_wrong(e, "status", FIELD_MISSING, 0);
-    }
+    if (ret->status == 0 && ret->status_text.len == 0) field_wrong(e, "status", FIELD_MISSING, 0);
 }
