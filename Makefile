@@ -222,7 +222,7 @@ tsan: deps-test deps-proof ## the same suites under ThreadSanitizer
 	$(SUB) FLAVOUR=tsan test-programs
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=tsan suites
 
-.PHONY: check tidy floors pure tables rows
+.PHONY: check tidy floors pure tables rows check-extra
 check: all tidy floors pure tables rows ## style, floors, purity, documents, rows and their tests, warnings
 check-extra: all ## lints and proves the OpenAPI documents with npm's redocly and prism
 	@RELAIS=$(B)/relais scripts/openapi $(B)/extra

@@ -1,11 +1,12 @@
 /* hook.h - outgoing webhooks: what is told to whom, and how a call is asked for.
  *
- * An event becomes a task of the queue `relais.webhook` of its brand, type `event`, whose payload is
- * one feed row (proto/object.h): topic, key and data. The core makes it in the very group that makes
- * the event durable (broker/core/hook.h); whoever else has something to say calls hook_submit. The
- * built-in worker (hook_worker.h) takes it, finds who wants it and submits one task of the type
- * `call` for each, under the key hook:EVENT:TARGET, so that each is submitted once whatever dies in
- * between. A `call` is one HTTP request, retried by the task's own rules; its id stays the same.
+ * An event becomes a task of the queue `relais.webhook` of its brand, type `event`, whose payload
+ * is one feed row (proto/object.h): topic, key and data. The core makes it in the very group that
+ * makes the event durable (broker/core/hook.h); whoever else has something to say calls
+ * hook_submit. The built-in worker (hook_worker.h) takes it, finds who wants it and submits one
+ * task of the type `call` for each, under the key hook:EVENT:TARGET, so that each is submitted
+ * once whatever dies in between. A `call` is one HTTP request, retried by the task's own rules;
+ * its id stays the same.
  *
  * Mails go the same way: tasks of the queue `relais.mail`.
  *

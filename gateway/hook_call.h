@@ -6,10 +6,10 @@
  * targets too, signed with the brand's secret (hook_brand_secret).
  *
  * A task of the type `call` has the payload {"event":TOPIC,"hook":N or 0,"url":TEXT,"body":TEXT}.
- * It is sent as a POST with the headers of Standard Webhooks: webhook-id (msg_ and the task's number:
- * the same for every try), webhook-timestamp (unix seconds of the try) and webhook-signature
- * ("v1," and the base64 of HMAC-SHA256 over ID.TIMESTAMP.BODY, keyed with what whsec_ stands
- * before). A mail's payload is {"to":[TEXT],"subject":TEXT,"text":TEXT}.
+ * It is sent as a POST with the headers of Standard Webhooks: webhook-id (msg_ and the task's
+ * number: the same for every try), webhook-timestamp (unix seconds of the try) and webhook-
+ * signature ("v1," and the base64 of HMAC-SHA256 over ID.TIMESTAMP.BODY, keyed with what whsec_
+ * stands before). A mail's payload is {"to":[TEXT],"subject":TEXT,"text":TEXT}.
  *
  * Pure but for randomness and memory. */
 #ifndef RELAIS_GATEWAY_HOOK_CALL_H

@@ -253,13 +253,14 @@ static void claimed(struct call *call, const struct message *answer, uint32_t co
 }
 
 static void claim(struct hook_worker *w, int64_t now_ms) {
+    const uint32_t timeout_ms = w->setup->config->hook_timeout_ms;
     struct buffer queues = {0};
     struct message m = {.verb = VERB_CLAIM};
     text_put(&queues, slice_text(HOOK_QUEUE));
     text_put(&queues, slice_text(MAIL_QUEUE));
     m.claim = (struct claim){.worker = slice_text(w->who.name), .boot = w->who.boot, .limit = 1,
                              .serves = {.queues = buffer_slice(&queues), .queue_count = 2},
-                             .wait_ms = CLAIM_WAIT_MS, .lease_ms = 2 * w->setup->config->hook_timeout_ms + LEASE_MORE_MS};
+                             .wait_ms = CLAIM_WAIT_MS, .lease_ms = 2 * timeout_ms + LEASE_MORE_MS};
     struct call *call = link_send(w->link, &w->who, &m, 0, now_ms);
     buffer_free(&queues);
     if (call == NULL) return;

@@ -1,8 +1,8 @@
 /* hook_worker.h - the thread that finds the targets of events and calls them; see hook.h.
  *
  * A worker of its own beside the gateway: it claims tasks of the queues `relais.webhook` and
- * `relais.mail` of all brands, over its own link, as any HTTP worker does. Any number of gateways may
- * run one: the broker gives each task to one of them, and to another when that one dies.
+ * `relais.mail` of all brands, over its own link, as any HTTP worker does. Any number of gateways
+ * may run one: the broker gives each task to one of them, and to another when that one dies.
  *
  *   event   its targets are found: the brand's hooks that want it, the task's own webhook_url, an
  *           alert rule's webhook_url and notification_emails. Each becomes a `call` or a mail under

@@ -4,10 +4,10 @@
  *   GET /openapi/DIALECT.json   one: qalpuch, megahub, whatsapp, speech
  *
  * Paths, methods, guards, kinds of body, statuses and sentences come from the tables themselves;
- * members, query parameters and answers that are not JSON from openapi_body.def. Dialect 002's paths
- * are written with the slash at their end that its clients use; without it they are the same. An
- * answer of success is described by its status and sentence only; an error by the form that all
- * errors of the dialect have.
+ * members, query parameters and answers that are not JSON from openapi_body.def. Dialect 002's
+ * paths are written with the slash at their end that its clients use; without it they are the
+ * same. An answer of success is described by its status and sentence only; an error by the form
+ * that all errors of the dialect have.
  *
  * Served without credentials: the tables are public. Pure but for memory. */
 #ifndef RELAIS_GATEWAY_OPENAPI_H

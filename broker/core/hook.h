@@ -1,11 +1,11 @@
 /* hook.h - events that somebody outside is to hear of: each becomes a task in the same group.
  *
  * What is told to a webhook must not be lost between its cause and its telling. So the core submits
- * a task of the queue `relais.webhook` where the cause happens: both are durable together, or neither
- * is. The gateway's worker takes it from there (gateway/hook.h).
+ * a task of the queue `relais.webhook` where the cause happens: both are durable together, or
+ * neither is. The gateway's worker takes it from there (gateway/hook.h).
  *
- *   task.completed, task.failed, task.cancelled   each end of a run; data: the task as it ended, one
- *                      row of ASK "tasks" with what is at hand of its body and result
+ *   task.completed, task.failed, task.cancelled   each end of a run; data: the task as it ended,
+ *                      one row of ASK "tasks" with what is at hand of its body and result
  *   task.progress      a running task came to another percent; only while its broker remembers it
  *   alert.triggered    always
  *   session…           what the feed says of sessions

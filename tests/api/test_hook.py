@@ -141,7 +141,8 @@ def test_another_brand_s_subscription_is_not_there(server, brand):
     ("secret", "short"), ("secret", "whsec_AAAA"), ("active", "yes and no")])
 @row("POST /tasks/webhooks", error=400)
 def test_what_cannot_be_is_refused_by_field(strict, field, value):
-    brand, body = Brand(strict), {"url": "https://example.org/", "events": ["task.failed"], field: value}
+    brand = Brand(strict)
+    body = {"url": "https://example.org/", "events": ["task.failed"], field: value}
     answer = brand.admin.post(HOOKS, body)
     assert answer.status_code == 400, answer.text
     assert list(answer.json()["field_errors"]) == [field]

@@ -94,7 +94,7 @@ def test_bodies_say_what_must_be_there(whole):
 
 
 def test_what_is_documented_belongs_to_a_route(relais, routes):
-    """Each line of openapi_body.def fits a route; one that is left over would be a wrong promise."""
+    """Each line of openapi_body.def fits a route; one left over would be a wrong promise."""
     import pathlib
     table = pathlib.Path(__file__).parents[2] / "gateway/openapi_body.def"
     lines = re.findall(r'^SAID\("(\w+)", (\w+), "([^"]+)"', table.read_text(), re.M)

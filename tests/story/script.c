@@ -244,6 +244,7 @@ static void options(struct story *s, struct options *o) {
     }
     o->accepted = flag(s, "accepted");
     o->watch = flag(s, "watched");
+    o->hook = flag(s, "hook");
     o->key = text(s, "key");
     o->labels = text(s, "labels");
     o->extra = text(s, "extra");
@@ -341,6 +342,7 @@ static void queue(struct story *s, struct actor *a, const char *name) {
     if (word(s, "rate")) q->set |= 4, q->rate_per_min = (uint32_t)number(s, "rate", 0);
     if (word(s, "weight")) q->set |= 8, q->weight = (uint32_t)number(s, "weight", 0);
     if (word(s, "keep")) q->set |= 16, q->keep_ms = number(s, "keep", 0);
+    if (word(s, "hooks")) q->set |= 64, q->hooks = (uint8_t)number(s, "hooks", 0);
     story_speak(s, a, &m);
 }
 

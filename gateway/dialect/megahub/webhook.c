@@ -1,9 +1,9 @@
 /* webhook.c - /tasks/webhooks/: who is told of a brand's events, and what could not be told.
  *
  * A subscription is an object of the kind `hook` (gateway/hook_call.h); its secret is shown by the
- * answer that made it and never again. Before it is stored the brand's events are switched on (QUEUE
- * with `hooks`), so there is none that waits for events which are not made. What was tried in vain is
- * a failed task of the queue relais.webhook, and replaying it is a RETRY. */
+ * answer that made it and never again. Before it is stored the brand's events are switched on
+ * (QUEUE with `hooks`), so there is none that waits for events which are not made. What was tried
+ * in vain is a failed task of the queue relais.webhook, and replaying it is a RETRY. */
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/megahub/schedule.h"
