@@ -338,7 +338,8 @@ bool page_read(struct exchange *x, const struct page_list *list, struct question
     const char *key, *text;
     uint32_t at = 0;
     x->state = page;
-    if (list->fixed_field != NULL) predicate_put(&p, list->fixed_field, "eq", &list->fixed_value, 1);
+    if (list->fixed_field != NULL)
+        predicate_put(&p, list->fixed_field, "eq", &list->fixed_value, 1);
     while (exchange_query_next(x, &at, &key, &text))
         if (*text != '\0') key_read(&p, list->fields, list->field_count, key, text);
     search_read(&p, list);
