@@ -242,8 +242,9 @@ static bool run(struct waiting *s) {
     char more[512];
     snprintf(more, sizeof more,
              ",\"max_us\":%.1f,\"request_p50_us\":%.1f,\"request_p99_us\":%.1f,"
-             "\"request_max_us\":%.1f,\"first_p50_us\":%.1f,\"first_p95_us\":%.1f,\"workers\":%u,\"gone\":%llu,\"silent\":%llu,\"twice\":%llu,"
-             "\"used_kb\":%.1f,\"waiting_kb\":%.1f",
+             "\"request_max_us\":%.1f,\"first_p50_us\":%.1f,\"first_p95_us\":%.1f,"
+             "\"workers\":%u,\"gone\":%llu,\"silent\":%llu,\"twice\":%llu,\"used_kb\":%.1f,"
+             "\"waiting_kb\":%.1f",
              (double)s->after_ns_max / 1e3, spread_at_us(&s->since, 0.5),
              spread_at_us(&s->since, 0.99), (double)s->since_ns_max / 1e3,
              spread_at_us(&s->first, 0.5), spread_at_us(&s->first, 0.95), s->asker,
