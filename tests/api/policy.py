@@ -161,6 +161,18 @@ GET /tasks/scheduled/calendars/{id}/schedule     ua  @calendar
 GET /tasks/scheduled/calendars/{id}/stats        ua  @calendar
 POST /tasks/scheduled/calendars/{id}/add-task    ua  @calendar  {"periodic_task_id": "{periodic}"}
 POST /tasks/scheduled/calendars/{id}/remove-task  ua  @calendar  {"periodic_task_id": "{periodic}"}
+GET /tasks/webhooks              ba
+POST /tasks/webhooks             ba
+    {"url": "https://example.org/{new}", "events": ["task.progress"]}
+GET /tasks/webhooks/dead         ba
+POST /tasks/webhooks/dead/{id}/replay  ba  @lost  {}
+GET /tasks/webhooks/signing-key  ba
+GET /tasks/webhooks/{id}         ba   @hook
+PUT /tasks/webhooks/{id}         ba   @hook
+    {"url": "https://example.org/put", "events": ["task.progress"]}
+PATCH /tasks/webhooks/{id}       ba   @hook      {"description": "changed"}
+DELETE /tasks/webhooks/{id}      ba   @hook
+POST /tasks/webhooks/{id}/rotate-secret  ba  @hook  {}
 """
 
 WHATSAPP = """

@@ -265,6 +265,7 @@ class Realm:
             "command": {"id": name, "cid": number}, "fileid": {"fileId": cuid},
             "periodic": {"id": number}, "cronjob": {"id": number, "name": name},
             "calendar": {"id": number, "name": name, "periodic": number},
+            "hook": {"id": number}, "lost": {"id": number},
             "persistent": {"id": number}, "state": {"id": number},
             "checkpoint": {"id": number, "job": number},
         }.get(kind, {"cuid": cuid})
@@ -370,6 +371,26 @@ class Realm:
                    {"periodic_task_id": periodic})
         thing.values["periodic"] = periodic
         return thing
+
+    def make_hook(self, side, *_):
+        chief = side["admin"]
+        made = chief.data("POST", "/tasks/webhooks/", {
+            "url": "https://example.org/", "events": ["task.progress"]})["id"]
+        return Thing({"id": made}, lambda: chief.call("GET", f"/tasks/webhooks/{made}/"))
+
+    def make_lost(self, side, maker, line, brand):
+        """A call that may not be made: its name means this machine."""
+        chief, url = side["admin"], f"https://localhost/{next(numbers)}"
+        chief.data("POST", "/tasks/webhooks/", {"url": url, "events": ["task.cancelled"]})
+        task = self.make_task(side, side["user"], None, brand).values["id"]
+        side["user"].call("POST", f"/tasks/{task}/cancel/", {})
+        for _ in range(200):
+            for call in chief.data("GET", "/tasks/webhooks/dead/?page_size=100")["results"]:
+                if call["url"] == url:
+                    return Thing({"id": call["id"]},
+                                 lambda: chief.call("GET", "/tasks/webhooks/dead/"))
+            time.sleep(0.05)
+        raise AssertionError("no call was lost")
 
     # ---- dialect 003 ----
 
