@@ -135,6 +135,25 @@ def test_a_base_task_of_another_brand(user, stranger):
                 "TASK_NOT_FOUND", "Task not found or access denied")
 
 
+@row("POST /tasks/scheduled/periodic-tasks", error=409)
+def test_a_repeated_post_makes_nothing_new(user, stranger):
+    body = {"cron_expression": NEVER, "task_type": "x", "schedule_config": {"a": 1}}
+    key = {"Idempotency-Key": "the same"}
+    first = user.post(f"{PERIODIC}/", body, headers=key)
+    user.call("PATCH", f"{PERIODIC}/{first.json()['id']}/", json={"max_executions": 3})
+    again = user.post(f"{PERIODIC}/", body, headers=key)
+    assert first.status_code == again.status_code == 201
+    assert again.json() == user.get(f"{PERIODIC}/{first.json()['id']}/").json()
+    assert again.headers["Location"] == first.headers["Location"]
+    refused(user.post(f"{PERIODIC}/", {**body, "task_type": "y"}, headers=key), 409,
+            "IDEMPOTENCY_CONFLICT")
+    assert user.get(f"{PERIODIC}/").json()["count"] == 1
+    assert stranger.post(f"{PERIODIC}/", body, headers=key).status_code == 201
+    assert user.post(f"{PERIODIC}/", body).json()["id"] != first.json()["id"]
+    for bad in ("", "k" * 256):
+        assert user.post(f"{PERIODIC}/", body, headers={"Idempotency-Key": bad}).status_code == 400
+
+
 def test_what_the_server_sets_is_not_the_clients(user, brand):
     plan = periodic(user, id=1, brand=1, brand_id=1, created_by=99, created_by_name="root",
                     executions_count=50, last_run_at=at(0), next_run_at=at(0), version=9,

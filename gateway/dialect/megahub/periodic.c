@@ -8,6 +8,7 @@
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 #include "proto/schedule.h"
+#include <sodium.h>
 #include <string.h>
 
 /* ---- the Periodic Task JSON ---- */
@@ -101,6 +102,61 @@ static void periodic_answer(struct exchange *x, const struct schedule_record *r)
     exchange_answer(x, x->route->status);
 }
 
+/* ---- a POST that is repeated ---- */
+
+enum { ONCE_KEY_MAX = 255, ONCE_BYTES = 16 };
+
+static const char *hash_hex(struct exchange *x, const void *data, size_t len) {
+    uint8_t hash[ONCE_BYTES];
+    char *text = exchange_alloc(x, 2 * sizeof hash + 1);
+    crypto_generichash(hash, sizeof hash, data, len, NULL, 0);
+    return sodium_bin2hex(text, 2 * sizeof hash + 1, hash, sizeof hash);
+}
+
+/* What is made under an Idempotency-Key has it for a name, which nobody is shown, and keeps a hash of
+ * the body that made it. */
+static const char *once_name(struct exchange *x) {
+    const char *key = exchange_header(x, "Idempotency-Key");
+    return key == NULL ? NULL : exchange_print(x, "once:%s", hash_hex(x, key, strlen(key)));
+}
+
+static const char *once_body(struct exchange *x) {
+    return exchange_print(x, "\"%s\"", hash_hex(x, x->body.data, x->body.len));
+}
+
+struct first { struct schedule_record record; bool found; };
+
+static void first_row(struct exchange *x, void *own, const struct schedule_record *r) {
+    struct first *first = own;
+    struct buffer row = {0};
+    uint32_t at = 0;
+    schedule_row_put(&row, r);
+    first->found = schedule_row_next(exchange_copy(x, buffer_slice(&row)), &at, &first->record);
+    buffer_free(&row);
+}
+
+static void created(struct exchange *x, const struct schedule_record *r);
+
+static void first_end(struct exchange *x, void *own) {
+    const struct first *first = own;
+    if (!first->found) exchange_refuse(x, CODE_CONFLICT, NULL);
+    else if (!slice_equal(span_find(first->record.body, "once"), slice_text(once_body(x))))
+        exchange_refuse(x, CODE_IDEMPOTENCY_CONFLICT, NULL);
+    else created(x, &first->record);
+}
+
+/* The key was used before: the first answer again, as it is by now. */
+static void once_taken(struct exchange *x) {
+    struct buffer filter = {0};
+    schedule_predicate(&filter, "name", "eq", once_name(x));
+    const struct schedule_walk walk = {.row = first_row, .end = first_end,
+                                       .own = exchange_alloc(x, sizeof(struct first)),
+                                       .filter = exchange_copy(x, buffer_slice(&filter)),
+                                       .filter_count = 1};
+    buffer_free(&filter);
+    schedule_walk(x, &walk);
+}
+
 /* ---- what a request makes of it ---- */
 
 struct base { /* a task whose template is copied; its texts are in the exchange's memory */
@@ -165,6 +221,9 @@ static void parts_make(struct exchange *x, uint64_t id, struct schedule_record *
     json_object_set(body, "description", description);
     json_object_set(body, "context_data", context);
     json_object_set(body, "schedule_config", config);
+    json_t *once = body_part(r, "once");
+    if (json_is_string(once)) json_object_set(body, "once", once);
+    json_decref(once);
     r->body = json_keep(x, body);
     json_object_set_new(cause, "id", json_integer((json_int_t)id));
     r->extra = extra_keep(x, exchange_copy(x, slice_of(json_string_value(description),
@@ -217,6 +276,11 @@ static uint32_t periodic_changes(const struct schedule_record *a,
 
 /* ---- POST ---- */
 
+static struct slice once_keep(struct exchange *x, struct slice body) {
+    return slice_text(exchange_print(x, "{\"once\":%s,%.*s", once_body(x), (int)body.len - 1,
+                                     (const char *)body.data + 1));
+}
+
 static void created(struct exchange *x, const struct schedule_record *r) {
     exchange_set(x, "Location", exchange_print(x, "/tasks/scheduled/periodic-tasks/%llu/",
                                                (unsigned long long)r->id));
@@ -224,13 +288,21 @@ static void created(struct exchange *x, const struct schedule_record *r) {
 }
 
 static void reserved(struct exchange *x, const struct schedule_record *number) {
-    const struct plan *p = x->state;
+    struct plan *p = x->state;
     struct schedule_ref ref = {.op = SCHEDULE_CREATE,
                                .set = ALL_SET | SET_SCHEDULE_KEEP | SET_SCHEDULE_KIND,
                                .record = periodic_fresh(x, p->own)};
+    const char *once = once_name(x);
     ref.record.dialect = MEGAHUB_NUMBER;
     ref.record.keep_ms = setting_keep_ms(x);
-    if (periodic_apply(x, number->id, &ref.record, true)) plan_send(x, &ref, created);
+    if (!periodic_apply(x, number->id, &ref.record, true)) return;
+    if (once != NULL) {
+        p->taken = once_taken;
+        ref.set |= SET_SCHEDULE_NAME;
+        ref.record.name = slice_text(once);
+        ref.record.body = once_keep(x, ref.record.body);
+    }
+    plan_send(x, &ref, created);
 }
 
 static void create(struct exchange *x, struct base *base) {
@@ -260,8 +332,12 @@ static void base_found(struct exchange *x, const struct message *answer) {
 static bool periodic_create_read(struct exchange *x, struct message *m) {
     (void)m;
     json_t *named = member_find(x->json, "base_task");
+    const char *key = exchange_header(x, "Idempotency-Key");
     uint64_t id = 0;
     if (!schedule_brand_good(x)) return false;
+    if (key != NULL && (*key == '\0' || strlen(key) > ONCE_KEY_MAX))
+        return exchange_refuse(x, CODE_VALIDATION_ERROR,
+                               "Idempotency-Key takes 1 to 255 bytes.");
     if (named == NULL || json_is_null(named)) {
         create(x, NULL);
         return false;

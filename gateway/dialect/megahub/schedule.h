@@ -31,6 +31,7 @@ struct plan { /* x->state of an exchange about one schedule */
     uint8_t kind;
     uint32_t tries, sent_version;
     plan_found *read, *done;
+    void (*taken)(struct exchange *x); /* CREATE under a name that is taken; NULL: a field error */
     void *own; /* the caller's */
 };
 

@@ -117,7 +117,8 @@ static void plan_sent(struct exchange *x, const struct message *answer) {
     enum code code = exchange_code(answer);
     if (code == CODE_OK && !record_of(answer, &r)) code = CODE_INTERNAL_ERROR;
     if (code == CODE_OK) p->done(x, &r);
-    else if (code == CODE_CONFLICT && p->sent_version == 0) name_taken(x);
+    else if (code == CODE_CONFLICT && p->sent_version == 0)
+        (p->taken != NULL ? p->taken : name_taken)(x);
     else if (code == CODE_CONFLICT) plan_say(x, SCHEDULE_READ, plan_read_again);
     else refuse(x, code, code == CODE_NOT_FOUND ? (struct slice){0} : answer->answer.body);
 }
