@@ -113,8 +113,8 @@ static const char *hash_hex(struct exchange *x, const void *data, size_t len) {
     return sodium_bin2hex(text, 2 * sizeof hash + 1, hash, sizeof hash);
 }
 
-/* What is made under an Idempotency-Key has it for a name, which nobody is shown, and keeps a hash of
- * the body that made it. */
+/* What is made under an Idempotency-Key has it for a name, which nobody is shown, and keeps a hash
+ * of the body that made it. */
 static const char *once_name(struct exchange *x) {
     const char *key = exchange_header(x, "Idempotency-Key");
     return key == NULL ? NULL : exchange_print(x, "once:%s", hash_hex(x, key, strlen(key)));
