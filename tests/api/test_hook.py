@@ -359,3 +359,34 @@ def test_nothing_is_lost_or_submitted_twice_when_all_are_killed_again_and_again(
         pass
     assert server.stop() == 0
     listener.close()
+
+
+def test_a_gateway_that_is_killed_loses_no_call_and_doubles_none(tmp_path):
+    listener = Listener()
+    broker = Relais(role="broker", data=str(tmp_path))
+    gateway = Relais(*FLAGS, role="gateway", data=str(tmp_path))
+    brand = Brand(gateway)
+    brand.subscribe(listener.url + "/", "task.completed")
+    wanted, ids = set(), {}
+    for _ in range(3):
+        tasks = [brand.submit()["id"] for _ in range(10)]
+        for _ in tasks:
+            brand.claim()
+        for task in tasks:
+            answer = brand.worker.post(f"/tasks/{task}/complete/", {})
+            assert answer.status_code == 200, answer.text
+        wanted.update(tasks)
+        end(gateway.process, signal.SIGKILL)
+        gateway.log.close()
+        gateway = Relais(*FLAGS, role="gateway", data=str(tmp_path))
+        for caller in (brand.admin, brand.user, brand.worker):
+            caller.base = gateway.http
+    until = time.monotonic() + 40
+    while set(ids) != wanted and time.monotonic() < until:
+        call = listener.silent(1)
+        if call:
+            ids.setdefault(call.json["data"]["id"], set()).add(call.id)
+    assert set(ids) == wanted and all(len(one) == 1 for one in ids.values())
+    assert dead(brand, 0) == []
+    assert gateway.stop() == 0 and broker.stop() == 0
+    listener.close()
