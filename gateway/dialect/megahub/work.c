@@ -52,9 +52,19 @@ static void queues_default(struct exchange *x, struct serves *serves) {
     buffer_free(&packed);
 }
 
+/* Tasks of the dialects that mark theirs are for their own workers, whatever the queue. */
+static void labels_own(struct exchange *x, struct serves *serves) {
+    struct buffer packed = {0};
+    text_put(&packed, slice_text("dialect=002"));
+    serves->labels = exchange_copy(x, buffer_slice(&packed));
+    serves->label_count = 1;
+    buffer_free(&packed);
+}
+
 bool task_claim_read(struct exchange *x, struct message *m) {
     struct claim *claim = &m->claim;
     struct field_errors *e = &x->errors;
+    labels_own(x, &claim->serves);
     names_read(x, "queues", QUEUES_MAX, &claim->serves.queues, &claim->serves.queue_count);
     names_read(x, "task_types", QUEUES_MAX, &claim->serves.types, &claim->serves.type_count);
     if (claim->serves.queue_count == 0) queues_default(x, &claim->serves);

@@ -28,11 +28,12 @@ bool job_claim_read(struct exchange *x, struct message *m) {
     if (e->count > 0) return exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
     text_put(&queues, mode_queue(x, mode_of(x)));
     text_put(&types, slice_text(mode_of(x)->type));
+    text_put(&labels, slice_text("+" SPEECH_LABEL));
     if (wanted.len > 0) text_put(&labels, slice_text(exchange_print(x, "language=%s", language)));
     claim->serves = (struct serves){
         .queues = exchange_copy(x, buffer_slice(&queues)), .queue_count = 1,
         .types = exchange_copy(x, buffer_slice(&types)), .type_count = 1,
-        .labels = exchange_copy(x, buffer_slice(&labels)), .label_count = wanted.len > 0,
+        .labels = exchange_copy(x, buffer_slice(&labels)), .label_count = wanted.len > 0 ? 2 : 1,
     };
     buffer_free(&queues);
     buffer_free(&types);

@@ -135,7 +135,7 @@ bool job_options_read(struct exchange *x, const char *language, struct options *
     options->dialect = SPEECH_NUMBER;
     options->retries = SPEECH_RETRIES;
     options->keep_ms = setting_keep_ms(x);
-    options->labels = slice_text(exchange_print(x, "language=%s", language));
+    options->labels = slice_text(exchange_print(x, SPEECH_LABEL ",language=%s", language));
     if (key != NULL) options->key = slice_text(key);
     return true;
 }

@@ -14,7 +14,8 @@
  * claim.c      the worker side: claim
  * work.c       the worker side: reports, the recording
  *
- * A job is a task of the mode's queue and type, with the label language=xx and the recording as its
+ * A job is a task of the mode's queue and type, with the labels SPEECH_LABEL, by which its workers
+ * take what is of this dialect and nothing else, and language=xx, and the recording as its
  * source file. Its payload says in JSON what a worker needs; with a recording's hash in it a
  * repeated createJob is known by its content. In streaming mode the source is a file that grows,
  * and segments are parts of the task (PROTOCOL.md). */
@@ -22,6 +23,8 @@
 #define RELAIS_GATEWAY_DIALECT_SPEECH_SPEECH_H
 #include "gateway/exchange.h"
 #include "gateway/route.h"
+
+#define SPEECH_LABEL "dialect=004"
 
 enum {
     SPEECH_NUMBER = 4, /* options.dialect */
