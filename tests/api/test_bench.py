@@ -1,5 +1,6 @@
-"""`relais bench`: the scenarios that check what they measure, small. Figures are not judged here but
-for those that no load of this machine excuses."""
+"""`relais bench`: the scenarios that check what they measure, small. Figures are not judged here,
+but for those that no load of this machine excuses.
+"""
 import json
 import subprocess
 
