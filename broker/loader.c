@@ -138,7 +138,8 @@ static int record_slices(struct record *r, struct slice *out[SLICES_MAX]) {
         break;
     case RECORD_TALLY: out[n++] = &r->tally.name, out[n++] = &r->tally.sums; break;
     case RECORD_NONE: case RECORD_META: case RECORD_TASK: case RECORD_TASK_GONE:
-    case RECORD_TALLY_GONE: case RECORD_FILE_GONE: case RECORD_RESULT_GONE: case RECORD_CHECKPOINT_GONE:
+    case RECORD_TALLY_GONE: case RECORD_FILE_GONE: case RECORD_RESULT_GONE:
+    case RECORD_CHECKPOINT_GONE:
     case RECORD_SCHEDULE_GONE:
     case RECORD_COUNT:
         break;

@@ -38,7 +38,8 @@ const char *alert_severity(const struct alert_spec *spec, double value);
 /* True when the rule speaks of tasks of this type. */
 bool alert_means(const struct alert_spec *spec, struct slice type);
 /* Writes the head of a body, up to and with the comma behind `rule`. */
-void alert_head_put(struct buffer *b, const struct alert_state *state, const struct alert_spec *spec);
+void alert_head_put(struct buffer *b, const struct alert_state *state,
+                    const struct alert_spec *spec);
 /* Reads a body; the types are written into `bytes`. *rest is what comes behind the head. */
 bool alert_read(struct slice body, struct buffer *bytes, struct alert_state *ret_state,
                 struct alert_spec *ret_spec, struct slice *rest);

@@ -1,13 +1,13 @@
 /* measure.h - what workers measure of a task, as numbers: a list on the wire, sums on disk.
  *
- * A list is rows of 9 bytes: the number of a measure (measure.def) and an IEEE double, little-endian.
- * It travels beside the opaque metrics of DONE, FAIL and UPDATE, so that a broker that reads no JSON
- * can sum them. A list with a measure that is not known, twice the same, or a number that is not
- * finite is refused as a whole.
+ * A list is rows of 9 bytes: the number of a measure (measure.def) and a double, little-endian.
+ * It travels beside the opaque metrics of DONE, FAIL and UPDATE, so that a broker that
+ * reads no JSON can sum them. A list with a measure that is not known, twice the same, or a number
+ * that is not finite is refused as a whole.
  *
  * A span is what became of one measure over many tasks: how many, their sum, the smallest, the
- * largest. A histogram has a bin for each power of two of milliseconds, halved: bin 1 + 2n + h holds
- * [2^n (1 + h/2), …), bin 0 all below 1 ms; so a percentile read from it is true to a third.
+ * largest. A histogram has a bin for each power of two of milliseconds, halved: bin 1 + 2n + h
+ * holds [2^n (1 + h/2), …), bin 0 all below 1 ms; so a percentile read from it is true to a third.
  *
  * Pure. */
 #ifndef RELAIS_PROTO_MEASURE_H

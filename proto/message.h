@@ -271,8 +271,8 @@ struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]], WORKERS [[brand]
  *       attempt resumes from it unless it is named
  * DONE [task, epoch, result, [map: file, file_size, file_hash, file_name, file_mime, metrics,
  *       message, numbers]]
- * FAIL [task, epoch, reason, text, [retryable = true, metrics, numbers]]: reason is an enum reason (FAILED,
- *       PERMANENT, CRASHED, TIMEOUT)
+ * FAIL [task, epoch, reason, text, [retryable = true, metrics, numbers]]: reason is an enum reason
+ *       (FAILED, PERMANENT, CRASHED, TIMEOUT)
  * RELEASE [task, epoch]          STOPPED [task, epoch]
  * LOG [task, epoch, level, text, [number]]: with level LOG_PART a part of the result, durable when
  *       it is answered; number counts the task's parts from 1 over all attempts: one that is there

@@ -90,7 +90,9 @@ static void bins_get(struct in *in, int64_t bins[BIN_COUNT]) {
     }
 }
 
-static bool span_there(const struct span *s) { return s->count || s->sum || s->squares || s->min || s->max; }
+static bool span_there(const struct span *s) {
+    return s->count || s->sum || s->squares || s->min || s->max;
+}
 
 void tally_sums_put(struct buffer *b, const struct tally_sums *sums) {
     int64_t mask = 0;

@@ -406,8 +406,8 @@ static bool load_restore(struct load *l) {
            give_kind(l, KEY_WORKER) && give_kind(l, KEY_STATION) &&
            give_kind(l, KEY_SESSION) && give_kind(l, KEY_COMMAND) &&
            give_kind(l, KEY_SCHEDULE) &&
-           give_objects(l, l->need->object) && give_active(l, STATUS_DELIVERED) && give_active(l, STATUS_RUNNING) &&
-           give_active(l, STATUS_PAUSED);
+           give_objects(l, l->need->object) && give_active(l, STATUS_DELIVERED) &&
+           give_active(l, STATUS_RUNNING) && give_active(l, STATUS_PAUSED);
 }
 
 static bool load_dedup(struct load *l) {

@@ -1,10 +1,10 @@
 /* alert.h - a brand's alert rules, watched where metrics become known: in the settlement itself.
  *
  * The rules of all brands are in memory (objects of kind alert_rule, proto/alert.h), so every task
- * that ends, whoever ran it, is compared exactly once, and again when its metrics are amended. A rule
- * that holds fires when cooldown is over since it last did; that it fired, the alert_event and what
- * outgoing webhooks are told of it (feed topic "alert.triggered") are in the group of the settlement:
- * all of them are durable, or none.
+ * that ends, whoever ran it, is compared exactly once, and again when its metrics are amended. A
+ * rule that holds fires when cooldown is over since it last did; that it fired, the alert_event
+ * and what outgoing webhooks are told of it (feed topic "alert.triggered") are in the group of the
+ * settlement: all of them are durable, or none.
  *
  * The event's body, which is also the data of the feed:
  *   {"alert_rule":id,"rule_name":…,"task":id,"task_type":…,"metric_field":…,"metric_value":n,

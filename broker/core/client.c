@@ -134,7 +134,8 @@ static enum code update_check(const struct core *c, const struct task *t,
         return CODE_PAYLOAD_TOO_LARGE;
     if (o->set & (SET_EXTRA | SET_PAYLOAD | SET_METRICS) && c->disk_full) return CODE_STORAGE_FULL;
     if (status_ended((enum status)t->head.status))
-        return o->set & ~(unsigned)(SET_EXTRA | SET_METRICS | SET_VERSION) ? CODE_ALREADY_SETTLED : CODE_OK;
+        return o->set & ~(unsigned)(SET_EXTRA | SET_METRICS | SET_VERSION) ? CODE_ALREADY_SETTLED
+                                                                           : CODE_OK;
     return o->set & (SET_DUE | SET_PAYLOAD) && !waits ? CODE_INVALID_STATE : CODE_OK;
 }
 

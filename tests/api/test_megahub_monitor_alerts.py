@@ -1,4 +1,4 @@
-"""Dialect 002: alert rules. They are watched where a task's metrics become known, whoever ran it."""
+"""Dialect 002: alert rules, watched where a task's metrics become known, whoever ran it."""
 
 import pytest
 

@@ -74,7 +74,8 @@ def test_admins_keep_the_list(user, boss, worker):
                           ("?cpu_percent__gte=50", [1, 2]), ("?cpu_percent__lt=50", [0]),
                           ("?cpu_percent=50", [2]), ("?memory_percent__gte=0", []),
                           ("?active_tasks__gte=1", []), ("?search=W1", [1]),
-                          ("?ordering=-cpu_percent", [1, 2, 0]), ("?ordering=-worker_name", [2, 1, 0]),
+                          ("?ordering=-cpu_percent", [1, 2, 0]),
+                          ("?ordering=-worker_name", [2, 1, 0]),
                           ("?page_size=2&page=2", [2]), ("?queue_name__icontains=B", [0, 1])):
         names = [each["worker_name"] for each in ok(user.get(BASE + query))["results"]]
         assert names == [f"w{i}" for i in wanted], query

@@ -1,6 +1,7 @@
-/* alert.h - what alert.c, alert_rule.c and alert_event.c share. A rule's body is proto/alert.h's head, then
- * "name", "description", "metric_field", "condition", "threshold_value", "is_active", "task_types",
- * "notification_emails", "webhook_url", "cooldown_minutes", "acknowledged_ms", "created_by". */
+/* alert.h - what alert.c, alert_rule.c and alert_event.c share. A rule's body is proto/alert.h's
+ * head, then "name", "description", "metric_field", "condition", "threshold_value", "is_active",
+ * "task_types", "notification_emails", "webhook_url", "cooldown_minutes", "acknowledged_ms",
+ * "created_by". */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_ALERT_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_ALERT_H
 #include "gateway/dialect/megahub/monitor.h"

@@ -91,7 +91,8 @@ static struct slice body_write(struct exchange *x, json_t *all, const json_t *be
                                const struct alert_state *state, struct alert_spec *spec) {
     struct out rest = {0};
     struct buffer body = {0}, types = {0};
-    const json_t *kinds = member_find(all, "task_types"), *owner = json_object_get(before, "created_by");
+    const json_t *kinds = member_find(all, "task_types");
+    const json_t *owner = json_object_get(before, "created_by");
     for (size_t i = 0; i < json_array_size(kinds); i++) {
         const json_t *kind = json_array_get(kinds, i);
         buffer_byte(&types, (uint8_t)json_string_length(kind));

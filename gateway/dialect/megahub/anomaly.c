@@ -1,9 +1,10 @@
-/* anomaly.c - GET /tasks/monitoring/metrics/anomalies/: tasks that are far from others of their type.
+/* anomaly.c - GET /tasks/monitoring/metrics/anomalies/: tasks that are far from others of their
+ * type.
  *
- * A type's mean and deviation come from the tallies of the period; a task is compared with all others
- * of its type, itself left out, when there are SAMPLES_MIN of them. A deviation below a tenth of the
- * mean counts as that tenth. Sensitivity low, medium and high: beyond four, three, two deviations.
- * Looked at are the newest tasks of the period, LOOK_MAX of them. */
+ * A type's mean and deviation come from the tallies of the period; a task is compared with all
+ * others of its type, itself left out, when there are SAMPLES_MIN of them. A deviation below a
+ * tenth of the mean counts as that tenth. Sensitivity low, medium and high: beyond four, three,
+ * two deviations. Looked at are the newest tasks of the period, LOOK_MAX of them. */
 #include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/spell.h"
 #include <math.h>
@@ -70,13 +71,14 @@ static void anomaly_write(struct exchange *x, const struct view *v, enum measure
     out_number(&x->out, round(r->high * 1e4) / 1e4);
     out_list_end(&x->out);
     out_key(&x->out, "severity");
-    out_string(&x->out, away >= 10 ? "critical" : away >= 6 ? "high" : away >= 4 ? "medium" : "low");
+    out_string(&x->out, away >= 10 ? "critical" : away >= 6 ? "high"
+                        : away >= 4 ? "medium" : "low");
     out_key(&x->out, "detected_at");
     out_time(&x->out, v->head.finished_ms);
     out_key(&x->out, "description");
-    out_string(&x->out, exchange_print(x, "%s is %.6g, %.1f deviations %s the mean %.6g of its type",
-                                       measure_name(m), value, away,
-                                       value > r->mean ? "above" : "below", r->mean));
+    out_string(&x->out, exchange_print(
+        x, "%s is %.6g, %.1f deviations %s the mean %.6g of its type", measure_name(m), value,
+        away, value > r->mean ? "above" : "below", r->mean));
     out_object_end(&x->out);
 }
 

@@ -1,8 +1,8 @@
 /* fleet_card.c - workers/: what is written of a worker.
  *
- * A worker's own token reports its figures by POST, as often as it likes: each is a heartbeat. Admins
- * of the brand make, change and delete workers that others only hear of. A deleted worker is hidden
- * until it is there again. The card is an object under the worker's name. */
+ * A worker's own token reports its figures by POST, as often as it likes: each is a heartbeat.
+ * Admins of the brand make, change and delete workers that others only hear of. A deleted worker
+ * is hidden until it is there again. The card is an object under the worker's name. */
 #include "gateway/account.h"
 #include "gateway/dialect/megahub/fleet.h"
 #include <stdlib.h>

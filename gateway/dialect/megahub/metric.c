@@ -2,8 +2,8 @@
  *
  * A metric is the task's own: it is there once the task has completed or failed, filled by the
  * broker, and what a worker or a member gives wins over that. So POST on a task that has metrics
- * changes them (200), PUT replaces what was given, and DELETE takes it all away. Changes are made on
- * the version that was read; another's in between is read again. */
+ * changes them (200), PUT replaces what was given, and DELETE takes it all away. Changes are made
+ * on the version that was read; another's in between is read again. */
 #include "gateway/dialect/megahub/metric.h"
 #include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/spell.h"

@@ -1,7 +1,7 @@
 /* task_stats.c - figures of /tasks/: queue-stats/, type-stats/, stats/ and dashboard/.
  *
- * What stands now comes from the lanes' counters, which know the tasks that are kept; what ran, from
- * the tallies. A queue of queue-stats is a priority. */
+ * What stands now comes from the lanes' counters, which know the tasks that are kept; what ran,
+ * from the tallies. A queue of queue-stats is a priority. */
 #include "gateway/dialect/megahub/monitor.h"
 #include "proto/decode.h"
 
