@@ -94,6 +94,59 @@ DELETE /brands/{id}              A    @brand
 POST /tasks/scheduled/periodic-tasks/validate-cron  ua  {"cron_expression": "* * * * *"}
 GET /tasks/scheduled/periodic-tasks/cron-templates  ua
 GET /tasks/scheduled/periodic-tasks/timezone-info   ua
+GET /tasks/{id}/events           ua   @task
+GET /tasks/{id}/logs             ua   @task
+GET /tasks/queue-stats           ua
+GET /tasks/type-stats            ua
+GET /tasks/stats                 ua
+GET /tasks/dashboard             ua
+GET /tasks/types                 ua
+POST /tasks/types                b               {"name": "made-{new}"}
+GET /tasks/types/{id}            ua   @type
+PUT /tasks/types/{id}            b    @type      {"name": "{name}", "max_retries": 1}
+PATCH /tasks/types/{id}          b    @type      {"max_retries": 1}
+DELETE /tasks/types/{id}         b    @type
+GET /tasks/queues                ua
+POST /tasks/queues               b               {"name": "made-{new}"}
+GET /tasks/queues/{id}           ua   @queue
+PUT /tasks/queues/{id}           b    @queue     {"name": "{name}", "concurrency": 1}
+PATCH /tasks/queues/{id}         b    @queue     {"concurrency": 1}
+DELETE /tasks/queues/{id}        b    @queue
+GET /tasks/monitoring            ua
+GET /tasks/monitoring/metrics                      ua
+POST /tasks/monitoring/metrics                     ua  @measured
+    {"base_task": "{id}", "cost_usd": 1}
+GET /tasks/monitoring/metrics/{id}                 ua  @measured
+PUT /tasks/monitoring/metrics/{id}                 ua  @measured
+    {"base_task": "{id}", "cost_usd": 2}
+PATCH /tasks/monitoring/metrics/{id}               ua  @measured  {"cost_usd": 3}
+DELETE /tasks/monitoring/metrics/{id}              ua  @measured
+GET /tasks/monitoring/metrics/dashboard            ua
+GET /tasks/monitoring/metrics/trends               ua
+GET /tasks/monitoring/metrics/performance-by-type  ua
+GET /tasks/monitoring/metrics/anomalies            ua
+GET /tasks/monitoring/metrics/recommendations      ua
+GET /tasks/monitoring/alerts                       b
+POST /tasks/monitoring/alerts                      b
+    {"name": "made {new}", "metric_field": "cost_usd", "condition": "gt", "threshold_value": 5}
+GET /tasks/monitoring/alerts/{id}                  b   @alert
+PUT /tasks/monitoring/alerts/{id}                  b   @alert
+    {"name": "{name}", "metric_field": "cost_usd", "condition": "lt", "threshold_value": 5}
+PATCH /tasks/monitoring/alerts/{id}                b   @alert  {"threshold_value": 6}
+DELETE /tasks/monitoring/alerts/{id}               b   @alert
+POST /tasks/monitoring/alerts/{id}/test            b   @alert  {"test_value": 9}
+POST /tasks/monitoring/alerts/{id}/acknowledge     b   @alert  {}
+POST /tasks/monitoring/alerts/{id}/toggle          b   @alert  {}
+GET /tasks/monitoring/alerts/active                b
+GET /tasks/monitoring/alerts/history               b
+GET /tasks/monitoring/workers                      ua
+GET /tasks/monitoring/workers/overview             ua
+GET /tasks/monitoring/workers/{id}                 ua  @card
+POST /tasks/monitoring/workers                     bw  {"worker_name": "w-home", "cpu_percent": 5}
+PUT /tasks/monitoring/workers/{id}                 b   @card
+    {"worker_name": "{name}", "cpu_percent": 5}
+PATCH /tasks/monitoring/workers/{id}               b   @card  {"cpu_percent": 5}
+DELETE /tasks/monitoring/workers/{id}              b   @card
 GET {jobs}                       ua
 POST {jobs}                      ua  {"task_type": "matrix", "job_data": {}}
 GET {jobs}/{id}                  ua  @persistent

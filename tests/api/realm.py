@@ -266,6 +266,8 @@ class Realm:
             "periodic": {"id": number}, "cronjob": {"id": number, "name": name},
             "calendar": {"id": number, "name": name, "periodic": number},
             "hook": {"id": number}, "lost": {"id": number},
+            **{kind: {"id": number, "name": name} for kind in
+               ("type", "queue", "alert", "card", "measured")},
             "persistent": {"id": number}, "state": {"id": number},
             "checkpoint": {"id": number, "job": number},
         }.get(kind, {"cuid": cuid})
@@ -350,6 +352,31 @@ class Realm:
         made = maker.data("POST", points, {
             "persistent_job": job, "step_name": "one", "checkpoint_data": {"a": 1}})["id"]
         return Thing({"id": made, "job": job}, lambda: maker.call("GET", f"{points}{made}/"))
+
+    def make_named(self, wire, path, key="name", **more):
+        """What has a name in the brand, made by its admin."""
+        name = f"named-{next(numbers)}"
+        made = wire.data("POST", f"/tasks/{path}/", {key: name, **more})["id"]
+        return Thing({"id": made, "name": name}, lambda: wire.call("GET", f"/tasks/{path}/{made}/"))
+
+    def make_type(self, side, *_):
+        return self.make_named(side["admin"], "types")
+
+    def make_queue(self, side, *_):
+        return self.make_named(side["admin"], "queues")
+
+    def make_alert(self, side, *_):
+        return self.make_named(side["admin"], "monitoring/alerts", metric_field="cost_usd",
+                               condition="gt", threshold_value=5)
+
+    def make_card(self, side, *_):
+        return self.make_named(side["admin"], "monitoring/workers", "worker_name")
+
+    def make_measured(self, side, maker, line, brand):
+        task = self.make_task(side, maker, None, brand)
+        made, metrics = task.values["id"], "/tasks/monitoring/metrics/"
+        task.holder.data("POST", f"/tasks/{made}/complete/", {"metrics": {"cost_usd": 1}})
+        return Thing({"id": made}, lambda: maker.call("GET", f"{metrics}{made}/"))
 
     def make_planned(self, base, maker, body):
         made = maker.data("POST", f"/tasks/scheduled/{base}/", body)["id"]
