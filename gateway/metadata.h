@@ -1,6 +1,6 @@
-/* metadata.h - what OPTIONS tells of a path, as Django REST framework does: its name, what it is for,
- * and for POST and PUT the members of the body. Of the route tables and openapi_body.def; it needs
- * no credentials. */
+/* metadata.h - what OPTIONS tells of a path, as Django REST framework does: its name, its purpose,
+ * and for POST and PUT the members of the body. From the route tables and openapi_body.def; it
+ * needs no credentials. */
 #ifndef RELAIS_GATEWAY_METADATA_H
 #define RELAIS_GATEWAY_METADATA_H
 #include "gateway/route.h"

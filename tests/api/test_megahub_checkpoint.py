@@ -1,4 +1,5 @@
-"""Dialect 002's checkpoints: by members and by workers, listed over the brand, packed; job states."""
+"""Dialect 002's checkpoints: by members and by workers, listed over the brand, packed; the states
+of jobs, and the care for them."""
 import json
 
 import pytest
@@ -119,7 +120,8 @@ def test_a_checkpoint_is_changed(user, worker):
     stored = user.get(f"{JOBS}{made['id']}/checkpoints/").json()[0]
     path = f"{POINTS}{stored['id']}/"
     body = done(user.put(path, json={"step_name": "bb", "checkpoint_data": {"n": 2}}))
-    assert (body["id"], body["step_name"], body["checkpoint_data"]) == (stored["id"], "bb", {"n": 2})
+    assert (body["id"], body["step_name"]) == (stored["id"], "bb")
+    assert body["checkpoint_data"] == {"n": 2}
     assert body["created_at"] == stored["created_at"]
     body = done(user.call("PATCH", path, json={"is_recovery_point": False}))
     assert body["is_recovery_point"] is False and body["checkpoint_data"] == {"n": 2}
