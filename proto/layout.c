@@ -239,6 +239,7 @@ static const struct field claim_keys[] = {
     M("wait_ms", claim.wait_ms, U32),
     M("lease_ms", claim.lease_ms, U32),
     M("again", claim.again, BOOL),
+    M("oldest", claim.oldest, BOOL),
     M("max", claim.held_max, U32),
 };
 static const struct layout claim_map = PART(claim_keys, 0);

@@ -290,13 +290,14 @@ struct report {
 };
 
 /* [map]: worker, boot, queues, types, labels, brand, limit, wait_ms, lease_ms, again (bool: give
- * a delivered, unstarted task again), max (tasks it may hold). TASK items carry this number. */
+ * a delivered, unstarted task again), max (tasks it may hold), oldest (bool: the oldest task of the
+ * highest priority, whatever queue's turn it is). TASK items carry this number. */
 struct claim {
     struct slice worker;
     uint64_t boot;
     struct serves serves;
     uint32_t brand, limit, wait_ms, lease_ms, held_max;
-    bool again;
+    bool again, oldest;
 };
 
 struct unwatch { uint64_t number; }; /* [number] of the WATCH or CLAIM */

@@ -118,6 +118,7 @@ static struct claim_wait *claim_park(struct core *c, const struct event *e, stru
     list_init(&claim->taker.idle);
     list_init(&claim->given);
     claim->many = m->limit > 1;
+    claim->taker.oldest = m->oldest;
     claim->link = &c->links[e->peer];
     claim->worker = w;
     claim->number = e->message->number;

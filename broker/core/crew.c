@@ -270,6 +270,24 @@ static struct lane *crew_next(struct crew *crew) {
     return cl->lane;
 }
 
+/* The ready lane whose head has the highest priority, and of those the oldest. Only the first
+ * OLDEST_LANES_MAX are looked at: with more, turns must do. */
+static struct lane *crew_oldest(const struct core *c, const struct crew *crew) {
+    const struct task *best = NULL;
+    uint32_t looked = 0;
+    for (struct node *n = crew->lanes.next; n != &crew->lanes; n = n->next) {
+        const struct lane *l = owner_of(n, struct crew_lane, in_crew)->lane;
+        if (!l->ready) continue;
+        if (++looked > OLDEST_LANES_MAX) return NULL;
+        const struct task *t = lane_head(c, l);
+        const bool before = !best || t->head.priority > best->head.priority ||
+                            (t->head.priority == best->head.priority &&
+                             t->head.order < best->head.order);
+        if (before) best = t;
+    }
+    return best ? best->lane : NULL;
+}
+
 /* One task of the lane to whoever of the crew is idle longest. False when the lane gave none. */
 static bool crew_give(struct core *c, struct crew *crew, struct lane *l) {
     struct taker *taker = owner_of(list_first(&crew->idle), struct taker, idle);
@@ -286,7 +304,9 @@ static bool crew_give(struct core *c, struct crew *crew, struct lane *l) {
 void crew_dispatch(struct core *c, struct crew *crew) {
     crew->users++; /* a claim that is served may be its last user */
     while (c->leased < c->limits.running_max && !list_empty(&crew->idle)) {
-        struct lane *l = crew_next(crew);
+        const struct taker *taker = owner_of(list_first(&crew->idle), struct taker, idle);
+        struct lane *l = taker->oldest ? crew_oldest(c, crew) : NULL;
+        if (!l) l = crew_next(crew);
         if (!l) break;
         crew_give(c, crew, l);
     }

@@ -2,10 +2,13 @@
  *
  * Fair share: a crew takes one task of a brand, then of the next brand; within a brand a queue
  * has `weight` tasks before the next queue's turn; within a queue its lanes take turns. Nothing
- * idles while something it may run is ready. */
+ * idles while something it may run is ready. A taker may ask for the oldest task of the highest
+ * priority instead (CLAIM `oldest`): of up to OLDEST_LANES_MAX ready lanes. */
 #ifndef RELAIS_CORE_CREW_H
 #define RELAIS_CORE_CREW_H
 #include "broker/core/state.h"
+
+enum { OLDEST_LANES_MAX = 1000 };
 
 /* The crew of this brand (0 = all) and service, made when new; one more user. NULL at CREWS_MAX. */
 struct crew *crew_get(struct core *c, uint32_t brand, const struct serves *serves);

@@ -131,7 +131,12 @@ struct crew {
     uint8_t bytes[];
 };
 
-struct taker { struct node idle; struct crew *crew; bool claim; };
+struct taker {
+    struct node idle;
+    struct crew *crew;
+    bool claim;
+    bool oldest; /* it takes what is oldest of the highest priority, not what has its turn */
+};
 
 struct worker {
     struct taker taker;   /* native: idle when it has room */

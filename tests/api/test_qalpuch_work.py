@@ -71,6 +71,17 @@ def test_the_oldest_of_the_highest_priority_goes_first(user, worker):
     assert order == [tasks[n]["id"] for n in (4, 2, 1, 3, 0)]
 
 
+def test_types_do_not_take_turns(user, worker):
+    tasks = [created(user, {"type": kind}, priority=priority) for kind, priority in [
+        ("video", "low"), ("audio", "normal"), ("image", "high"), ("other", "critical"),
+        ("audio", "normal"), ("video", "normal")]]
+    order = []
+    for _ in tasks:
+        order.append(taken(worker)["id"])
+        good(patched(worker, {"id": order[-1]}, status="processing"))
+    assert order == [tasks[n]["id"] for n in (3, 2, 1, 4, 5, 0)]
+
+
 def test_the_same_unstarted_task_is_given_again(user, worker):
     first, second = created(user, {"n": 1}), created(user, {"n": 2})
     assert [taken(worker)["id"] for _ in range(3)] == [first["id"]] * 3

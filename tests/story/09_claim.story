@@ -349,3 +349,30 @@ g hello
     [     0] g < WELCOME
 w claim queues=q
     [     0] g < TASK t1 e1 attempt 1 lease 3600000 (at once)
+
+== who asks for the oldest gets it by priority and age, whatever its queue
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http h
+c submit video queue=video priority=low
+    [     0] c < SUBMITTED video
+c submit audio queue=audio
+    [     0] c < SUBMITTED audio
+c submit image queue=image priority=high
+    [     0] c < SUBMITTED image
+c submit other queue=other priority=critical
+    [     0] c < SUBMITTED other
+c submit sound queue=audio
+    [     0] c < SUBMITTED sound
+h claim queues=* oldest
+    [     0] g < TASK other e1 attempt 1 lease 3600000 (at once)
+h claim queues=* oldest
+    [     0] g < TASK image e2 attempt 1 lease 3600000 (at once)
+h claim queues=* oldest
+    [     0] g < TASK audio e3 attempt 1 lease 3600000 (at once)
+h claim queues=* oldest
+    [     0] g < TASK sound e4 attempt 1 lease 3600000 (at once)
+h claim queues=* oldest
+    [     0] g < TASK video e5 attempt 1 lease 3600000 (at once)

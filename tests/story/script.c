@@ -327,7 +327,8 @@ static void claim(struct story *s, struct actor *a) {
     m.claim = (struct claim){
         .worker = slice_text(a->name), .boot = a->boot, .limit = (uint32_t)number(s, "limit", 0),
         .wait_ms = (uint32_t)number(s, "wait", 0), .lease_ms = (uint32_t)number(s, "lease", 0),
-        .held_max = (uint32_t)number(s, "max", 0), .again = flag(s, "again")};
+        .held_max = (uint32_t)number(s, "max", 0), .again = flag(s, "again"),
+        .oldest = flag(s, "oldest")};
     a->asked = m.number;
     serves(s, a, &m.claim.serves);
     story_speak(s, a, &m);

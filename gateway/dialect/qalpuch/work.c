@@ -78,6 +78,7 @@ static void pending_claim(struct exchange *x, const struct capabilities *able) {
     claim->limit = 1;
     claim->held_max = QALPUCH_HELD_MAX;
     claim->again = true;
+    claim->oldest = true;
     claim->wait_ms = setting_wait_ms(x, wait_s < WAIT_S_MAX ? wait_s : WAIT_S_MAX);
     exchange_send(x, &m, pending_write);
 }
