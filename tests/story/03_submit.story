@@ -108,7 +108,7 @@ c submit one labels=b=1,a=2
 c submit one labels=nonsense
     [     0] c < SUBMITTED VALIDATION_ERROR "labels are k=v,k=v with rising keys"
 c submit one accepted key=k
-    [     0] c < SUBMITTED VALIDATION_ERROR "an accepted task has neither key nor source"
+    [     0] c < SUBMITTED VALIDATION_ERROR "an accepted task has neither key nor source nor hook"
 c submit one brand=2
     [     0] c < SUBMITTED FORBIDDEN
 

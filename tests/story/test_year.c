@@ -259,7 +259,9 @@ int main(void) {
                       .tell = tell_link};
     struct fires fires = {malloc(FIRES_MAX * sizeof *fires.at_ms), 0};
     struct runs runs = {.list = malloc((size_t)PLANS * FIRES_MAX * sizeof *runs.list)};
-    const int64_t end_ms = begin_ms + INT64_C(366) * DAY_MS;
+    const char *flavour = getenv("RELAIS_FLAVOUR"); /* sanitizers take ten times as long */
+    const bool whole = flavour == NULL || strcmp(flavour, "release") == 0;
+    const int64_t end_ms = begin_ms + (whole ? 366 : 100) * (int64_t)DAY_MS;
     assert(fires.at_ms != NULL && runs.list != NULL);
     core_limits_default(&w.limits);
     world_open(&w);
@@ -268,7 +270,7 @@ int main(void) {
     year_pass(&w, end_ms, &runs);
     qsort(runs.list, runs.count, sizeof *runs.list, run_order);
     note("%llu starts of the broker", (unsigned long long)w.incarnation);
-    ok(w.incarnation > 200, "the broker was started again and again");
+    ok(w.incarnation > (whole ? 200 : 40), "the broker was started again and again");
     ok(!runs.early, "none ran before its time");
     for (int i = 0; i < PLANS; i++) {
         setenv("TZ", plans[i].zone, 1);

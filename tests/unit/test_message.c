@@ -362,7 +362,8 @@ static void the_bytes_are_those_of_the_document(void) {
     frame_put(&w, &m);
     frame_end(&w);
     static const char fail[] =
-        "\x95\x17\x09\x01\xdc\x00\x01\x95\x01\x02\x03\xa2no\xc2\x95\x04\x03\xa1w\x04\xc2";
+        "\x95\x17\x09\x01\xdc\x00\x01\x97\x01\x02\x03\xa2no\xc2\xc4\x00\xc4\x00"
+        "\x95\x04\x03\xa1w\x04\xc2";
     ok(b.len == sizeof fail - 1 && memcmp(b.data, fail, b.len) == 0, "FAIL's bytes, with who");
     buffer_free(&b);
 }
