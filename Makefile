@@ -190,17 +190,20 @@ suite-tap:
 suite-story:
 	@$(if $(and $(STORY),$(STORIES)),$(RUN) prove --exec 'timeout 120 $(STORY)' $(sort $(STORIES)),true)
 # one process a file, each one's output in one piece; they wait more than they compute
-API_JOBS = $(shell echo $$(($(JOBS) * 2)))
+API_JOBS = $(if $(API_$(FLAVOUR)),$(JOBS),$(shell echo $$(($(JOBS) * 2))))
 PYTEST = timeout $(1) $(PYTHON) -B -m pytest -q -p no:cacheprovider
 PYTEST_EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c \
 	'said=$$($(call PYTEST,$(1)) "$$0" 2>&1); code=$$?; echo "$$0"; echo "$$said"; exit $$code'
-# the longest first, so that none runs alone at the end; threads that meet are in a few of them,
-# and ThreadSanitizer takes ten times as long
-API_LONG := voices heads account speech_streaming qalpuch_account whatsapp_session socket
-API_TSAN := account beat fleet http megahub megahub_worker objects python_worker qalpuch_work \
-	socket speech speech_streaming speech_socket whatsapp_push whatsapp_session
+# the longest first, so that none runs alone at the end. Sanitizers take three to ten times as long:
+# they get the suites that parse most, and those where threads meet
+API_LONG := voices heads account speech_streaming qalpuch_account whatsapp_session socket matrix
+API_asan := attack attack_native bounds commands exec fleet heads hook http megahub megahub_checkpoint \
+	megahub_job megahub_list megahub_monitor megahub_schedule objects qalpuch qalpuch_file \
+	qalpuch_work socket speech speech_socket stream_native whatsapp whatsapp_session
+API_tsan := beat fleet hook http megahub_worker objects python_worker qalpuch_work socket \
+	speech_socket whatsapp_push
 API_FIRST := $(wildcard $(API_LONG:%=tests/api/test_%.py))
-API_SUITES = $(if $(filter tsan,$(FLAVOUR)),$(wildcard $(API_TSAN:%=tests/api/test_%.py)),$\
+API_SUITES = $(if $(API_$(FLAVOUR)),$(wildcard $(API_$(FLAVOUR):%=tests/api/test_%.py)),$\
 	$(API_FIRST) $(filter-out $(API_FIRST),$(HAS_API)))
 suite-api:
 	@$(if $(HAS_API),$(call PYTEST_EACH,400,$(API_SUITES)),true)
@@ -213,11 +216,11 @@ test: deps-test all ## builds and runs unit, story, API and short crash tests
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=$(FLAVOUR) B=$(B) suites
 
 .PHONY: asan tsan
-asan: deps-test deps-proof ## the same suites under AddressSanitizer, UBSan and LeakSanitizer
+asan: deps-test deps-proof ## suites under AddressSanitizer, UBSan and LeakSanitizer
 	$(SUB) FLAVOUR=asan build/asan/relais speech
 	$(SUB) FLAVOUR=asan test-programs
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=asan suites
-tsan: deps-test deps-proof ## the same suites under ThreadSanitizer
+tsan: deps-test deps-proof ## suites under ThreadSanitizer
 	$(SUB) FLAVOUR=tsan build/tsan/relais speech
 	$(SUB) FLAVOUR=tsan test-programs
 	@$(MAKE) --no-print-directory -j1 FLAVOUR=tsan suites
