@@ -44,8 +44,10 @@ void filter_destroy(struct filter **self);
 bool filter_matches(const struct filter *f, field_find *find, void *row);
 /* True when every word of `search` begins a word of one of the texts. */
 bool search_matches(struct slice search, const struct slice *texts, uint32_t count);
-/* True when every predicate is on a field of the list, names with comma between; also without any. */
+/* True when every predicate is on a field of the list, names with comma between; also without
+ * any. */
 bool filter_names_only(const struct filter *f, const char *names);
-/* Below zero, zero or above as `a` comes before `b`: absent ones first, then numbers, then texts. */
+/* Below zero, zero or above as `a` comes before `b`: absent ones first, then numbers, then
+ * texts. */
 int field_order(const struct field_value *a, const struct field_value *b);
 #endif

@@ -160,8 +160,8 @@ struct file_answer {
     struct slice bytes;            /* file 0: the content itself, `size` bytes of it */
 };
 void exchange_file(struct exchange *x, const struct file_answer *file);
-/* Ends it with a file that may still grow, from an offset on: 200, as long as it lasts, chunked. Its
- * size does not matter. */
+/* Ends it with a file that may still grow, from an offset on: 200, as long as it lasts, chunked.
+ * Its size does not matter. */
 void exchange_growing(struct exchange *x, const struct file_answer *file, uint64_t from);
 
 /* Server-sent events: 200 at once, then any number of events, then exchange_end. A client that

@@ -10,8 +10,8 @@
  *   guard_key     the same, and `X-API-KEY: JWT`; a dialect named in option `open` serves loopback
  *                 clients that send neither as the service of brand 1
  *   guard_fleet   `Authorization: Bearer TEXT` where TEXT is one of option worker_tokens: role
- *                 FLEET of the token's brand; any other text goes the way of guard_who. While the option
- *                 is empty no fleet token is taken, and the log says so once
+ *                 FLEET of the token's brand; any other text goes the way of guard_who. While the
+ *                 option is empty no fleet token is taken, and the log says so once
  *                 On GUARD_QUERY routes a request without either header may carry the credential as
  *                 ?access_token= or ?token=
  *   guard_brand   tenant by X-Brand-ID: at most once, absent = the token's first (an admin's that

@@ -6,7 +6,8 @@
  *   {"last_triggered_ms":N,"trigger_count":N,"is_triggered":true|false,"rule":"HEX", …}
  *
  * The core writes the first three when it fires, and reads `rule`: these bytes in hex,
- *   measure, condition, active, number of types (1 byte each), cooldown in seconds (4, little-endian),
+ *   measure, condition, active, number of types (1 byte each), cooldown in seconds (4,
+ *   little-endian),
  *   threshold (8, an IEEE double, little-endian), then each type behind its length (1 byte)
  * so that it compares numbers and reads no JSON. A body that is not so never fires.
  *

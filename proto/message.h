@@ -181,9 +181,9 @@ struct feed_ask {
     uint16_t topic_count;
 };
 
-/* [id, op, map]: RESERVE gives a number that CREATE then names as id; RUN submits the runs' template
- * once more, whatever the clock says, with the map's payload, stamp and priority where given. Keys of
- * the map: brand, kind, name, expression, zone, start_ms, end_ms, active (bool, true at CREATE), max,
+/* [id, op, map]: RESERVE gives a number that CREATE then names as id; RUN submits the runs'
+ * template once more, whatever the clock says, with the map's payload, stamp and priority where
+ * given. Keys of the map: brand, kind, name, expression, zone, start_ms, end_ms, active (bool, true at CREATE), max,
  * misfire, queue, type, payload, extra, priority, retries, timeout_ms, keep_ms, dialect, body,
  * stamp, version (CHANGE: must be the stored one; 0 = any). Answered by ANSWER whose body is a row
  * (proto/schedule.h), that of RUN with the new task as last_task. */
@@ -267,8 +267,8 @@ struct fleet_ask { uint32_t brand; }; /* FLEET_STATS [[brand]], WORKERS [[brand]
 
 /* Worker reports. epoch 0 = "my lease" (gateways only; resolved by the principal's name and boot).
  * START [task, epoch]            PROGRESS [task, epoch, [percent or nil, text]]
- * CHECKPOINT [task, epoch, seq or 0 = next, name, data, [mark]]: a mark is stored and listed, but no
- *       attempt resumes from it unless it is named
+ * CHECKPOINT [task, epoch, seq or 0 = next, name, data, [mark]]: a mark is stored and listed, but
+ *       no attempt resumes from it unless it is named
  * DONE [task, epoch, result, [map: file, file_size, file_hash, file_name, file_mime, metrics,
  *       message, numbers]]
  * FAIL [task, epoch, reason, text, [retryable = true, metrics, numbers]]: reason is an enum reason
@@ -321,8 +321,8 @@ struct submitted { uint64_t number, id; enum code code; struct slice text; };
 /* [task, epoch, queue, type, attempt, payload, map, [number]]; map: brand, labels, extra, timeout,
  * lease (ms, HTTP), source (file id), source_size, source_name, source_mime, ticket,
  * checkpoint [seq, name, data], run, created, stream (the source may still grow: FILE_READ with
- * wait_ms until `end`), parts (how many the task has already). A CLAIM that got nothing, and one with limit > 1
- * after what it got, is closed by [0, 0, "", "", 0, "", {}, number] */
+ * wait_ms until `end`), parts (how many the task has already). A CLAIM that got nothing, and one
+ * with limit > 1 after what it got, is closed by [0, 0, "", "", 0, "", {}, number] */
 struct delivery {
     uint64_t task, epoch, number, source_file, source_size, ticket;
     uint32_t brand, timeout_ms, lease_ms, attempt, run, parts;

@@ -80,8 +80,8 @@ void restore_loaded(struct core *c, const struct event *e) {
         case RECORD_DEDUP: case RECORD_DEDUP_GONE: case RECORD_OBJECT_GONE:
         case RECORD_FILE: case RECORD_FILE_GONE: case RECORD_RESULT_GONE:
         case RECORD_CHECKPOINT_GONE: case RECORD_PART: case RECORD_STATION_GONE:
-        case RECORD_SESSION_GONE: case RECORD_COMMAND_GONE: case RECORD_SCHEDULE_GONE: case RECORD_TALLY:
-        case RECORD_TALLY_GONE: case RECORD_COUNT: break;
+        case RECORD_SESSION_GONE: case RECORD_COMMAND_GONE: case RECORD_SCHEDULE_GONE:
+        case RECORD_TALLY: case RECORD_TALLY_GONE: case RECORD_COUNT: break;
         }
     }
     if (!e->more) restore_end(c);

@@ -21,7 +21,8 @@ static void submitted_say(struct core *c, const struct event *e, uint64_t id) {
 /* What makes two submits under one key the same: all but the upload's own number. */
 static uint64_t submit_hash(const struct submit *m) {
     const struct options *o = &m->options;
-    const uint64_t given[] = {o->set | (uint64_t)o->hook << 32, o->set & SET_PRIORITY ? o->priority : 0u,
+    const uint64_t given[] = {o->set | (uint64_t)o->hook << 32,
+                              o->set & SET_PRIORITY ? o->priority : 0u,
                               o->set & SET_RETRIES ? o->retries : 0u,
                               o->set & SET_TIMEOUT ? o->timeout_ms : 0u,
                               o->set & SET_PROGRESS ? o->progress_ms : 0u,

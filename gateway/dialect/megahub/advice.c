@@ -2,7 +2,7 @@
  *
  * Each stands with the numbers that it follows from. A type is judged from ENDED_MIN ends on:
  *   reliability  10 percent or more failed
- *   performance  the 95th percentile is over three times the mean, or the mean is over metric_slow_ms
+ *   performance  the 95th percentile is over three times the mean, or the mean over metric_slow_ms
  *   memory       a task took metric_memory_mb or more
  *   cost         half of all cost, or more, is one type's, of two or more
  *   scaling      tasks wait longer than they run, and over a second */
