@@ -194,7 +194,7 @@ static void any_plain(struct record *r) {
         r->queue = (struct queue_record){.brand = (uint32_t)number(), .name = bytes(60),
             .paused = next() % 2, .running_max = (uint32_t)number(),
             .rate_per_min = (uint32_t)number(), .weight = (uint32_t)number(),
-            .keep_ms = (int64_t)number(), .keep_set = next() % 2};
+            .keep_ms = (int64_t)number(), .keep_set = next() % 2, .hooks = next() % 64};
         return;
     case RECORD_WORKER:
         r->worker = (struct worker_record){.worker = (uint32_t)number(),
