@@ -183,10 +183,10 @@ struct feed_ask {
 
 /* [id, op, map]: RESERVE gives a number that CREATE then names as id; RUN submits the runs'
  * template once more, whatever the clock says, with the map's payload, stamp and priority where
- * given. Keys of the map: brand, kind, name, expression, zone, start_ms, end_ms, active (bool, true at CREATE), max,
- * misfire, queue, type, payload, extra, priority, retries, timeout_ms, keep_ms, dialect, body,
- * stamp, version (CHANGE: must be the stored one; 0 = any). Answered by ANSWER whose body is a row
- * (proto/schedule.h), that of RUN with the new task as last_task. */
+ * given. Keys of the map: brand, kind, name, expression, zone, start_ms, end_ms, active (bool,
+ * true at CREATE), max, misfire, queue, type, payload, extra, priority, retries, timeout_ms,
+ * keep_ms, dialect, body, stamp, version (CHANGE: must be the stored one; 0 = any). Answered by
+ * ANSWER whose body is a row (proto/schedule.h), that of RUN with the new task as last_task. */
 enum schedule_op { SCHEDULE_READ = 0, SCHEDULE_RESERVE = 1, SCHEDULE_CREATE = 2,
                    SCHEDULE_CHANGE = 3, SCHEDULE_REMOVE = 4, SCHEDULE_RUN = 5 };
 enum schedule_set {
@@ -400,8 +400,8 @@ struct busy { uint64_t number; uint32_t retry_ms; enum code code; struct slice t
  * answered when it is on disk; seq counts the chunks, the first being 0 or 1, -1 = the next; one
  * that is there already is OK again, one that leaves a gap CONFLICT, after the end GONE.
  * FILE_END [id] ends it for good, FILE_STAT [id] asks. All three are answered by the body
- * [size, next seq, ended]. It is read while it grows: a FILE_READ at its end waits up to wait_ms for
- * more; no bytes without `end` = nothing came.
+ * [size, next seq, ended]. It is read while it grows: a FILE_READ at its end waits up to wait_ms
+ * for more; no bytes without `end` = nothing came.
  * FILE_LINK [id, ticket] gives the same bytes a second id, sealed, for another owner to take; its
  * ANSWER has the body [new id, size, sha256]. */
 struct file_ref {
