@@ -72,7 +72,7 @@ class Caller:
     def __init__(self, realm, line):
         self.realm, self.line = realm, line
         order = {"u": "user", "k": "worker of 000", "w": "worker", "f": "fleet", "a": "admin",
-                 "A": "admin", "o": "nobody"}
+                 "A": "admin", "b": "brand admin", "o": "nobody"}
         letter = next(each for each in order if each in line.roles)
         self.role = realm.named(order[letter])
         self.renew()

@@ -46,7 +46,8 @@ struct page_tag { const char *word, *field, *op, *value; };
 struct page_list {
     const struct page_field *fields;
     uint32_t field_count;
-    const char *search; /* the broker's fields that `search` looks into, comma between */
+    const char *search; /* the broker's fields that `search` looks into, comma between;
+                         * NULL = none, and `search` is ignored */
     const struct page_tag *tags; /* ended by a NULL word; NULL = none */
     const char *present; /* the broker's field that every row has; NULL = any */
     bool task_ids;      /* `search` may be a task's task_ text */
