@@ -14,7 +14,7 @@
  * and once all is calm:
  *   every message that was taken has reached a station, unless its session was ended
  *   a session runs at one station, the one that it is with, and nowhere when its user ended it
- *   or has not yet connected it
+ *   or deleted it and has not yet connected the new one of its name
  *   a session that its user wants runs */
 #ifndef RELAIS_TESTS_SIM_FLEET_H
 #define RELAIS_TESTS_SIM_FLEET_H

@@ -244,12 +244,13 @@ void fleet_user_act(struct world *w) {
 static void user_heard(struct user *u, const struct answer_kept *a) {
     u->asked = 0;
     bool up = u->doing == SESSION_CONNECT || u->doing == SESSION_RESTART;
+    bool anew = u->doing == 0 && u->deleting; /* what was deleted is not to run as the new one */
     if (a->code == CODE_NOT_FOUND) u->there = u->wanted = false;
     if (u->doing == 0) u->there = a->code == CODE_OK || a->code == CODE_CONFLICT;
     if (u->doing == 0 && a->code == CODE_OK) u->deleting = false;
     if (a->code != CODE_OK) return;
     u->wanted = up;
-    u->ended = !up; /* a new one is not to run before it is connected, either */
+    u->ended = u->doing >= SESSION_DISCONNECT || anew;
     if (u->doing == SESSION_DELETE) u->there = false, u->deleting = true;
 }
 
