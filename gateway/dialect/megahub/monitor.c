@@ -153,19 +153,20 @@ struct slice monitor_numbers(struct exchange *x, const json_t *metrics) {
     return numbers;
 }
 
-static double option_number(const struct exchange *x, const char *name) {
-    const char *text = exchange_option(x, name);
+static double option_number(const char *text) {
     return text != NULL ? strtod(text, NULL) : 0;
 }
 
 double monitor_memory_max(const struct exchange *x) {
-    return option_number(x, "metric_memory_mb");
+    return option_number(exchange_option(x, "metric_memory_mb"));
 }
 
-double monitor_slow_ms(const struct exchange *x) { return option_number(x, "metric_slow_ms"); }
+double monitor_slow_ms(const struct exchange *x) {
+    return option_number(exchange_option(x, "metric_slow_ms"));
+}
 
 double monitor_cost_max(const struct exchange *x) {
-    return option_number(x, "metric_cost_cents") / 100;
+    return option_number(exchange_option(x, "metric_cost_cents")) / 100;
 }
 
 bool monitor_missing(struct exchange *x) {
