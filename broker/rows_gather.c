@@ -1,9 +1,9 @@
 /* rows_gather.c - pages of few among many; see filler.h.
  *
  * The walk through all tasks of a brand, newest first, fills a page at once when many of them
- * match, and looks in vain when few do. The lanes' counters know how many there are, by status; so when
- * the statuses that have them hold less than the walk would look at, these are read whole instead,
- * and put into order here. */
+ * match, and looks in vain when few do. The lanes' counters know how many there are, by status; so
+ * when the statuses that have them hold less than the walk would look at, these are read whole
+ * instead, and put into order here. */
 #include "broker/filler.h"
 
 struct share { uint64_t matched, all; }; /* of the tasks of one status */
