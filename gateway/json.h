@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { JSON_DEPTH_MAX = 64, FIELD_ERRORS_MAX = 12, OUT_DEPTH_MAX = 32 };
+enum { JSON_DEPTH_MAX = 64, FIELD_ERRORS_MAX = 10, OUT_DEPTH_MAX = 32 };
 
 /* NULL when it is refused: `why` says where and what, without quoting the input. Owned by the
  * caller (json_decref). */

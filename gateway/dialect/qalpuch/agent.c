@@ -23,11 +23,13 @@ static struct slice text_copy(struct exchange *x, const json_t *value) {
 }
 
 static void list_take(struct exchange *x, const json_t *list, struct capabilities *ret) {
-    size_t i;
+    size_t i, count = json_array_size(list);
     json_t *item;
+    if (count > QALPUCH_CAPABILITIES_MAX) count = QALPUCH_CAPABILITIES_MAX;
+    if (count > 0) ret->list = exchange_alloc(x, sizeof *ret->list * count);
     json_array_foreach(list, i, item) {
         struct slice word = text_copy(x, item);
-        if (ret->count < QALPUCH_CAPABILITIES_MAX && !capabilities_have(ret, word))
+        if (ret->count < count && !capabilities_have(ret, word))
             ret->list[ret->count++] = word;
     }
 }
@@ -36,6 +38,7 @@ void capabilities_read(struct exchange *x, json_t *object, struct capabilities *
     json_t *one = member_find(object, "capabilities");
     *ret = (struct capabilities){0};
     if (json_is_string(one)) {
+        ret->list = exchange_alloc(x, sizeof *ret->list);
         ret->list[ret->count++] = member_text(object, "capabilities", 0, QALPUCH_NAME_MAX,
                                               &x->errors);
         return;

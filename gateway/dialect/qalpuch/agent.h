@@ -17,7 +17,7 @@
 
 enum { AGENT_GONE_MS = 120000 };
 
-struct capabilities { struct slice list[QALPUCH_CAPABILITIES_MAX]; uint32_t count; };
+struct capabilities { struct slice *list; uint32_t count; }; /* of the exchange's memory */
 
 struct agent {
     struct slice id; /* its cuid */
