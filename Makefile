@@ -296,7 +296,7 @@ cov: deps-test ## line coverage of the suites, per folder
 	        END { if (n) printf "%-14s %6.1f %% of %d lines\n", d, sum / n, n }'; done
 
 .PHONY: run bench
-run: deps-demo all ## the demo: a recording in over HTTP, transcribed, one worker killed on the way
+run: ## the demo: a recording in over HTTP, transcribed, one worker killed on the way
 	@scripts/demo
 bench: all ## measures this machine and the peers that are installed; writes BENCHMARKS.md
 	@if [ -x scripts/bench ]; then scripts/bench $(B)/relais; else echo 'bench: scripts/bench is missing'; exit 1; fi
