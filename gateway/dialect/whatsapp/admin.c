@@ -3,8 +3,6 @@
 
 enum { PAGE_SIZE = 20, PAGE_MAX = 100, STATIONS_MAX = 1000 };
 
-struct page { int64_t number, size; };
-
 /* ---- lists ---- */
 
 static bool word_query(struct exchange *x, const char *name, struct slice *ret) {
@@ -14,12 +12,10 @@ static bool word_query(struct exchange *x, const char *name, struct slice *ret) 
 }
 
 static void list_write(struct exchange *x, const struct message *answer) {
-    const struct page *page = x->state;
     const struct rows *rows = &answer->rows;
     struct out *o = &x->out;
     struct station_row s;
     uint32_t at = 0;
-    int64_t total = rows->total >= 0 ? rows->total : 0;
     whatsapp_open(x, NULL);
     out_key(o, "workers");
     out_list(o);
@@ -29,30 +25,17 @@ static void list_write(struct exchange *x, const struct message *answer) {
         out_object_end(o);
     }
     out_list_end(o);
-    out_key(o, "pagination");
-    out_object(o);
-    out_key(o, "total");
-    out_integer(o, total);
-    out_key(o, "page");
-    out_integer(o, page->number);
-    out_key(o, "limit");
-    out_integer(o, page->size);
-    out_key(o, "totalPages");
-    out_integer(o, (total + page->size - 1) / page->size);
-    out_key(o, "hasMore");
-    out_bool(o, page->number * page->size < total);
-    out_object_end(o);
+    paging_show(o, x->state, rows->total);
     whatsapp_close(x);
 }
 
 static bool list_read(struct exchange *x, bool room) {
-    struct page *page = exchange_alloc(x, sizeof *page);
+    struct paging *page = exchange_alloc(x, sizeof *page);
     struct slice status, environment, search;
     struct message m = {.verb = VERB_STATION_LIST};
     m.stations.brand = x->who.brand;
     m.stations.room = room;
-    page->number = exchange_query_number(x, "page", 1, 1, 10000);
-    page->size = exchange_query_number(x, "limit", PAGE_SIZE, 1, PAGE_MAX);
+    *page = paging_read(x, PAGE_SIZE, PAGE_MAX);
     if (word_query(x, "status", &status)) {
         m.stations.status_mask = 1u << word_station(status);
         if (word_station(status) == 0)
@@ -64,8 +47,8 @@ static bool list_read(struct exchange *x, bool room) {
             field_wrong(&x->errors, "environment", FIELD_NOT_A_CHOICE, 0);
     }
     if (word_query(x, "search", &search)) m.stations.search = search;
-    m.stations.limit = (uint32_t)page->size;
-    m.stations.offset = (uint32_t)((page->number - 1) * page->size);
+    m.stations.limit = page->size;
+    m.stations.offset = paging_offset(page);
     if (!whatsapp_good(x)) return false;
     x->state = page;
     exchange_send(x, &m, list_write);
@@ -86,30 +69,16 @@ bool admin_available_read(struct exchange *x, struct message *m) {
 
 static void detail_write(struct exchange *x, const struct message *answer) {
     struct fleet_answer a;
-    struct session_row s;
-    struct out *o = &x->out;
-    uint32_t at = 0;
     if (!fleet_answer_read(x, answer, &a)) return;
     whatsapp_open(x, NULL);
-    station_show(o, &a.station);
-    out_key(o, "sessions");
-    out_list(o);
-    while (session_row_next(a.sessions, &at, &s)) {
-        out_object(o);
-        session_show(o, &s);
-        out_object_end(o);
-    }
-    out_list_end(o);
+    station_show(&x->out, &a.station);
+    sessions_show(&x->out, "sessions", a.sessions);
     whatsapp_close(x);
 }
 
 bool admin_detail_read(struct exchange *x, struct message *m) {
-    struct message get = {.verb = VERB_STATION_GET};
     (void)m;
-    get.station = (struct station_ref){.name = whatsapp_station(x, (struct slice){0}),
-                                       .brand = x->who.brand};
-    if (whatsapp_good(x)) exchange_send(x, &get, detail_write);
-    return false;
+    return station_get(x, detail_write);
 }
 
 static void changed_write(struct exchange *x, const struct message *answer) {

@@ -159,25 +159,20 @@ void history_event(struct exchange *x, struct slice station, struct slice event,
 
 /* ---- reading ---- */
 
-struct listing { const char *kind, *member; int64_t page, limit; };
+struct listing { const char *kind, *member; struct paging page; };
 
 static void listing_write(struct exchange *x, const struct message *answer) {
     const struct listing *l = x->state;
     const struct rows *rows = &answer->rows;
     struct out *o = &x->out;
-    struct object_row row;
-    uint32_t at = 0;
     whatsapp_open(x, NULL);
     out_key(o, "workerId");
     out_text(o, exchange_param(x, "id"));
-    out_key(o, l->member);
-    out_list(o);
-    while (object_row_next(rows->rows, &at, &row)) out_raw(o, row.body);
-    out_list_end(o);
+    records_show(o, l->member, rows->rows);
     out_key(o, "page");
-    out_integer(o, l->page);
+    out_unsigned(o, l->page.number);
     out_key(o, "limit");
-    out_integer(o, l->limit);
+    out_unsigned(o, l->page.size);
     if (rows->total >= 0) {
         out_key(o, "total");
         out_integer(o, rows->total);
@@ -194,34 +189,16 @@ static void listing_write(struct exchange *x, const struct message *answer) {
 /* The worker is there: only then are its records looked for. */
 static void listing_ask(struct exchange *x, const struct message *answer) {
     const struct listing *l = x->state;
-    struct message m = {.verb = VERB_ASK};
     (void)answer;
-    m.question = (struct question){.kind = slice_text("objects"),
-                                   .object = slice_text(l->kind),
-                                   .owner = exchange_param(x, "id"),
-                                   .brand = x->who.brand,
-                                   .priority = -1,
-                                   .dialect = -1,
-                                   .descending = true,
-                                   .count = true,
-                                   .limit = (uint32_t)l->limit,
-                                   .offset = (uint32_t)((l->page - 1) * l->limit)};
-    exchange_send(x, &m, listing_write);
+    records_ask(x, l->kind, l->page.size, paging_offset(&l->page), listing_write);
 }
 
 static bool listing_read(struct exchange *x, const char *kind, const char *member) {
     struct listing *l = exchange_alloc(x, sizeof *l);
-    const uint32_t most = setting_page_max(x);
-    *l = (struct listing){.kind = kind, .member = member};
-    l->page = exchange_query_number(x, "page", 1, 1, 10000);
-    l->limit = exchange_query_number(x, "limit", most < PAGE_SIZE ? most : PAGE_SIZE, 1, most);
-    struct message get = {.verb = VERB_STATION_GET};
-    get.station = (struct station_ref){.name = whatsapp_station(x, (struct slice){0}),
-                                       .brand = x->who.brand};
-    if (!whatsapp_good(x)) return false;
+    *l = (struct listing){.kind = kind, .member = member,
+                          .page = paging_read(x, PAGE_SIZE, setting_page_max(x))};
     x->state = l;
-    exchange_send(x, &get, listing_ask);
-    return false;
+    return station_get(x, listing_ask);
 }
 
 bool history_metrics_read(struct exchange *x, struct message *m) {

@@ -255,14 +255,9 @@ static void list_write(struct exchange *x, const struct message *answer) {
     const struct reading *r = x->state;
     const struct rows *rows = &answer->rows;
     struct out *o = &x->out;
-    struct object_row row;
-    uint32_t at = 0;
     whatsapp_open(x, NULL);
     member_out(o, "sessionId", exchange_param(x, "id"));
-    out_key(o, "messages");
-    out_list(o);
-    while (object_row_next(rows->rows, &at, &row)) out_raw(o, row.body);
-    out_list_end(o);
+    records_show(o, "messages", rows->rows);
     out_key(o, "limit");
     out_integer(o, r->limit);
     out_key(o, "offset");
@@ -280,19 +275,8 @@ static void list_write(struct exchange *x, const struct message *answer) {
 
 static void list_go_on(struct exchange *x, const struct message *answer) {
     const struct reading *r = x->state;
-    struct message ask = {.verb = VERB_ASK};
     (void)answer;
-    ask.question = (struct question){.kind = slice_text("objects"),
-                                     .object = slice_text("message"),
-                                     .owner = exchange_param(x, "id"),
-                                     .brand = x->who.brand,
-                                     .priority = -1,
-                                     .dialect = -1,
-                                     .descending = true,
-                                     .count = true,
-                                     .limit = (uint32_t)r->limit,
-                                     .offset = (uint32_t)r->offset};
-    exchange_send(x, &ask, list_write);
+    records_ask(x, "message", (uint32_t)r->limit, (uint32_t)r->offset, list_write);
 }
 
 bool message_list_read(struct exchange *x, struct message *m) {

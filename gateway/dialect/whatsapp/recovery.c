@@ -6,35 +6,17 @@
 
 static void assigned_write(struct exchange *x, const struct message *answer) {
     struct fleet_answer a;
-    struct session_row s;
     struct out *o = &x->out;
-    uint32_t at = 0;
     if (!fleet_answer_read(x, answer, &a)) return;
     whatsapp_open(x, NULL);
     out_key(o, "workerId");
     out_text(o, a.station.name);
     out_key(o, "sessionCount");
     out_unsigned(o, a.session_count);
-    out_key(o, "sessions");
-    out_list(o);
-    while (session_row_next(a.sessions, &at, &s)) {
-        out_object(o);
-        session_show(o, &s);
-        out_object_end(o);
-    }
-    out_list_end(o);
+    sessions_show(o, "sessions", a.sessions);
     out_key(o, "retrievedAt");
     out_time(o, x->wall_ms);
     whatsapp_close(x);
-}
-
-static bool station_get(struct exchange *x, exchange_then *then) {
-    struct message get = {.verb = VERB_STATION_GET};
-    get.station = (struct station_ref){.name = whatsapp_station(x, (struct slice){0}),
-                                       .brand = x->who.brand};
-    if (!whatsapp_good(x)) return false;
-    exchange_send(x, &get, then);
-    return false;
 }
 
 bool recovery_assigned_read(struct exchange *x, struct message *m) {

@@ -94,57 +94,28 @@ bool session_qr_read(struct exchange *x, struct message *m) {
 
 /* ---- lists ---- */
 
-struct page { int64_t number, size; };
-
 static void list_write(struct exchange *x, const struct message *answer) {
-    const struct page *page = x->state;
-    const struct rows *rows = &answer->rows;
-    struct out *o = &x->out;
-    struct session_row s;
-    uint32_t at = 0;
-    int64_t total = rows->total >= 0 ? rows->total : 0;
     whatsapp_open(x, NULL);
-    out_key(o, "sessions");
-    out_list(o);
-    while (session_row_next(rows->rows, &at, &s)) {
-        out_object(o);
-        session_show(o, &s);
-        out_object_end(o);
-    }
-    out_list_end(o);
-    out_key(o, "pagination");
-    out_object(o);
-    out_key(o, "total");
-    out_integer(o, total);
-    out_key(o, "page");
-    out_integer(o, page->number);
-    out_key(o, "limit");
-    out_integer(o, page->size);
-    out_key(o, "totalPages");
-    out_integer(o, (total + page->size - 1) / page->size);
-    out_key(o, "hasMore");
-    out_bool(o, page->number * page->size < total);
-    out_object_end(o);
+    sessions_show(&x->out, "sessions", answer->rows.rows);
+    paging_show(&x->out, x->state, answer->rows.total);
     whatsapp_close(x);
 }
 
 bool session_list_read(struct exchange *x, struct message *m) {
-    struct page *page = exchange_alloc(x, sizeof *page);
-    const uint32_t most = setting_page_max(x);
+    struct paging *page = exchange_alloc(x, sizeof *page);
     const char *status = exchange_query(x, "status");
     const char *station = exchange_query(x, "workerId");
     struct message ask = {.verb = VERB_ASK};
     (void)m;
-    page->number = exchange_query_number(x, "page", 1, 1, 10000);
-    page->size = exchange_query_number(x, "limit", most < LIST_SIZE ? most : LIST_SIZE, 1, most);
+    *page = paging_read(x, LIST_SIZE, setting_page_max(x));
     ask.question = (struct question){.kind = slice_text("sessions"),
                                      .brand = x->who.brand,
                                      .owner = session_owner(x),
                                      .priority = -1,
                                      .dialect = -1,
                                      .count = true,
-                                     .limit = (uint32_t)page->size,
-                                     .offset = (uint32_t)((page->number - 1) * page->size)};
+                                     .limit = page->size,
+                                     .offset = paging_offset(page)};
     if (status != NULL && *status != '\0') {
         ask.question.status_mask = 1u << word_session(slice_text(status));
         if (ask.question.status_mask == 1)

@@ -5,6 +5,7 @@
  * report.c   every generation of a worker's report, read into one struct
  * whatsapp.c the table and the envelope
  * show.c     stations, sessions and commands as JSON
+ * list.c     pages, and lists of sessions and records
  * worker.c   register, heartbeat, unregister, commands
  * hook.c     session and message status, events
  * delivery.c a message's record: made, moved forward, shown
@@ -69,6 +70,23 @@ bool fleet_answer_read(struct exchange *x, const struct message *answer,
                        struct fleet_answer *ret);
 /* A random UUID (version 4). */
 void uuid_new(char text[static UUID_SIZE]);
+
+/* ---- list.c ---- */
+
+struct paging { uint32_t number, size; };
+/* Query keys page and limit: `usual` rows, or `most` when that is fewer. */
+struct paging paging_read(struct exchange *x, uint32_t usual, uint32_t most);
+uint32_t paging_offset(const struct paging *p);
+/* Member pagination. */
+void paging_show(struct out *o, const struct paging *p, int64_t total);
+/* A member that lists sessions, or the bodies of records. */
+void sessions_show(struct out *o, const char *member, struct slice rows);
+void records_show(struct out *o, const char *member, struct slice rows);
+/* Asks for records of the path's {id}, newest first. */
+void records_ask(struct exchange *x, const char *kind, uint32_t limit, uint32_t offset,
+                 exchange_then *then);
+/* Asks for the worker in the path, or refuses its id; always false. */
+bool station_get(struct exchange *x, exchange_then *then);
 
 /* ---- delivery.c ---- */
 

@@ -5,19 +5,6 @@
 
 /* ---- register ---- */
 
-static void assigned_write(struct out *o, struct slice rows) {
-    struct session_row s;
-    uint32_t at = 0;
-    out_key(o, "assignedSessions");
-    out_list(o);
-    while (session_row_next(rows, &at, &s)) {
-        out_object(o);
-        session_show(o, &s);
-        out_object_end(o);
-    }
-    out_list_end(o);
-}
-
 static void registered_write(struct exchange *x, const struct message *answer) {
     struct fleet_answer a;
     struct out *o = &x->out;
@@ -27,7 +14,7 @@ static void registered_write(struct exchange *x, const struct message *answer) {
     out_text(o, a.station.name);
     out_key(o, "status");
     out_string(o, "registered");
-    assigned_write(o, a.sessions);
+    sessions_show(o, "assignedSessions", a.sessions);
     out_key(o, "message");
     out_string(o, "Worker registered successfully");
     out_key(o, "recoveryRequired");
