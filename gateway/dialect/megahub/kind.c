@@ -3,41 +3,13 @@
 #include "gateway/known.h"
 #include <string.h>
 
-enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN, BOSS_GUARD = GUARD_ADMIN | GUARD_BRAND_ADMIN,
-       TIMEOUT_S = 3600, TIMEOUT_S_MAX = TASK_TIMEOUT_MINUTES_MAX * 60 };
+enum { TIMEOUT_S = 3600, TIMEOUT_S_MAX = TASK_TIMEOUT_MINUTES_MAX * 60 };
 
 /* ---- what is stored ---- */
 
-static json_t *body_of(struct slice body) {
-    char why[1];
-    return body.len > 0 ? json_parse(body, why, sizeof why) : NULL;
-}
-
-static void kind_write(struct exchange *x, const struct object_row *row) {
-    struct out *o = &x->out;
-    json_t *body = body_of(row->body);
-    out_object(o);
-    out_key(o, "id");
-    out_unsigned(o, row->id);
-    out_key(o, "name");
-    out_text(o, row->name);
-    const char *key;
-    json_t *value;
-    json_object_foreach(body, key, value) {
-        out_key_slice(o, slice_text(key));
-        out_json(o, value);
-    }
-    out_key(o, "created_at");
-    out_time(o, row->created_ms);
-    out_key(o, "updated_at");
-    out_time(o, row->updated_ms);
-    out_object_end(o);
-    json_decref(body);
-}
-
 /* What was stored counts where a PATCH says nothing. */
 static void kind_read(struct exchange *x, struct slice before, bool whole, struct out *body) {
-    json_t *old = whole ? NULL : body_of(before);
+    json_t *old = whole ? NULL : thing_body(before);
     struct field_errors *e = &x->errors;
     const json_t *old_time = json_object_get(old, "timeout_seconds");
     const json_t *old_retries = json_object_get(old, "max_retries");
@@ -66,9 +38,6 @@ static void kind_read(struct exchange *x, struct slice before, bool whole, struc
     json_decref(old);
 }
 
-static const struct things kinds = {.object = "task_type", .path = "/tasks/types",
-                                    .write = kind_write, .read = kind_read};
-
 /* ---- what tasks take from it ---- */
 
 bool kind_known(struct exchange *x, struct slice type) {
@@ -85,7 +54,7 @@ struct kind_defaults kind_defaults(struct exchange *x, struct slice type) {
     struct kind_defaults d = {.priority = -1, .max_retries = -1};
     struct known known;
     if (type.len == 0 || !known_get(x, KNOWN_TYPE, x->who.brand, type, &known)) return d;
-    json_t *body = body_of(known.text);
+    json_t *body = thing_body(known.text);
     const char *priority = json_string_value(json_object_get(body, "default_priority"));
     const char *queue = json_string_value(json_object_get(body, "default_queue"));
     for (int i = 0; priority != NULL && megahub_priorities[i] != NULL; i++)
@@ -110,51 +79,11 @@ static const struct page_field fields[] = {
     {.name = "max_retries", .field = "body.max_retries", .kind = PAGE_NUMBER},
     {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
 };
-static const struct page_list list = {.fields = fields,
-                                      .field_count = sizeof fields / sizeof *fields,
-                                      .search = "name"};
+const struct things things_types = {
+    .object = "task_type", .path = "/tasks/types", .read = kind_read,
+    .list = {.fields = fields, .field_count = sizeof fields / sizeof *fields, .search = "name"}};
 
-static bool list_read(struct exchange *x, struct message *m) {
-    things_ask(x, &kinds, &m->question);
-    return page_read(x, &list, &m->question);
-}
-static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
-    struct object_row row;
-    if (object_row_next(rows, at, &row)) kind_write(x, &row);
-}
-static void list_write(struct exchange *x, const struct message *answer) {
-    page_write(x, answer, row_write);
-}
-static bool create_read(struct exchange *x, struct message *m) {
-    (void)m;
-    return things_create(x, &kinds);
-}
-static bool detail_read(struct exchange *x, struct message *m) {
-    (void)m;
-    return things_detail(x, &kinds);
-}
-static bool change_read(struct exchange *x, struct message *m) {
-    (void)m;
-    return things_change(x, &kinds);
-}
-static bool delete_read(struct exchange *x, struct message *m) {
-    (void)m;
-    return things_delete(x, &kinds);
-}
-
-#define BASE "/tasks/types"
 static const struct route routes[] = {
-    {METHOD_GET, BASE, MEMBER_GUARD, BODY_NONE, 0, VERB_ASK, 200, list_read, list_write,
-     "lists types of tasks", NULL, NULL},
-    {METHOD_POST, BASE, BOSS_GUARD, BODY_JSON, 0, VERB_NONE, 201, create_read, NULL,
-     "sets up a type of tasks", NULL, NULL},
-    {METHOD_GET, BASE "/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_NONE, 200, detail_read, NULL,
-     "reads a type of tasks", NULL, NULL},
-    {METHOD_PUT, BASE "/{id}", BOSS_GUARD, BODY_JSON, 0, VERB_NONE, 200, change_read, NULL,
-     "changes a type of tasks", NULL, NULL},
-    {METHOD_PATCH, BASE "/{id}", BOSS_GUARD, BODY_JSON, 0, VERB_NONE, 200, change_read, NULL,
-     "changes a type of tasks", NULL, NULL},
-    {METHOD_DELETE, BASE "/{id}", BOSS_GUARD, BODY_NONE, 0, VERB_NONE, 204, delete_read, NULL,
-     "deletes a type of tasks", NULL, NULL},
+    THINGS_ROUTES("/tasks/types", "types of tasks", "a type of tasks"),
 };
 const struct routes megahub_kinds = {routes, sizeof routes / sizeof *routes};

@@ -24,30 +24,50 @@ bool kind_known(struct exchange *x, struct slice type);
 void kind_load(struct exchange *x, struct slice type, void (*then)(struct exchange *x));
 struct kind_defaults kind_defaults(struct exchange *x, struct slice type);
 
-/* ---- shared by kind.c and queue.c ---- */
+/* ---- thing.c: shared by kind.c and queue.c ---- */
 
 struct things { /* one kind of objects with a name */
     const char *object;          /* kind of the object */
     const char *path;
-    void (*write)(struct exchange *x, const struct object_row *row);
+    struct page_list list;
     /* Notes wrong fields; appends the body's JSON. `before` is the stored body, empty for POST;
      * whole: what is not said gets its default. */
     void (*read)(struct exchange *x, struct slice before, bool whole, struct out *body);
     /* After it is stored: the rest, then things_done(). NULL = none. */
     void (*stored)(struct exchange *x, const struct object_row *row, bool gone);
 };
-struct thing { /* x->state of a change */
-    const struct things *things;
-    struct object_row row;       /* as it stands now, or stood */
-    bool gone;
-    void (*found)(struct exchange *x);
-};
-void things_ask(struct exchange *x, const struct things *things, struct question *q);
-bool things_create(struct exchange *x, const struct things *things);
-bool things_detail(struct exchange *x, const struct things *things);
-bool things_change(struct exchange *x, const struct things *things);
-bool things_delete(struct exchange *x, const struct things *things);
+extern const struct things things_types, things_queues;
+
+/* A stored body; NULL when it is empty. Owned. */
+json_t *thing_body(struct slice body);
 void things_done(struct exchange *x);
+
+/* Their routes: which things they are about is told by the path. */
+bool things_list_read(struct exchange *x, struct message *m);
+void things_list_write(struct exchange *x, const struct message *answer);
+bool things_create_read(struct exchange *x, struct message *m);
+bool things_detail_read(struct exchange *x, struct message *m);
+bool things_change_read(struct exchange *x, struct message *m);
+bool things_delete_read(struct exchange *x, struct message *m);
+
+#define THINGS_ROUTE(method_, path_, guard_, body_, status_, read_, sentence_)                  \
+    {.method = method_, .path = path_, .guard = guard_, .body = body_, .status = status_,       \
+     .read = read_, .sentence = sentence_}
+#define THINGS_MEMBER (GUARD_USER | GUARD_ADMIN)
+#define THINGS_BOSS (GUARD_ADMIN | GUARD_BRAND_ADMIN)
+#define THINGS_ROUTES(path, many, one)                                                          \
+    {METHOD_GET, path, THINGS_MEMBER, BODY_NONE, 0, VERB_ASK, 200, things_list_read,            \
+     things_list_write, "lists " many, NULL, NULL},                                             \
+    THINGS_ROUTE(METHOD_POST, path, THINGS_BOSS, BODY_JSON, 201, things_create_read,            \
+                 "sets up " one),                                                               \
+    THINGS_ROUTE(METHOD_GET, path "/{id}", THINGS_MEMBER, BODY_NONE, 200, things_detail_read,   \
+                 "reads " one),                                                                 \
+    THINGS_ROUTE(METHOD_PUT, path "/{id}", THINGS_BOSS, BODY_JSON, 200, things_change_read,     \
+                 "changes " one),                                                               \
+    THINGS_ROUTE(METHOD_PATCH, path "/{id}", THINGS_BOSS, BODY_JSON, 200, things_change_read,   \
+                 "changes " one),                                                               \
+    THINGS_ROUTE(METHOD_DELETE, path "/{id}", THINGS_BOSS, BODY_NONE, 204, things_delete_read,  \
+                 "deletes " one)
 
 extern const struct routes megahub_kinds, megahub_queues, megahub_history;
 #endif

@@ -1,7 +1,20 @@
 /* thing.c - objects with a name that an administrator makes, changes and deletes; see kind.h. */
 #include "gateway/dialect/megahub/kind.h"
 #include "gateway/dialect/megahub/megahub.h"
-#include "gateway/dialect/spell.h"
+#include "gateway/dialect/megahub/schedule.h"
+#include <string.h>
+
+struct thing { /* x->state of a change */
+    const struct things *things;
+    struct object_row row;       /* as it stands now, or stood */
+    bool gone;
+    void (*found)(struct exchange *x);
+};
+
+static const struct things *things_of(const struct exchange *x) {
+    const size_t len = strlen(things_types.path);
+    return strncmp(x->route->path, things_types.path, len) == 0 ? &things_types : &things_queues;
+}
 
 static bool not_found(struct exchange *x) {
     x->cause = CAUSE_NO_SUCH_PATH; /* else it would be a task that is not there */
@@ -29,11 +42,40 @@ static void row_keep(struct exchange *x, struct object_row *row, const struct ob
     row->body = exchange_copy(x, from->body);
 }
 
+/* ---- the JSON ---- */
+
+json_t *thing_body(struct slice body) {
+    char why[1];
+    return body.len > 0 ? json_parse(body, why, sizeof why) : NULL;
+}
+
+static void thing_write(struct exchange *x, const struct object_row *row) {
+    struct out *o = &x->out;
+    json_t *body = thing_body(row->body);
+    const char *key;
+    json_t *value;
+    out_object(o);
+    out_key(o, "id");
+    out_unsigned(o, row->id);
+    out_key(o, "name");
+    out_text(o, row->name);
+    json_object_foreach(body, key, value) {
+        out_key_slice(o, slice_text(key));
+        out_json(o, value);
+    }
+    out_key(o, "created_at");
+    out_time(o, row->created_ms);
+    out_key(o, "updated_at");
+    out_time(o, row->updated_ms);
+    out_object_end(o);
+    json_decref(body);
+}
+
 /* ---- a change ---- */
 
 void things_done(struct exchange *x) {
     const struct thing *t = x->state;
-    if (!t->gone) t->things->write(x, &t->row);
+    if (!t->gone) thing_write(x, &t->row);
     exchange_answer(x, x->route->status);
 }
 
@@ -75,10 +117,11 @@ static void put(struct exchange *x, struct slice name, struct slice before, enum
     buffer_free(&body.body);
 }
 
-bool things_create(struct exchange *x, const struct things *things) {
+bool things_create_read(struct exchange *x, struct message *m) {
     struct thing *t = exchange_alloc(x, sizeof *t);
+    (void)m;
     if (!brand_named(x)) return false;
-    t->things = things;
+    t->things = things_of(x);
     x->state = t;
     const struct slice name = member_text(x->json, "name", REQUIRED, TASK_NAME_MAX, &x->errors);
     put(x, name, (struct slice){0}, PUT_CREATE);
@@ -101,26 +144,20 @@ static void found(struct exchange *x, const struct message *answer) {
     }
 }
 
-static bool find(struct exchange *x, const struct things *things,
-                 void (*then)(struct exchange *x)) {
-    const struct slice text = exchange_param(x, "id");
+static bool find(struct exchange *x, void (*then)(struct exchange *x)) {
     struct thing *t = exchange_alloc(x, sizeof *t);
-    uint64_t number = 0;
-    for (uint32_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || i == 16) return not_found(x);
-        number = 10 * number + (uint64_t)(text.data[i] - '0');
-    }
-    if (number == 0 || number > ID_NUMBER_MAX) return not_found(x);
+    *t = (struct thing){.things = things_of(x), .found = then};
+    if (!schedule_number(exchange_param(x, "id"), &t->row.id)) return not_found(x);
     if (!brand_named(x)) return false;
-    *t = (struct thing){.things = things, .row = {.id = number}, .found = then};
     x->state = t;
     const struct message m = thing_message(x, VERB_FETCH);
     exchange_try(x, &m, found);
     return false;
 }
 
-bool things_detail(struct exchange *x, const struct things *things) {
-    return find(x, things, things_done);
+bool things_detail_read(struct exchange *x, struct message *m) {
+    (void)m;
+    return find(x, things_done);
 }
 
 static void change(struct exchange *x) {
@@ -131,8 +168,9 @@ static void change(struct exchange *x) {
     put(x, (struct slice){0}, t->row.body, PUT_REPLACE);
 }
 
-bool things_change(struct exchange *x, const struct things *things) {
-    return find(x, things, change);
+bool things_change_read(struct exchange *x, struct message *m) {
+    (void)m;
+    return find(x, change);
 }
 
 static void drop(struct exchange *x) {
@@ -142,11 +180,26 @@ static void drop(struct exchange *x) {
     exchange_try(x, &m, stored);
 }
 
-bool things_delete(struct exchange *x, const struct things *things) {
-    return find(x, things, drop);
+bool things_delete_read(struct exchange *x, struct message *m) {
+    (void)m;
+    return find(x, drop);
 }
 
-void things_ask(struct exchange *x, const struct things *things, struct question *q) {
-    *q = (struct question){.kind = slice_text("objects"), .object = slice_text(things->object),
-                           .brand = x->who.brand, .priority = -1, .dialect = -1};
+/* ---- the list ---- */
+
+bool things_list_read(struct exchange *x, struct message *m) {
+    const struct things *things = things_of(x);
+    m->question = (struct question){.kind = slice_text("objects"),
+                                    .object = slice_text(things->object),
+                                    .brand = x->who.brand, .priority = -1, .dialect = -1};
+    return page_read(x, &things->list, &m->question);
+}
+
+static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
+    struct object_row row;
+    if (object_row_next(rows, at, &row)) thing_write(x, &row);
+}
+
+void things_list_write(struct exchange *x, const struct message *answer) {
+    page_write(x, answer, row_write);
 }
