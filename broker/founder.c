@@ -42,6 +42,7 @@ static void *founder_main(void *context) {
     struct caller *c = caller_connect(f->zmq, f->endpoint, &house, why, sizeof why);
     password_make(password);
     const enum code code = c == NULL ? CODE_UNAVAILABLE : admin_put(c, password);
+    if (c != NULL) snprintf(why, sizeof why, "%s", code_text(code));
     caller_close(&c);
     if (code == CODE_OK) {
         fprintf(stderr, "relais: first start: account admin, one-time password %s (it must be "
@@ -51,7 +52,8 @@ static void *founder_main(void *context) {
             log_error("the next start will make another password for admin",
                       field_text("why", why));
     } else {
-        log_warn("the account admin could not be made; the next start tries again",
+        log_warn("the account admin could not be made; when the cause is gone, start again: that "
+                 "start makes it and prints its password",
                   field_text("code", code_name(code)), field_text("why", why));
     }
     sodium_memzero(password, sizeof password);

@@ -159,6 +159,7 @@ static void writer_result_take(struct turn *t, const struct writer_result *resul
     if (result->job != JOB_APPEND || !t->flying) return; /* of a store that failed since */
     t->flying = false;
     if (!result->good) {
+        snprintf(t->why, sizeof t->why, "%s", result->why);
         store_fail(t, result->why);
         return;
     }

@@ -96,7 +96,9 @@ static void admission_look(struct turn *t) {
     if (full == t->disk_full) return;
     t->disk_full = full;
     if (full)
-        log_error("the disk watermark is reached: new tasks are refused");
+        log_error("the disk is nearly full: new tasks are refused until there is room; make some, "
+                  "or start with a lower free_bytes_min", field_text("data", t->setup.data),
+                  field_number("free_bytes_min", t->setup.store->free_bytes_min));
     else
         log_info("there is room on the disk again");
     struct event e = turn_event(t, EVENT_DISK);

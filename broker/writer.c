@@ -68,7 +68,7 @@ static void append_run(struct writer *w, struct writer_result *result) {
     result->group = w->group;
     result->good = store_append(w->store, w->group, buffer_slice(&w->records)) == STORE_OK;
     if (!result->good) {
-        snprintf(result->why, sizeof result->why, "the group could not be written");
+        snprintf(result->why, sizeof result->why, "a group could not be written; the log says why");
         store_leave(w);
         return;
     }

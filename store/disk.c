@@ -11,7 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 32 * MIB };
+enum {
+    MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 32 * MIB,
+    START_BYTES = MIB / 2,      /* a table that opens writes its manifest, options and log anew */
+    BALLAST_BYTES_MIN = 2 * MIB /* of a disk too small for the whole ballast */
+};
 
 int64_t disk_now_ms(void) {
     struct timespec now;
@@ -226,18 +230,52 @@ static bool give_up_ballast(const struct disk *d) {
     return true;
 }
 
+/* Makes `path` with so many bytes that are its own. Nothing is left of it on failure. */
+static bool take_room(const char *path, uint64_t bytes) {
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool ok = posix_fallocate(fd, 0, (off_t)bytes) == 0;
+    close(fd);
+    if (!ok) unlink(path);
+    return ok;
+}
+
+/* Whole where the watermark leaves room for it, else a quarter of what is free. */
 static void put_ballast_aside(const struct disk *d) {
     char path[PATH_BYTES + 32], half[PATH_BYTES + 32];
     path_in(d, "ballast", path);
     path_in(d, "ballast.new", half);
-    uint64_t bytes = d->options.ballast_bytes;
-    if (!bytes || access(path, F_OK) == 0) return;
-    if (space_free(d->folder) < bytes + d->options.free_bytes_min) return;
-    int fd = open(half, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return;
-    bool ok = posix_fallocate(fd, 0, (off_t)bytes) == 0;
-    close(fd);
-    if (!ok || rename(half, path) != 0) unlink(half);
+    uint64_t bytes = d->options.ballast_bytes, room = space_free(d->folder);
+    if (access(path, F_OK) == 0) return;
+    if (room < bytes + d->options.free_bytes_min) {
+        if (bytes > room / 4) bytes = room / 4;
+        if (bytes < BALLAST_BYTES_MIN) return;
+    }
+    if (take_room(half, bytes) && rename(half, path) != 0) unlink(half);
+}
+
+/* RocksDB ends the process when it cannot write while it opens: it is not let near a full disk. */
+static bool table_room(const struct disk *d) {
+    char path[PATH_BYTES + 32];
+    path_in(d, "room", path);
+    bool ok = take_room(path, START_BYTES);
+    unlink(path);
+    return ok;
+}
+
+static bool full(const struct disk *d, uint64_t bytes, const char *use, char *why,
+                 size_t why_size) {
+    snprintf(why, why_size, "%s: no room to start: %llu bytes are free on this disk, %llu are "
+             "needed%s; make room on it and start again (what was acknowledged is not lost)",
+             d->folder, (unsigned long long)space_free(d->folder), (unsigned long long)bytes, use);
+    return false;
+}
+
+static bool make_room(const struct disk *d, char *why, size_t why_size) {
+    if (d->options.read_only) return true;
+    if (space_free(d->folder) < d->options.ballast_bytes) give_up_ballast(d);
+    return table_room(d) || (give_up_ballast(d) && table_room(d)) ||
+           full(d, START_BYTES, "", why, why_size);
 }
 
 static bool open_table(struct disk *d, char *why, size_t why_size) {
@@ -328,6 +366,13 @@ static bool open_journal(struct disk *d, char *why, size_t why_size) {
     return ok;
 }
 
+/* The first group begins a segment: it must be there, or the start would fail without a word. */
+static bool ready_journal(struct disk *d, char *why, size_t why_size) {
+    if (d->options.read_only) return true;
+    return journal_prepare(d->journal) || (give_up_ballast(d) && journal_prepare(d->journal)) ||
+           full(d, d->options.segment_bytes, " for the journal (segment_bytes)", why, why_size);
+}
+
 static void defaults(struct store_options *o) {
     if (!o->segment_bytes) o->segment_bytes = 16 * MIB;
     if (!o->tail_bytes_max) o->tail_bytes_max = 32 * MIB;
@@ -394,10 +439,10 @@ struct store *store_open(const struct store_options *options, char *why, size_t 
     struct disk *d = disk_new(options);
     snprintf(why, why_size, "%s: memory is out", options->folder);
     if (!d) return NULL;
-    bool ok = d->pending && take_lock(d, why, why_size);
-    if (ok && space_free(d->folder) < d->options.ballast_bytes) give_up_ballast(d);
-    ok = ok && open_table(d, why, why_size) && read_reached(d, why, why_size) &&
-         read_catalog(d, why, why_size) && open_journal(d, why, why_size);
+    bool ok = d->pending && take_lock(d, why, why_size) && make_room(d, why, why_size) &&
+              open_table(d, why, why_size) && read_reached(d, why, why_size) &&
+              read_catalog(d, why, why_size) && open_journal(d, why, why_size) &&
+              ready_journal(d, why, why_size);
     if (ok && !options->read_only) {
         put_ballast_aside(d);
         ok = gone_files_note(&d->store, why, why_size) && behind_start(d, why, why_size);

@@ -355,17 +355,18 @@ void journal_trim(struct journal *j, uint64_t reached) {
     pthread_mutex_unlock(&j->lock);
 }
 
-void journal_prepare(struct journal *j) {
+bool journal_prepare(struct journal *j) {
     char why[64];
     pthread_mutex_lock(&j->lock);
     bool ready = j->spares != NULL;
     pthread_mutex_unlock(&j->lock);
-    if (ready) return;
+    if (ready) return true;
     struct segment *s = make(j, j->segment_bytes, why, sizeof why);
-    if (!s) return; /* append will try again, and say why */
+    if (!s) return false;
     pthread_mutex_lock(&j->lock);
     spare(j, s);
     pthread_mutex_unlock(&j->lock);
+    return true;
 }
 
 void journal_stats(struct journal *j, struct journal_stats *stats) {

@@ -47,8 +47,9 @@ uint64_t journal_newest(const struct journal *j); /* group; 0 = none */
 
 /* The table has put every group up to `reached` on disk: segments without a later one are free. */
 void journal_trim(struct journal *j, uint64_t reached);
-/* Sees to it that a free segment is ready, so that append need not make one. */
-void journal_prepare(struct journal *j);
+/* Sees to it that a free segment is ready, so that append need not make one. False: it cannot be
+ * made; append will try again, and say why. */
+bool journal_prepare(struct journal *j);
 
 struct journal_stats { uint64_t segments, spare, bytes, cut_bytes; }; /* bytes: appended */
 void journal_stats(struct journal *j, struct journal_stats *stats);

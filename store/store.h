@@ -29,7 +29,9 @@ struct store_options {
     uint32_t age_ms_max;         /* a pending record older than that goes to the table; 50 */
     uint32_t pending_max;        /* entries that may wait longer than a moment; default 8192 */
     uint64_t free_bytes_min;     /* disk watermark; default 256 MiB */
-    uint64_t ballast_bytes;      /* given up when there is no room to start; default 32 MiB */
+    uint64_t ballast_bytes;      /* given up when there is no room to start; default 32 MiB, a
+                                  * quarter of what is free where that and the watermark do not
+                                  * fit */
     uint64_t cache_bytes;        /* the table's blocks in memory; default 64 MiB */
     bool read_only;              /* relais check: needs a stopped broker, changes nothing */
 };

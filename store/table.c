@@ -8,7 +8,8 @@ enum {
     BLOOM_BITS = 10, BLOCK_BYTES = 8 << 10, META_BLOCK_BYTES = 8 << 10, FORMAT_VERSION = 5,
     MEMTABLES = 3, FILE_BYTES = 64 << 20, LEVEL_BYTES = 256 << 20, OPEN_FILES = 512,
     L0_COMPACT = 4, L0_SLOW = 24, L0_STOP = 40, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
-    DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20
+    DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20,
+    MANIFEST_STEP_BYTES = 64 << 10
 };
 
 struct table {
@@ -82,6 +83,7 @@ static rocksdb_options_t *options_new(const struct table_options *o,
     rocksdb_options_set_allow_mmap_writes(r, 0);
     /* A lane's head leaves runs of tombstones: compact files that are full of them. */
     rocksdb_options_add_compact_on_deletion_collector_factory(r, DELETION_WINDOW, DELETION_TRIGGER);
+    rocksdb_options_set_manifest_preallocation_size(r, MANIFEST_STEP_BYTES); /* small disks */
     rocksdb_options_set_max_log_file_size(r, LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(r, 2);
     rocksdb_options_set_info_log_level(r, 2); /* warnings */
