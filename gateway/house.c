@@ -171,8 +171,7 @@ static bool openapi_read(struct exchange *x, struct message *m) {
 }
 
 #define OPEN(path_, read_, sentence_) \
-    {.method = METHOD_GET, .path = path_, .guard = GUARD_OPEN, .status = 200, .read = read_, \
-     .sentence = sentence_}
+    ROUTE(GET, NONE, path_, GUARD_OPEN, 200, read_, sentence_)
 static const struct route routes[] = {
     OPEN("/health", health_read, "the process serves"),
     OPEN("/healthz", health_read, "the process serves"),
@@ -181,8 +180,8 @@ static const struct route routes[] = {
     OPEN("/readyz", ready_read, "the broker is heard"),
     OPEN("/openapi.json", openapi_read, "these tables, as OpenAPI 3.1"),
     OPEN("/openapi/{name}", openapi_read, "those of one dialect: NAME.json"),
-    {.method = METHOD_GET, .path = "/metrics", .guard = GUARD_OPEN, .verb = VERB_STATS,
-     .status = 200, .read = metrics_read, .write = metrics_write, .sentence = "Prometheus text"},
+    ROUTE(GET, NONE, "/metrics", GUARD_OPEN, 200, metrics_read, "Prometheus text",
+          .verb = VERB_STATS, .write = metrics_write),
 };
 static const char *const prefixes[] = {"/health", "/healthz", "/live", "/ready", "/readyz",
                                        "/metrics", "/openapi.json", "/openapi", NULL};

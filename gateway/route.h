@@ -54,6 +54,12 @@ struct route {
     bool (*part)(struct exchange *x, const struct form_part *part); /* NULL = every part */
 };
 
+/* A row of a table: ROUTE(POST, JSON, "/tasks", GUARD_USER, 201, task_read, "makes a task"), and
+ * behind the sentence what else it has: .verb and .write, .body_max, .begin, .part. */
+#define ROUTE(method_, body_, path_, guard_, status_, read_, sentence_, ...)                    \
+    {.method = METHOD_##method_, .path = path_, .guard = guard_, .body = BODY_##body_,          \
+     .status = status_, .read = read_, .sentence = sentence_, __VA_ARGS__}
+
 /* One step before the body: true = go on; false = the exchange was ended. None calls another. */
 typedef bool step(struct exchange *x);
 

@@ -46,32 +46,24 @@ bool auth_password_read(struct exchange *x, struct message *m);
 #define MEGAHUB_OPEN (GUARD_OPEN | GUARD_SLOW)
 #define MEGAHUB_OWN (GUARD_USER | GUARD_ADMIN | GUARD_LIMITED)
 #define MEGAHUB_ACCOUNT_ROUTES \
-    {METHOD_POST, "/auth/login", MEGAHUB_OPEN, BODY_JSON, 0, VERB_NONE, 200, \
-     auth_login_read, NULL, "trades a password for tokens", NULL, NULL}, \
-    {METHOD_POST, "/auth/refresh", MEGAHUB_OPEN, BODY_JSON, 0, VERB_NONE, 200, \
-     auth_refresh_read, NULL, "trades a refresh token for new tokens, once", NULL, NULL}, \
-    {METHOD_POST, "/auth/logout", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
-     auth_logout_read, NULL, "ends this login", NULL, NULL}, \
-    {METHOD_GET, "/auth/me", MEGAHUB_OWN, BODY_NONE, 0, VERB_NONE, 200, \
-     auth_me_read, NULL, "who the caller is", NULL, NULL}, \
-    {METHOD_PATCH, "/auth/me", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
-     auth_change_read, NULL, "changes the caller's name or address", NULL, NULL}, \
-    {METHOD_PATCH, "/auth/update-profile", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
-     auth_change_read, NULL, "the same", NULL, NULL}, \
-    {METHOD_PUT, "/auth/update-profile", MEGAHUB_OWN, BODY_JSON, 0, VERB_NONE, 200, \
-     auth_change_read, NULL, "the same", NULL, NULL}, \
-    {METHOD_POST, "/auth/change-password", MEGAHUB_OWN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, \
-     200, auth_password_read, NULL, "changes the password; other logins end", NULL, NULL}, \
-    {METHOD_GET, "/brands", GUARD_USER | GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     brand_list_read, NULL, "the caller's brands", NULL, NULL}, \
-    {METHOD_POST, "/brands", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
-     brand_create_read, NULL, "makes a brand", NULL, NULL}, \
-    {METHOD_GET, "/brands/{id}", GUARD_USER | GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     brand_detail_read, NULL, "a brand", NULL, NULL}, \
-    {METHOD_PUT, "/brands/{id}", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 200, \
-     brand_change_read, NULL, "renames a brand", NULL, NULL}, \
-    {METHOD_PATCH, "/brands/{id}", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 200, \
-     brand_change_read, NULL, "renames a brand", NULL, NULL}, \
-    {METHOD_DELETE, "/brands/{id}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 204, \
-     brand_delete_read, NULL, "deletes a brand's name", NULL, NULL}
+    ROUTE(POST, JSON, "/auth/login", MEGAHUB_OPEN, 200, auth_login_read, \
+          "trades a password for tokens"), \
+    ROUTE(POST, JSON, "/auth/refresh", MEGAHUB_OPEN, 200, auth_refresh_read, \
+          "trades a refresh token for new tokens, once"), \
+    ROUTE(POST, JSON, "/auth/logout", MEGAHUB_OWN, 200, auth_logout_read, "ends this login"), \
+    ROUTE(GET, NONE, "/auth/me", MEGAHUB_OWN, 200, auth_me_read, "who the caller is"), \
+    ROUTE(PATCH, JSON, "/auth/me", MEGAHUB_OWN, 200, auth_change_read, \
+          "changes the caller's name or address"), \
+    ROUTE(PATCH, JSON, "/auth/update-profile", MEGAHUB_OWN, 200, auth_change_read, "the same"), \
+    ROUTE(PUT, JSON, "/auth/update-profile", MEGAHUB_OWN, 200, auth_change_read, "the same"), \
+    ROUTE(POST, JSON, "/auth/change-password", MEGAHUB_OWN | GUARD_SLOW, 200, auth_password_read, \
+          "changes the password; other logins end"), \
+    ROUTE(GET, NONE, "/brands", GUARD_USER | GUARD_ADMIN, 200, brand_list_read, \
+          "the caller's brands"), \
+    ROUTE(POST, JSON, "/brands", GUARD_ADMIN, 201, brand_create_read, "makes a brand"), \
+    ROUTE(GET, NONE, "/brands/{id}", GUARD_USER | GUARD_ADMIN, 200, brand_detail_read, "a brand"), \
+    ROUTE(PUT, JSON, "/brands/{id}", GUARD_ADMIN, 200, brand_change_read, "renames a brand"), \
+    ROUTE(PATCH, JSON, "/brands/{id}", GUARD_ADMIN, 200, brand_change_read, "renames a brand"), \
+    ROUTE(DELETE, NONE, "/brands/{id}", GUARD_ADMIN, 204, brand_delete_read, \
+          "deletes a brand's name")
 #endif

@@ -141,8 +141,7 @@ static bool advice_read(struct exchange *x, struct message *m) {
 }
 
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = "/tasks/monitoring/metrics/recommendations",
-     .guard = MONITOR_MEMBER, .status = 200, .read = advice_read,
-     .sentence = "what the figures suggest, with the numbers"},
+    ROUTE(GET, NONE, "/tasks/monitoring/metrics/recommendations", MONITOR_MEMBER, 200, advice_read,
+          "what the figures suggest, with the numbers"),
 };
 const struct routes megahub_advice = {routes, sizeof routes / sizeof *routes};

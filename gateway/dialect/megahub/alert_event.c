@@ -196,10 +196,9 @@ static bool active_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/monitoring/alerts"
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE "/active", .guard = ALERT_GUARD, .status = 200,
-     .read = active_read, .sentence = "rules that fired and were not acknowledged"},
-    {.method = METHOD_GET, .path = BASE "/history", .guard = ALERT_GUARD, .verb = VERB_ASK,
-     .status = 200, .read = history_read, .write = history_write,
-     .sentence = "what has fired"},
+    ROUTE(GET, NONE, BASE "/active", ALERT_GUARD, 200, active_read,
+          "rules that fired and were not acknowledged"),
+    ROUTE(GET, NONE, BASE "/history", ALERT_GUARD, 200, history_read, "what has fired",
+          .verb = VERB_ASK, .write = history_write),
 };
 const struct routes megahub_alert_event = {routes, sizeof routes / sizeof *routes};

@@ -180,7 +180,7 @@ static bool search_read(struct exchange *x, struct message *m) {
 }
 
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = "/tasks/monitoring/metrics/anomalies", .guard = MONITOR_MEMBER,
-     .status = 200, .read = search_read, .sentence = "tasks far from others of their type"},
+    ROUTE(GET, NONE, "/tasks/monitoring/metrics/anomalies", MONITOR_MEMBER, 200, search_read,
+          "tasks far from others of their type"),
 };
 const struct routes megahub_anomaly = {routes, sizeof routes / sizeof *routes};

@@ -473,25 +473,23 @@ static void calendar_list_write(struct exchange *x, const struct message *answer
 
 #define BASE "/tasks/scheduled/calendars"
 enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
-#define ROW(method_, path_, body_, status_, read_, sentence_)                                   \
-    {.method = method_, .path = BASE path_, .guard = MEMBER_GUARD, .body = body_,               \
-     .status = status_, .read = read_, .sentence = sentence_}
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE, .guard = MEMBER_GUARD, .verb = VERB_ASK, .status = 200,
-     .read = calendar_list_read, .write = calendar_list_write, .sentence = "lists calendars"},
-    ROW(METHOD_POST, "", BODY_JSON, 201, calendar_create_read, "makes a calendar"),
-    ROW(METHOD_GET, "/{id}", BODY_NONE, 200, calendar_detail_read, "reads a calendar"),
-    ROW(METHOD_PUT, "/{id}", BODY_JSON, 200, calendar_change_read, "changes a calendar"),
-    ROW(METHOD_PATCH, "/{id}", BODY_JSON, 200, calendar_change_read, "changes a calendar"),
-    ROW(METHOD_DELETE, "/{id}", BODY_NONE, 204, calendar_delete_read, "deletes a calendar"),
-    ROW(METHOD_GET, "/{id}/events", BODY_NONE, 200, calendar_events_read,
-        "when its tasks come in a span of time"),
-    ROW(METHOD_GET, "/{id}/schedule", BODY_NONE, 200, calendar_events_read,
-        "when its tasks come in a span of time"),
-    ROW(METHOD_GET, "/{id}/stats", BODY_NONE, 200, calendar_stats_read, "its counters"),
-    ROW(METHOD_POST, "/{id}/add-task", BODY_JSON, 200, calendar_add_read,
-        "puts a periodic task into it"),
-    ROW(METHOD_POST, "/{id}/remove-task", BODY_JSON, 200, calendar_remove_read,
-        "takes a periodic task out of it"),
+    ROUTE(GET, NONE, BASE, MEMBER_GUARD, 200, calendar_list_read, "lists calendars",
+          .verb = VERB_ASK, .write = calendar_list_write),
+    ROUTE(POST, JSON, BASE, MEMBER_GUARD, 201, calendar_create_read, "makes a calendar"),
+    ROUTE(GET, NONE, BASE "/{id}", MEMBER_GUARD, 200, calendar_detail_read, "reads a calendar"),
+    ROUTE(PUT, JSON, BASE "/{id}", MEMBER_GUARD, 200, calendar_change_read, "changes a calendar"),
+    ROUTE(PATCH, JSON, BASE "/{id}", MEMBER_GUARD, 200, calendar_change_read, "changes a calendar"),
+    ROUTE(DELETE, NONE, BASE "/{id}", MEMBER_GUARD, 204, calendar_delete_read,
+          "deletes a calendar"),
+    ROUTE(GET, NONE, BASE "/{id}/events", MEMBER_GUARD, 200, calendar_events_read,
+          "when its tasks come in a span of time"),
+    ROUTE(GET, NONE, BASE "/{id}/schedule", MEMBER_GUARD, 200, calendar_events_read,
+          "when its tasks come in a span of time"),
+    ROUTE(GET, NONE, BASE "/{id}/stats", MEMBER_GUARD, 200, calendar_stats_read, "its counters"),
+    ROUTE(POST, JSON, BASE "/{id}/add-task", MEMBER_GUARD, 200, calendar_add_read,
+          "puts a periodic task into it"),
+    ROUTE(POST, JSON, BASE "/{id}/remove-task", MEMBER_GUARD, 200, calendar_remove_read,
+          "takes a periodic task out of it"),
 };
 const struct routes megahub_calendar = {routes, sizeof routes / sizeof *routes};

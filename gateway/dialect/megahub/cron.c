@@ -120,12 +120,11 @@ static bool cron_zones_read(struct exchange *x, struct message *m) {
 #define BASE "/tasks/scheduled/periodic-tasks"
 enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
 static const struct route routes[] = {
-    {.method = METHOD_POST, .path = BASE "/validate-cron", .guard = MEMBER_GUARD,
-     .body = BODY_JSON, .status = 200, .read = cron_validate_read,
-     .sentence = "says whether a cron expression is sound, and when it comes due"},
-    {.method = METHOD_GET, .path = BASE "/cron-templates", .guard = MEMBER_GUARD, .status = 200,
-     .read = cron_templates_read, .sentence = "cron expressions to begin with"},
-    {.method = METHOD_GET, .path = BASE "/timezone-info", .guard = MEMBER_GUARD, .status = 200,
-     .read = cron_zones_read, .sentence = "time zones and their offset from UTC now"},
+    ROUTE(POST, JSON, BASE "/validate-cron", MEMBER_GUARD, 200, cron_validate_read,
+          "says whether a cron expression is sound, and when it comes due"),
+    ROUTE(GET, NONE, BASE "/cron-templates", MEMBER_GUARD, 200, cron_templates_read,
+          "cron expressions to begin with"),
+    ROUTE(GET, NONE, BASE "/timezone-info", MEMBER_GUARD, 200, cron_zones_read,
+          "time zones and their offset from UTC now"),
 };
 const struct routes megahub_cron = {routes, sizeof routes / sizeof *routes};

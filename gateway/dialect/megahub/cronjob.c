@@ -317,20 +317,17 @@ static bool cronjob_execute_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/scheduled/cron-jobs"
 enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
-#define ROW(method_, path_, body_, status_, read_, sentence_)                                   \
-    {.method = method_, .path = BASE path_, .guard = MEMBER_GUARD, .body = body_,               \
-     .status = status_, .read = read_, .sentence = sentence_}
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE, .guard = MEMBER_GUARD, .verb = VERB_ASK, .status = 200,
-     .read = cronjob_list_read, .write = cronjob_list_write, .sentence = "lists cron jobs"},
-    ROW(METHOD_POST, "", BODY_JSON, 201, cronjob_create_read, "makes a cron job"),
-    ROW(METHOD_GET, "/{id}", BODY_NONE, 200, cronjob_detail_read, "reads a cron job"),
-    ROW(METHOD_PUT, "/{id}", BODY_JSON, 200, cronjob_change_read, "changes a cron job"),
-    ROW(METHOD_PATCH, "/{id}", BODY_JSON, 200, cronjob_change_read, "changes a cron job"),
-    ROW(METHOD_DELETE, "/{id}", BODY_NONE, 204, cronjob_delete_read, "deletes a cron job"),
-    ROW(METHOD_POST, "/{id}/execute", BODY_JSON, 200, cronjob_execute_read,
-        "runs it once, at once"),
-    ROW(METHOD_POST, "/{id}/execute-now", BODY_JSON, 200, cronjob_execute_read,
-        "runs it once, at once"),
+    ROUTE(GET, NONE, BASE, MEMBER_GUARD, 200, cronjob_list_read, "lists cron jobs",
+          .verb = VERB_ASK, .write = cronjob_list_write),
+    ROUTE(POST, JSON, BASE, MEMBER_GUARD, 201, cronjob_create_read, "makes a cron job"),
+    ROUTE(GET, NONE, BASE "/{id}", MEMBER_GUARD, 200, cronjob_detail_read, "reads a cron job"),
+    ROUTE(PUT, JSON, BASE "/{id}", MEMBER_GUARD, 200, cronjob_change_read, "changes a cron job"),
+    ROUTE(PATCH, JSON, BASE "/{id}", MEMBER_GUARD, 200, cronjob_change_read, "changes a cron job"),
+    ROUTE(DELETE, NONE, BASE "/{id}", MEMBER_GUARD, 204, cronjob_delete_read, "deletes a cron job"),
+    ROUTE(POST, JSON, BASE "/{id}/execute", MEMBER_GUARD, 200, cronjob_execute_read,
+          "runs it once, at once"),
+    ROUTE(POST, JSON, BASE "/{id}/execute-now", MEMBER_GUARD, 200, cronjob_execute_read,
+          "runs it once, at once"),
 };
 const struct routes megahub_cronjob = {routes, sizeof routes / sizeof *routes};

@@ -201,7 +201,7 @@ static bool board_read(struct exchange *x, struct message *m) {
 }
 
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = "/tasks/monitoring/metrics/dashboard", .guard = MONITOR_MEMBER,
-     .status = 200, .read = board_read, .sentence = "the newest days at a glance"},
+    ROUTE(GET, NONE, "/tasks/monitoring/metrics/dashboard", MONITOR_MEMBER, 200, board_read,
+          "the newest days at a glance"),
 };
 const struct routes megahub_dashboard = {routes, sizeof routes / sizeof *routes};

@@ -202,14 +202,13 @@ static bool change_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/monitoring/workers"
 static const struct route routes[] = {
-    {.method = METHOD_POST, .path = BASE, .guard = CARD_ADMIN | GUARD_WORKER, .body = BODY_JSON,
-     .status = 201, .read = make_read,
-     .sentence = "a worker's figures, by itself; or a worker, by an admin"},
-    {.method = METHOD_PUT, .path = BASE "/{id}", .guard = CARD_ADMIN, .body = BODY_JSON,
-     .status = 200, .read = change_read, .sentence = "replaces what is kept of a worker"},
-    {.method = METHOD_PATCH, .path = BASE "/{id}", .guard = CARD_ADMIN, .body = BODY_JSON,
-     .status = 200, .read = change_read, .sentence = "changes what is kept of a worker"},
-    {.method = METHOD_DELETE, .path = BASE "/{id}", .guard = CARD_ADMIN, .status = 204,
-     .read = change_read, .sentence = "hides a worker until it is there again"},
+    ROUTE(POST, JSON, BASE, CARD_ADMIN | GUARD_WORKER, 201, make_read,
+          "a worker's figures, by itself; or a worker, by an admin"),
+    ROUTE(PUT, JSON, BASE "/{id}", CARD_ADMIN, 200, change_read,
+          "replaces what is kept of a worker"),
+    ROUTE(PATCH, JSON, BASE "/{id}", CARD_ADMIN, 200, change_read,
+          "changes what is kept of a worker"),
+    ROUTE(DELETE, NONE, BASE "/{id}", CARD_ADMIN, 204, change_read,
+          "hides a worker until it is there again"),
 };
 const struct routes megahub_fleet_card = {routes, sizeof routes / sizeof *routes};

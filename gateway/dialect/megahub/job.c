@@ -310,19 +310,17 @@ static bool job_delete_read(struct exchange *x, struct message *m) {
     return job_load(x, remove_found);
 }
 
-#define JOB_ROUTES(BASE)                                                                         \
-    {METHOD_GET, BASE, MEMBER_GUARD, BODY_NONE, 0, VERB_ASK, 200, job_list_read, job_list_write, \
-     "lists persistent jobs", NULL, NULL},                                                       \
-    {METHOD_POST, BASE, MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 201, job_create_read, NULL,       \
-     "makes a task a persistent job", NULL, NULL},                                               \
-    {METHOD_GET, BASE "/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_NONE, 200, job_detail_read,      \
-     NULL, "reads a persistent job", NULL, NULL},                                                \
-    {METHOD_PUT, BASE "/{id}", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200, job_change_read,      \
-     NULL, "changes a persistent job", NULL, NULL},                                              \
-    {METHOD_PATCH, BASE "/{id}", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200, job_change_read,    \
-     NULL, "changes a persistent job", NULL, NULL},                                              \
-    {METHOD_DELETE, BASE "/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_NONE, 204, job_delete_read,   \
-     NULL, "deletes a persistent job and its checkpoints", NULL, NULL}
+#define JOB_ROUTES(BASE) \
+    ROUTE(GET, NONE, BASE, MEMBER_GUARD, 200, job_list_read, "lists persistent jobs", \
+          .verb = VERB_ASK, .write = job_list_write), \
+    ROUTE(POST, JSON, BASE, MEMBER_GUARD, 201, job_create_read, "makes a task a persistent job"), \
+    ROUTE(GET, NONE, BASE "/{id}", MEMBER_GUARD, 200, job_detail_read, "reads a persistent job"), \
+    ROUTE(PUT, JSON, BASE "/{id}", MEMBER_GUARD, 200, job_change_read, \
+          "changes a persistent job"), \
+    ROUTE(PATCH, JSON, BASE "/{id}", MEMBER_GUARD, 200, job_change_read, \
+          "changes a persistent job"), \
+    ROUTE(DELETE, NONE, BASE "/{id}", MEMBER_GUARD, 204, job_delete_read, \
+          "deletes a persistent job and its checkpoints")
 
 static const struct route routes[] = {
     JOB_ROUTES("/tasks/persistent-jobs/persistent-jobs"),

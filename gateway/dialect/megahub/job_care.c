@@ -361,13 +361,12 @@ static bool job_clean_read(struct exchange *x, struct message *m) {
     return false;
 }
 
-#define CARE_ROUTES(BASE)                                                                        \
-    {METHOD_POST, BASE "/validate-config", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200,           \
-     job_validate_read, NULL, "looks at a job before it is made", NULL, NULL},                   \
-    {METHOD_GET, BASE "/stats", MEMBER_GUARD, BODY_NONE, 0, VERB_NONE, 200, job_stats_read,      \
-     NULL, "figures about jobs", NULL, NULL},                                                    \
-    {METHOD_POST, BASE "/cleanup-old", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200,               \
-     job_clean_read, NULL, "deletes jobs that ended long ago", NULL, NULL}
+#define CARE_ROUTES(BASE) \
+    ROUTE(POST, JSON, BASE "/validate-config", MEMBER_GUARD, 200, job_validate_read, \
+          "looks at a job before it is made"), \
+    ROUTE(GET, NONE, BASE "/stats", MEMBER_GUARD, 200, job_stats_read, "figures about jobs"), \
+    ROUTE(POST, JSON, BASE "/cleanup-old", MEMBER_GUARD, 200, job_clean_read, \
+          "deletes jobs that ended long ago")
 
 static const struct route routes[] = {
     CARE_ROUTES("/tasks/persistent-jobs/persistent-jobs"),

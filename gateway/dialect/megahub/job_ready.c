@@ -229,11 +229,11 @@ static bool job_auto_resume_read(struct exchange *x, struct message *m) {
     return false;
 }
 
-#define READY_ROUTES(BASE)                                                                       \
-    {METHOD_GET, BASE "/resumable", MEMBER_GUARD, BODY_NONE, 0, VERB_NONE, 200,                  \
-     job_resumable_read, NULL, "lists jobs that can be resumed", NULL, NULL},                    \
-    {METHOD_POST, BASE "/auto-resume", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200,               \
-     job_auto_resume_read, NULL, "resumes interrupted jobs", NULL, NULL}
+#define READY_ROUTES(BASE) \
+    ROUTE(GET, NONE, BASE "/resumable", MEMBER_GUARD, 200, job_resumable_read, \
+          "lists jobs that can be resumed"), \
+    ROUTE(POST, JSON, BASE "/auto-resume", MEMBER_GUARD, 200, job_auto_resume_read, \
+          "resumes interrupted jobs")
 
 static const struct route routes[] = {
     READY_ROUTES("/tasks/persistent-jobs/persistent-jobs"),

@@ -380,13 +380,12 @@ static bool job_pause_read(struct exchange *x, struct message *m) {
     return job_load(x, pause_found);
 }
 
-#define ACT_ROUTES(BASE)                                                                         \
-    {METHOD_POST, BASE "/{id}/resume", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200,               \
-     job_resume_read, NULL, "lets a job go on from a checkpoint", NULL, NULL},                   \
-    {METHOD_POST, BASE "/{id}/pause", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200,                \
-     job_pause_read, NULL, "holds a job back", NULL, NULL},                                      \
-    {METHOD_POST, BASE "/{id}/restart", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200,              \
-     job_restart_read, NULL, "starts a job again", NULL, NULL}
+#define ACT_ROUTES(BASE) \
+    ROUTE(POST, JSON, BASE "/{id}/resume", MEMBER_GUARD, 200, job_resume_read, \
+          "lets a job go on from a checkpoint"), \
+    ROUTE(POST, JSON, BASE "/{id}/pause", MEMBER_GUARD, 200, job_pause_read, "holds a job back"), \
+    ROUTE(POST, JSON, BASE "/{id}/restart", MEMBER_GUARD, 200, job_restart_read, \
+          "starts a job again")
 
 static const struct route routes[] = {
     ACT_ROUTES("/tasks/persistent-jobs/persistent-jobs"),

@@ -50,24 +50,16 @@ bool things_detail_read(struct exchange *x, struct message *m);
 bool things_change_read(struct exchange *x, struct message *m);
 bool things_delete_read(struct exchange *x, struct message *m);
 
-#define THINGS_ROUTE(method_, path_, guard_, body_, status_, read_, sentence_)                  \
-    {.method = method_, .path = path_, .guard = guard_, .body = body_, .status = status_,       \
-     .read = read_, .sentence = sentence_}
 #define THINGS_MEMBER (GUARD_USER | GUARD_ADMIN)
 #define THINGS_BOSS (GUARD_ADMIN | GUARD_BRAND_ADMIN)
-#define THINGS_ROUTES(path, many, one)                                                          \
-    {METHOD_GET, path, THINGS_MEMBER, BODY_NONE, 0, VERB_ASK, 200, things_list_read,            \
-     things_list_write, "lists " many, NULL, NULL},                                             \
-    THINGS_ROUTE(METHOD_POST, path, THINGS_BOSS, BODY_JSON, 201, things_create_read,            \
-                 "sets up " one),                                                               \
-    THINGS_ROUTE(METHOD_GET, path "/{id}", THINGS_MEMBER, BODY_NONE, 200, things_detail_read,   \
-                 "reads " one),                                                                 \
-    THINGS_ROUTE(METHOD_PUT, path "/{id}", THINGS_BOSS, BODY_JSON, 200, things_change_read,     \
-                 "changes " one),                                                               \
-    THINGS_ROUTE(METHOD_PATCH, path "/{id}", THINGS_BOSS, BODY_JSON, 200, things_change_read,   \
-                 "changes " one),                                                               \
-    THINGS_ROUTE(METHOD_DELETE, path "/{id}", THINGS_BOSS, BODY_NONE, 204, things_delete_read,  \
-                 "deletes " one)
+#define THINGS_ROUTES(path, many, one) \
+    ROUTE(GET, NONE, path, THINGS_MEMBER, 200, things_list_read, "lists " many, .verb = VERB_ASK, \
+          .write = things_list_write), \
+    ROUTE(POST, JSON, path, THINGS_BOSS, 201, things_create_read, "sets up " one), \
+    ROUTE(GET, NONE, path "/{id}", THINGS_MEMBER, 200, things_detail_read, "reads " one), \
+    ROUTE(PUT, JSON, path "/{id}", THINGS_BOSS, 200, things_change_read, "changes " one), \
+    ROUTE(PATCH, JSON, path "/{id}", THINGS_BOSS, 200, things_change_read, "changes " one), \
+    ROUTE(DELETE, NONE, path "/{id}", THINGS_BOSS, 204, things_delete_read, "deletes " one)
 
 extern const struct routes megahub_kinds, megahub_queues, megahub_history;
 #endif

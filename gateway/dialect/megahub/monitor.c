@@ -212,7 +212,7 @@ static bool map_read(struct exchange *x, struct message *m) {
 }
 
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = "/tasks/monitoring", .guard = MONITOR_MEMBER, .status = 200,
-     .read = map_read, .sentence = "what is measured, and where"},
+    ROUTE(GET, NONE, "/tasks/monitoring", MONITOR_MEMBER, 200, map_read,
+          "what is measured, and where"),
 };
 const struct routes megahub_monitor = {routes, sizeof routes / sizeof *routes};

@@ -525,26 +525,27 @@ static bool scheduled_map_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/scheduled/periodic-tasks"
 enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
-#define ONE(method_, path_, status_, read_, sentence_)                                          \
-    {.method = method_, .path = BASE "/{id}" path_, .guard = MEMBER_GUARD, .body = BODY_JSON,    \
-     .status = status_, .read = read_, .sentence = sentence_}
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = "/tasks/scheduled", .guard = MEMBER_GUARD, .status = 200,
-     .read = scheduled_map_read, .sentence = "what there is to plan with, and where"},
-    {.method = METHOD_GET, .path = BASE, .guard = MEMBER_GUARD, .verb = VERB_ASK, .status = 200,
-     .read = periodic_list_read, .write = periodic_list_write,
-     .sentence = "lists periodic tasks"},
-    {.method = METHOD_POST, .path = BASE, .guard = MEMBER_GUARD, .body = BODY_JSON,
-     .status = 201, .read = periodic_create_read, .sentence = "makes a periodic task"},
-    {.method = METHOD_GET, .path = BASE "/{id}", .guard = MEMBER_GUARD, .status = 200,
-     .read = periodic_detail_read, .sentence = "reads a periodic task"},
-    ONE(METHOD_PUT, "", 200, periodic_change_read, "changes a periodic task"),
-    ONE(METHOD_PATCH, "", 200, periodic_change_read, "changes a periodic task"),
-    {.method = METHOD_DELETE, .path = BASE "/{id}", .guard = MEMBER_GUARD, .status = 204,
-     .read = periodic_delete_read, .sentence = "deletes a periodic task"},
-    ONE(METHOD_POST, "/pause", 200, periodic_pause_read, "lets it rest"),
-    ONE(METHOD_POST, "/resume", 200, periodic_resume_read, "lets it run again, from now on"),
-    ONE(METHOD_POST, "/toggle", 200, periodic_toggle_read, "pauses it, or resumes it"),
-    ONE(METHOD_POST, "/execute-now", 200, periodic_execute_read, "runs it once, at once"),
+    ROUTE(GET, NONE, "/tasks/scheduled", MEMBER_GUARD, 200, scheduled_map_read,
+          "what there is to plan with, and where"),
+    ROUTE(GET, NONE, BASE, MEMBER_GUARD, 200, periodic_list_read, "lists periodic tasks",
+          .verb = VERB_ASK, .write = periodic_list_write),
+    ROUTE(POST, JSON, BASE, MEMBER_GUARD, 201, periodic_create_read, "makes a periodic task"),
+    ROUTE(GET, NONE, BASE "/{id}", MEMBER_GUARD, 200, periodic_detail_read,
+          "reads a periodic task"),
+    ROUTE(PUT, JSON, BASE "/{id}", MEMBER_GUARD, 200, periodic_change_read,
+          "changes a periodic task"),
+    ROUTE(PATCH, JSON, BASE "/{id}", MEMBER_GUARD, 200, periodic_change_read,
+          "changes a periodic task"),
+    ROUTE(DELETE, NONE, BASE "/{id}", MEMBER_GUARD, 204, periodic_delete_read,
+          "deletes a periodic task"),
+    ROUTE(POST, JSON, BASE "/{id}/pause", MEMBER_GUARD, 200, periodic_pause_read,
+          "lets it rest"),
+    ROUTE(POST, JSON, BASE "/{id}/resume", MEMBER_GUARD, 200, periodic_resume_read,
+          "lets it run again, from now on"),
+    ROUTE(POST, JSON, BASE "/{id}/toggle", MEMBER_GUARD, 200, periodic_toggle_read,
+          "pauses it, or resumes it"),
+    ROUTE(POST, JSON, BASE "/{id}/execute-now", MEMBER_GUARD, 200, periodic_execute_read,
+          "runs it once, at once"),
 };
 const struct routes megahub_periodic = {routes, sizeof routes / sizeof *routes};

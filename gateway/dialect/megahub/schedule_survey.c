@@ -490,18 +490,15 @@ static bool optimize_read(struct exchange *x, struct message *m) {
 #define BASE "/tasks/scheduled/periodic-tasks"
 enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN };
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE "/ready-for-execution", .guard = MEMBER_GUARD,
-     .status = 200, .read = ready_read, .sentence = "periodic tasks that are due"},
-    {.method = METHOD_POST, .path = BASE "/execute-ready", .guard = MEMBER_GUARD,
-     .body = BODY_JSON, .status = 200, .read = execute_ready_read,
-     .sentence = "runs those that are due"},
-    {.method = METHOD_GET, .path = BASE "/stats", .guard = MEMBER_GUARD, .status = 200,
-     .read = stats_read, .sentence = "counters of all periodic tasks"},
-    {.method = METHOD_GET, .path = BASE "/performance-analysis", .guard = MEMBER_GUARD,
-     .status = 200, .read = analysis_read,
-     .sentence = "how long the runs take, and how late they come"},
-    {.method = METHOD_POST, .path = BASE "/optimize-schedules", .guard = MEMBER_GUARD,
-     .body = BODY_JSON, .status = 200, .read = optimize_read,
-     .sentence = "suggests how to spread those that come together"},
+    ROUTE(GET, NONE, BASE "/ready-for-execution", MEMBER_GUARD, 200, ready_read,
+          "periodic tasks that are due"),
+    ROUTE(POST, JSON, BASE "/execute-ready", MEMBER_GUARD, 200, execute_ready_read,
+          "runs those that are due"),
+    ROUTE(GET, NONE, BASE "/stats", MEMBER_GUARD, 200, stats_read,
+          "counters of all periodic tasks"),
+    ROUTE(GET, NONE, BASE "/performance-analysis", MEMBER_GUARD, 200, analysis_read,
+          "how long the runs take, and how late they come"),
+    ROUTE(POST, JSON, BASE "/optimize-schedules", MEMBER_GUARD, 200, optimize_read,
+          "suggests how to spread those that come together"),
 };
 const struct routes megahub_survey = {routes, sizeof routes / sizeof *routes};

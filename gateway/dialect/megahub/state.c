@@ -120,11 +120,9 @@ static bool state_change_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/persistent-jobs/job-states"
 static const struct route routes[] = {
-    {METHOD_GET, BASE, MEMBER_GUARD, BODY_NONE, 0, VERB_ASK, 200, state_list_read,
-     state_list_write, "lists states of jobs", NULL, NULL},
-    {METHOD_GET, BASE "/{id}", MEMBER_GUARD, BODY_NONE, 0, VERB_NONE, 200, state_detail_read,
-     NULL, "reads a job's state", NULL, NULL},
-    {METHOD_PATCH, BASE "/{id}", MEMBER_GUARD, BODY_JSON, 0, VERB_NONE, 200, state_change_read,
-     NULL, "changes a job's state", NULL, NULL},
+    ROUTE(GET, NONE, BASE, MEMBER_GUARD, 200, state_list_read, "lists states of jobs",
+          .verb = VERB_ASK, .write = state_list_write),
+    ROUTE(GET, NONE, BASE "/{id}", MEMBER_GUARD, 200, state_detail_read, "reads a job's state"),
+    ROUTE(PATCH, JSON, BASE "/{id}", MEMBER_GUARD, 200, state_change_read, "changes a job's state"),
 };
 const struct routes megahub_states = {routes, sizeof routes / sizeof *routes};

@@ -249,14 +249,13 @@ static bool dashboard_read(struct exchange *x, struct message *m) {
 }
 
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = "/tasks/queue-stats", .guard = MONITOR_MEMBER, .status = 200,
-     .read = queues_read, .sentence = "counts by priority and status"},
-    {.method = METHOD_GET, .path = "/tasks/type-stats", .guard = MONITOR_MEMBER, .status = 200,
-     .read = types_read, .sentence = "counts and durations by task type"},
-    {.method = METHOD_GET, .path = "/tasks/stats", .guard = MONITOR_MEMBER, .status = 200,
-     .read = stats_read, .sentence = "how many, and how many lately"},
-    {.method = METHOD_GET, .path = "/tasks/dashboard", .guard = MONITOR_MEMBER, .status = 200,
-     .verb = VERB_ASK, .read = dashboard_read, .write = dashboard_write,
-     .sentence = "the newest tasks"},
+    ROUTE(GET, NONE, "/tasks/queue-stats", MONITOR_MEMBER, 200, queues_read,
+          "counts by priority and status"),
+    ROUTE(GET, NONE, "/tasks/type-stats", MONITOR_MEMBER, 200, types_read,
+          "counts and durations by task type"),
+    ROUTE(GET, NONE, "/tasks/stats", MONITOR_MEMBER, 200, stats_read,
+          "how many, and how many lately"),
+    ROUTE(GET, NONE, "/tasks/dashboard", MONITOR_MEMBER, 200, dashboard_read, "the newest tasks",
+          .verb = VERB_ASK, .write = dashboard_write),
 };
 const struct routes megahub_task_stats = {routes, sizeof routes / sizeof *routes};

@@ -215,9 +215,9 @@ static bool kinds_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/monitoring/metrics"
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE "/trends", .guard = MONITOR_MEMBER, .status = 200,
-     .read = trends_read, .sentence = "how measures move from day to day"},
-    {.method = METHOD_GET, .path = BASE "/performance-by-type", .guard = MONITOR_MEMBER,
-     .status = 200, .read = kinds_read, .sentence = "what tasks of each type take"},
+    ROUTE(GET, NONE, BASE "/trends", MONITOR_MEMBER, 200, trends_read,
+          "how measures move from day to day"),
+    ROUTE(GET, NONE, BASE "/performance-by-type", MONITOR_MEMBER, 200, kinds_read,
+          "what tasks of each type take"),
 };
 const struct routes megahub_trend = {routes, sizeof routes / sizeof *routes};

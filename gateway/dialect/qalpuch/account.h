@@ -25,32 +25,29 @@ bool account_delete_read(struct exchange *x, struct message *m);
 #define QALPUCH_ACCOUNT_OPEN (GUARD_OPEN | GUARD_SLOW)
 #define QALPUCH_ACCOUNT_OWN (GUARD_USER | GUARD_ADMIN)
 #define QALPUCH_ACCOUNT_ROUTES(base) \
-    {METHOD_POST, base "/login", QALPUCH_ACCOUNT_OPEN, BODY_JSON, 0, VERB_NONE, 200, \
-     account_login_read, NULL, "trades a password for tokens", NULL, NULL}, \
-    {METHOD_POST, base "/register", QALPUCH_ACCOUNT_OPEN, BODY_JSON, 0, VERB_NONE, 201, \
-     account_register_read, NULL, "makes an account of brand 1; option register_open", NULL, \
-     NULL}, \
-    {METHOD_POST, base "/refresh", QALPUCH_ACCOUNT_OPEN, BODY_JSON, 0, VERB_NONE, 200, \
-     account_refresh_read, NULL, "trades a refresh token for new tokens, once", NULL, NULL}, \
-    {METHOD_GET, base "/logout", QALPUCH_ACCOUNT_OWN | GUARD_LIMITED, BODY_NONE, 0, VERB_NONE, \
-     200, account_logout_read, NULL, "ends this login", NULL, NULL}, \
-    {METHOD_POST, base "/logout", QALPUCH_ACCOUNT_OWN | GUARD_LIMITED, BODY_JSON, 0, VERB_NONE, \
-     200, account_logout_read, NULL, "ends this login", NULL, NULL}, \
-    {METHOD_POST, base "/change-password", QALPUCH_ACCOUNT_OWN | GUARD_LIMITED | GUARD_SLOW, \
-     BODY_JSON, 0, VERB_NONE, 200, account_password_read, NULL, \
-     "changes the password; other logins end", NULL, NULL}, \
-    {METHOD_GET, base "/users", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     account_list_read, NULL, "the users, newest first", NULL, NULL}, \
-    {METHOD_GET, base "/users/search", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     account_search_read, NULL, "users by name or address", NULL, NULL}, \
-    {METHOD_GET, base "/users/{id}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     account_detail_read, NULL, "a user", NULL, NULL}, \
-    {METHOD_POST, base "/users", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
-     account_create_read, NULL, "makes a user; shows a one-time password", NULL, NULL}, \
-    {METHOD_PUT, base "/users/{id}", QALPUCH_ACCOUNT_OWN, BODY_JSON, 0, VERB_NONE, 200, \
-     account_change_read, NULL, "changes a user", NULL, NULL}, \
-    {METHOD_DELETE, base "/users/me", QALPUCH_ACCOUNT_OWN, BODY_NONE, 0, VERB_NONE, 200, \
-     account_delete_read, NULL, "deletes the caller's account", NULL, NULL}, \
-    {METHOD_DELETE, base "/users/{id}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     account_delete_read, NULL, "deletes a user; the tokens die", NULL, NULL}
+    ROUTE(POST, JSON, base "/login", QALPUCH_ACCOUNT_OPEN, 200, account_login_read, \
+          "trades a password for tokens"), \
+    ROUTE(POST, JSON, base "/register", QALPUCH_ACCOUNT_OPEN, 201, account_register_read, \
+          "makes an account of brand 1; option register_open"), \
+    ROUTE(POST, JSON, base "/refresh", QALPUCH_ACCOUNT_OPEN, 200, account_refresh_read, \
+          "trades a refresh token for new tokens, once"), \
+    ROUTE(GET, NONE, base "/logout", QALPUCH_ACCOUNT_OWN | GUARD_LIMITED, 200, \
+          account_logout_read, "ends this login"), \
+    ROUTE(POST, JSON, base "/logout", QALPUCH_ACCOUNT_OWN | GUARD_LIMITED, 200, \
+          account_logout_read, "ends this login"), \
+    ROUTE(POST, JSON, base "/change-password", QALPUCH_ACCOUNT_OWN | GUARD_LIMITED | GUARD_SLOW, \
+          200, account_password_read, "changes the password; other logins end"), \
+    ROUTE(GET, NONE, base "/users", GUARD_ADMIN, 200, account_list_read, \
+          "the users, newest first"), \
+    ROUTE(GET, NONE, base "/users/search", GUARD_ADMIN, 200, account_search_read, \
+          "users by name or address"), \
+    ROUTE(GET, NONE, base "/users/{id}", GUARD_ADMIN, 200, account_detail_read, "a user"), \
+    ROUTE(POST, JSON, base "/users", GUARD_ADMIN, 201, account_create_read, \
+          "makes a user; shows a one-time password"), \
+    ROUTE(PUT, JSON, base "/users/{id}", QALPUCH_ACCOUNT_OWN, 200, account_change_read, \
+          "changes a user"), \
+    ROUTE(DELETE, NONE, base "/users/me", QALPUCH_ACCOUNT_OWN, 200, account_delete_read, \
+          "deletes the caller's account"), \
+    ROUTE(DELETE, NONE, base "/users/{id}", GUARD_ADMIN, 200, account_delete_read, \
+          "deletes a user; the tokens die")
 #endif

@@ -16,74 +16,70 @@ enum {
 };
 
 #define TASK_ROUTES(base) \
-    {METHOD_POST, base "/tasks", OWNER, BODY_JSON, 0, VERB_NONE, 201, \
-     qalpuch_create_read, NULL, "creates a task on an uploaded file", NULL, NULL}, \
-    {METHOD_GET, base "/tasks", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
-     qalpuch_list_read, qalpuch_list_write, "the caller's tasks, newest first", NULL, NULL}, \
-    {METHOD_GET, base "/tasks/pending", WORKER, BODY_NONE, 0, VERB_NONE, 200, \
-     work_pending_read, NULL, "hands a task to the calling worker", NULL, NULL}, \
-    {METHOD_GET, base "/tasks/{cuid}", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
-     qalpuch_detail_read, NULL, "reads a task", NULL, NULL}, \
-    {METHOD_PATCH, base "/tasks/{cuid}", WORKER, BODY_JSON, 0, VERB_NONE, 200, \
-     work_patch_read, NULL, "says how it goes, or that it failed", NULL, NULL}, \
-    {METHOD_POST, base "/tasks/{cuid}", WORKER, BODY_FORM, 0, VERB_NONE, 200, \
-     work_result_read, NULL, "completes a task with its result", work_result_begin, NULL}, \
-    {METHOD_POST, base "/tasks/{cuid}/result", WORKER, BODY_FORM, 0, VERB_NONE, 200, \
-     work_result_read, NULL, "the same", work_result_begin, NULL}, \
-    {METHOD_PUT, base "/tasks/{cuid}/result", WORKER, BODY_FORM, 0, VERB_NONE, 200, \
-     work_result_read, NULL, "the same", work_result_begin, NULL}, \
-    {METHOD_GET, base "/tasks/{cuid}/result", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
-     qalpuch_result_read, NULL, "the result's bytes; takes Range", NULL, NULL}, \
-    {METHOD_POST, base "/tasks/{cuid}/cancel", OWNER, BODY_JSON, 0, VERB_NONE, 200, \
-     qalpuch_cancel_read, NULL, "cancels a task", NULL, NULL}, \
-    {METHOD_POST, base "/tasks/{cuid}/retry", OWNER, BODY_JSON, 0, VERB_NONE, 200, \
-     qalpuch_retry_read, NULL, "queues a failed task again", NULL, NULL}, \
-    {METHOD_DELETE, base "/tasks/{cuid}", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
-     qalpuch_delete_read, NULL, "deletes a task", NULL, NULL}
+    ROUTE(POST, JSON, base "/tasks", OWNER, 201, qalpuch_create_read, \
+          "creates a task on an uploaded file"), \
+    ROUTE(GET, NONE, base "/tasks", OWNER, 200, qalpuch_list_read, \
+          "the caller's tasks, newest first", .verb = VERB_ASK, .write = qalpuch_list_write), \
+    ROUTE(GET, NONE, base "/tasks/pending", WORKER, 200, work_pending_read, \
+          "hands a task to the calling worker"), \
+    ROUTE(GET, NONE, base "/tasks/{cuid}", HOLDER, 200, qalpuch_detail_read, "reads a task"), \
+    ROUTE(PATCH, JSON, base "/tasks/{cuid}", WORKER, 200, work_patch_read, \
+          "says how it goes, or that it failed"), \
+    ROUTE(POST, FORM, base "/tasks/{cuid}", WORKER, 200, work_result_read, \
+          "completes a task with its result", .begin = work_result_begin), \
+    ROUTE(POST, FORM, base "/tasks/{cuid}/result", WORKER, 200, work_result_read, "the same", \
+          .begin = work_result_begin), \
+    ROUTE(PUT, FORM, base "/tasks/{cuid}/result", WORKER, 200, work_result_read, "the same", \
+          .begin = work_result_begin), \
+    ROUTE(GET, NONE, base "/tasks/{cuid}/result", OWNER, 200, qalpuch_result_read, \
+          "the result's bytes; takes Range"), \
+    ROUTE(POST, JSON, base "/tasks/{cuid}/cancel", OWNER, 200, qalpuch_cancel_read, \
+          "cancels a task"), \
+    ROUTE(POST, JSON, base "/tasks/{cuid}/retry", OWNER, 200, qalpuch_retry_read, \
+          "queues a failed task again"), \
+    ROUTE(DELETE, NONE, base "/tasks/{cuid}", OWNER, 200, qalpuch_delete_read, "deletes a task")
 
 #define WORKER_ROUTES(base) \
-    {METHOD_POST, base "/worker", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
-     agent_create_read, NULL, "creates a worker; shows its registration token once", NULL, NULL}, \
-    {METHOD_GET, base "/worker", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     agent_list_read, NULL, "the workers", NULL, NULL}, \
-    {METHOD_GET, base "/worker/{cuid}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     agent_detail_read, NULL, "a worker and the tasks it holds", NULL, NULL}, \
-    {METHOD_DELETE, base "/worker/{cuid}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     agent_delete_read, NULL, "deletes a worker; its tokens die, its tasks go back", NULL, NULL}, \
-    {METHOD_POST, base "/worker/{cuid}/token", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
-     agent_token_read, NULL, "a new registration token in place of the old", NULL, NULL}, \
-    {METHOD_POST, base "/worker/register", GUARD_OPEN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, 200, \
-     enrol_register_read, NULL, "trades a registration token for a JWT, once", NULL, NULL}, \
-    {METHOD_POST, base "/worker/refresh-auth", GUARD_OPEN | GUARD_SLOW, BODY_JSON, 0, VERB_NONE, \
-     200, enrol_refresh_read, NULL, "trades a refresh token for a new JWT, once", NULL, NULL}, \
-    {METHOD_POST, base "/worker/heartbeat", WORKER, BODY_JSON, 0, VERB_NONE, 200, \
-     enrol_heartbeat_read, NULL, "says that the worker is there", NULL, NULL}
+    ROUTE(POST, JSON, base "/worker", GUARD_ADMIN, 201, agent_create_read, \
+          "creates a worker; shows its registration token once"), \
+    ROUTE(GET, NONE, base "/worker", GUARD_ADMIN, 200, agent_list_read, "the workers"), \
+    ROUTE(GET, NONE, base "/worker/{cuid}", GUARD_ADMIN, 200, agent_detail_read, \
+          "a worker and the tasks it holds"), \
+    ROUTE(DELETE, NONE, base "/worker/{cuid}", GUARD_ADMIN, 200, agent_delete_read, \
+          "deletes a worker; its tokens die, its tasks go back"), \
+    ROUTE(POST, JSON, base "/worker/{cuid}/token", GUARD_ADMIN, 201, agent_token_read, \
+          "a new registration token in place of the old"), \
+    ROUTE(POST, JSON, base "/worker/register", GUARD_OPEN | GUARD_SLOW, 200, enrol_register_read, \
+          "trades a registration token for a JWT, once"), \
+    ROUTE(POST, JSON, base "/worker/refresh-auth", GUARD_OPEN | GUARD_SLOW, 200, \
+          enrol_refresh_read, "trades a refresh token for a new JWT, once"), \
+    ROUTE(POST, JSON, base "/worker/heartbeat", WORKER, 200, enrol_heartbeat_read, \
+          "says that the worker is there")
 
 #define FILE_ROUTES(base) \
-    {METHOD_POST, base "/files/upload", HOLDER, BODY_FORM, 0, VERB_NONE, 201, \
-     file_upload_read, NULL, "takes a file", NULL, file_upload_part}, \
-    {METHOD_GET, base "/files", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
-     file_list_read, file_list_write, "the caller's files, newest first", NULL, NULL}, \
-    {METHOD_GET, base "/files/{cuid}", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
-     file_detail_read, NULL, "what is known of a file", NULL, NULL}, \
-    {METHOD_GET, base "/files/{cuid}/download", HOLDER, BODY_NONE, 0, VERB_NONE, 200, \
-     file_download_read, NULL, "its bytes; takes Range", NULL, NULL}, \
-    {METHOD_PUT, base "/files/{cuid}", OWNER, BODY_JSON, 0, VERB_NONE, 200, \
-     file_rename_read, NULL, "renames a file", NULL, NULL}, \
-    {METHOD_DELETE, base "/files/{cuid}", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
-     file_delete_read, NULL, "deletes a file that no unfinished task needs", NULL, NULL}
+    ROUTE(POST, FORM, base "/files/upload", HOLDER, 201, file_upload_read, "takes a file", \
+          .part = file_upload_part), \
+    ROUTE(GET, NONE, base "/files", OWNER, 200, file_list_read, \
+          "the caller's files, newest first", .verb = VERB_ASK, .write = file_list_write), \
+    ROUTE(GET, NONE, base "/files/{cuid}", HOLDER, 200, file_detail_read, \
+          "what is known of a file"), \
+    ROUTE(GET, NONE, base "/files/{cuid}/download", HOLDER, 200, file_download_read, \
+          "its bytes; takes Range"), \
+    ROUTE(PUT, JSON, base "/files/{cuid}", OWNER, 200, file_rename_read, "renames a file"), \
+    ROUTE(DELETE, NONE, base "/files/{cuid}", OWNER, 200, file_delete_read, \
+          "deletes a file that no unfinished task needs")
 
 #define PRESET_ROUTES(base) \
-    {METHOD_POST, base "/predefined-tasks", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 201, \
-     preset_create_read, NULL, "creates a predefined task", NULL, NULL}, \
-    {METHOD_GET, base "/predefined-tasks", OWNER, BODY_NONE, 0, VERB_ASK, 200, \
-     preset_list_read, preset_list_write, "the predefined tasks", NULL, NULL}, \
-    {METHOD_GET, base "/predefined-tasks/{cuid}", OWNER, BODY_NONE, 0, VERB_NONE, 200, \
-     preset_detail_read, NULL, "a predefined task", NULL, NULL}, \
-    {METHOD_PUT, base "/predefined-tasks/{cuid}", GUARD_ADMIN, BODY_JSON, 0, VERB_NONE, 200, \
-     preset_update_read, NULL, "changes a predefined task", NULL, NULL}, \
-    {METHOD_DELETE, base "/predefined-tasks/{cuid}", GUARD_ADMIN, BODY_NONE, 0, VERB_NONE, 200, \
-     preset_delete_read, NULL, "deletes a predefined task", NULL, NULL}
+    ROUTE(POST, JSON, base "/predefined-tasks", GUARD_ADMIN, 201, preset_create_read, \
+          "creates a predefined task"), \
+    ROUTE(GET, NONE, base "/predefined-tasks", OWNER, 200, preset_list_read, \
+          "the predefined tasks", .verb = VERB_ASK, .write = preset_list_write), \
+    ROUTE(GET, NONE, base "/predefined-tasks/{cuid}", OWNER, 200, preset_detail_read, \
+          "a predefined task"), \
+    ROUTE(PUT, JSON, base "/predefined-tasks/{cuid}", GUARD_ADMIN, 200, preset_update_read, \
+          "changes a predefined task"), \
+    ROUTE(DELETE, NONE, base "/predefined-tasks/{cuid}", GUARD_ADMIN, 200, preset_delete_read, \
+          "deletes a predefined task")
 
 #define ROUTES(base) \
     QALPUCH_ACCOUNT_ROUTES(base), WORKER_ROUTES(base), FILE_ROUTES(base), TASK_ROUTES(base), \

@@ -13,59 +13,52 @@ enum {
 
 /* What every mode has, under one of its two spellings. */
 #define JOB_ROUTES(base) \
-    {METHOD_GET, base "/result", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     job_result_read, NULL, "a job's state, and its transcription", NULL, NULL}, \
-    {METHOD_GET, base "/events", EVENTS_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     events_read, NULL, "the same as it changes, as server-sent events", NULL, NULL}, \
-    {METHOD_DELETE, base "/cancel", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     job_cancel_read, NULL, "cancels a job", NULL, NULL}, \
-    {METHOD_POST, base "/cancel", CLIENT_GUARD, BODY_JSON, 0, VERB_NONE, 200, \
-     job_cancel_read, NULL, "the same", NULL, NULL}, \
-    {METHOD_DELETE, base "/delete/{id}", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     job_cancel_read, NULL, "the same", NULL, NULL}, \
-    {METHOD_GET, base "/delete/{id}", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     job_cancel_read, NULL, "the same", NULL, NULL}, \
-    {METHOD_GET, base "/jobs", CLIENT_GUARD, BODY_NONE, 0, VERB_ASK, 200, \
-     job_list_read, job_list_write, "the brand's jobs, newest first", NULL, NULL}, \
-    {METHOD_GET, base "/queue", CLIENT_GUARD, BODY_NONE, 0, VERB_ASK, 200, \
-     job_queue_read, job_queue_write, "how many jobs wait and run", NULL, NULL}, \
-    {METHOD_POST, base "/claim", GUARD_WORKER, BODY_JSON, 0, VERB_CLAIM, 200, \
-     job_claim_read, job_claim_write, "hands a job to the calling worker", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/progress", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
-     job_progress_read, NULL, "says how far it is; renews the lease", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/checkpoint", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, \
-     VERB_NONE, 200, \
-     job_checkpoint_read, NULL, "stores a resume point", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/complete", GUARD_WORKER, BODY_JSON, REPORT_BYTES_MAX, \
-     VERB_NONE, 200, \
-     job_complete_read, NULL, "ends the job with its transcription", NULL, NULL}, \
-    {METHOD_PUT, base "/{id}/result", GUARD_WORKER, BODY_FILE, 0, VERB_NONE, 200, \
-     job_put_result_read, NULL, "the same, the body being the result of any size", NULL, NULL}, \
-    {METHOD_GET, base "/{id}/result", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     job_bytes_read, NULL, "the result as the worker gave it", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/fail", GUARD_WORKER, BODY_JSON, 0, VERB_NONE, 200, \
-     job_fail_read, NULL, "ends the attempt in failure", NULL, NULL}, \
-    {METHOD_GET, base "/{id}/audio", GUARD_WORKER, BODY_NONE, 0, VERB_NONE, 200, \
-     job_audio_read, NULL, "the recording; takes Range once it is whole", NULL, NULL}
+    ROUTE(GET, NONE, base "/result", CLIENT_GUARD, 200, job_result_read, \
+          "a job's state, and its transcription"), \
+    ROUTE(GET, NONE, base "/events", EVENTS_GUARD, 200, events_read, \
+          "the same as it changes, as server-sent events"), \
+    ROUTE(DELETE, NONE, base "/cancel", CLIENT_GUARD, 200, job_cancel_read, "cancels a job"), \
+    ROUTE(POST, JSON, base "/cancel", CLIENT_GUARD, 200, job_cancel_read, "the same"), \
+    ROUTE(DELETE, NONE, base "/delete/{id}", CLIENT_GUARD, 200, job_cancel_read, "the same"), \
+    ROUTE(GET, NONE, base "/delete/{id}", CLIENT_GUARD, 200, job_cancel_read, "the same"), \
+    ROUTE(GET, NONE, base "/jobs", CLIENT_GUARD, 200, job_list_read, \
+          "the brand's jobs, newest first", .verb = VERB_ASK, .write = job_list_write), \
+    ROUTE(GET, NONE, base "/queue", CLIENT_GUARD, 200, job_queue_read, \
+          "how many jobs wait and run", .verb = VERB_ASK, .write = job_queue_write), \
+    ROUTE(POST, JSON, base "/claim", GUARD_WORKER, 200, job_claim_read, \
+          "hands a job to the calling worker", .verb = VERB_CLAIM, .write = job_claim_write), \
+    ROUTE(POST, JSON, base "/{id}/progress", GUARD_WORKER, 200, job_progress_read, \
+          "says how far it is; renews the lease"), \
+    ROUTE(POST, JSON, base "/{id}/checkpoint", GUARD_WORKER, 200, job_checkpoint_read, \
+          "stores a resume point", .body_max = REPORT_BYTES_MAX), \
+    ROUTE(POST, JSON, base "/{id}/complete", GUARD_WORKER, 200, job_complete_read, \
+          "ends the job with its transcription", .body_max = REPORT_BYTES_MAX), \
+    ROUTE(PUT, FILE, base "/{id}/result", GUARD_WORKER, 200, job_put_result_read, \
+          "the same, the body being the result of any size"), \
+    ROUTE(GET, NONE, base "/{id}/result", CLIENT_GUARD, 200, job_bytes_read, \
+          "the result as the worker gave it"), \
+    ROUTE(POST, JSON, base "/{id}/fail", GUARD_WORKER, 200, job_fail_read, \
+          "ends the attempt in failure"), \
+    ROUTE(GET, NONE, base "/{id}/audio", GUARD_WORKER, 200, job_audio_read, \
+          "the recording; takes Range once it is whole")
 
 /* Modes that take a whole recording. */
 #define UPLOAD_ROUTES(base) \
-    {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
-     job_create_read, job_create_write, "takes a recording", NULL, job_create_part}, \
-    {METHOD_POST, base "/uploadAudio", CLIENT_GUARD, BODY_FORM, 0, VERB_SUBMIT, 200, \
-     job_create_read, job_create_write, "the same", NULL, job_create_part}
+    ROUTE(POST, FORM, base "/createJob", CLIENT_GUARD, 200, job_create_read, "takes a recording", \
+          .verb = VERB_SUBMIT, .write = job_create_write, .part = job_create_part), \
+    ROUTE(POST, FORM, base "/uploadAudio", CLIENT_GUARD, 200, job_create_read, "the same", \
+          .verb = VERB_SUBMIT, .write = job_create_write, .part = job_create_part)
 
 /* The mode that takes it as it is made. */
 #define STREAM_ROUTES(base) \
-    {METHOD_POST, base "/createJob", CLIENT_GUARD, BODY_BYTES, CREATE_BYTES_MAX, VERB_NONE, 200, \
-     recording_create_read, NULL, "opens a job whose recording comes later", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/audio", CLIENT_GUARD, BODY_BYTES, RECORDING_CHUNK_MAX, \
-     VERB_NONE, 200, \
-     recording_append_read, NULL, "adds a chunk to the recording", NULL, NULL}, \
-    {METHOD_POST, base "/{id}/end", CLIENT_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     recording_end_read, NULL, "ends the recording", NULL, NULL}, \
-    {METHOD_GET, base "/stream", SOCKET_GUARD, BODY_NONE, 0, VERB_NONE, 200, \
-     talk_read, NULL, "WebSocket: sends the recording, hears the segments", NULL, NULL}
+    ROUTE(POST, BYTES, base "/createJob", CLIENT_GUARD, 200, recording_create_read, \
+          "opens a job whose recording comes later", .body_max = CREATE_BYTES_MAX), \
+    ROUTE(POST, BYTES, base "/{id}/audio", CLIENT_GUARD, 200, recording_append_read, \
+          "adds a chunk to the recording", .body_max = RECORDING_CHUNK_MAX), \
+    ROUTE(POST, NONE, base "/{id}/end", CLIENT_GUARD, 200, recording_end_read, \
+          "ends the recording"), \
+    ROUTE(GET, NONE, base "/stream", SOCKET_GUARD, 200, talk_read, \
+          "WebSocket: sends the recording, hears the segments")
 
 static const struct route routes[] = {
     UPLOAD_ROUTES("/api/batchTranscription"),
@@ -80,8 +73,8 @@ static const struct route routes[] = {
     JOB_ROUTES("/api/diarizationTranscription"),
     UPLOAD_ROUTES("/api/diarization"),
     JOB_ROUTES("/api/diarization"),
-    {METHOD_GET, "/api/jobs/ws", SOCKET_GUARD, BODY_NONE, 0, VERB_NONE, 200, board_read, NULL,
-     "WebSocket: the states of jobs that are subscribed to", NULL, NULL},
+    ROUTE(GET, NONE, "/api/jobs/ws", SOCKET_GUARD, 200, board_read,
+          "WebSocket: the states of jobs that are subscribed to"),
 };
 
 static const char *const prefixes[] = {

@@ -14,17 +14,13 @@ enum {
     HOOK_BYTES_MAX = 2 << 20
 };
 
-#define GET(path, guard, read, sentence) \
-    {METHOD_GET, path, guard, BODY_NONE, 0, VERB_NONE, 200, read, NULL, sentence, NULL, NULL}
-#define DELETE(path, guard, read, sentence) \
-    {METHOD_DELETE, path, guard, BODY_JSON, 0, VERB_NONE, 200, read, NULL, sentence, NULL, NULL}
-#define PUT(path, guard, read, sentence) \
-    {METHOD_PUT, path, guard, BODY_JSON, 0, VERB_NONE, 200, read, NULL, sentence, NULL, NULL}
+#define GET(path, guard, read, sentence) ROUTE(GET, NONE, path, guard, 200, read, sentence)
+#define PUT(path, guard, read, sentence) ROUTE(PUT, JSON, path, guard, 200, read, sentence)
+#define DELETE(path, guard, read, sentence) ROUTE(DELETE, JSON, path, guard, 200, read, sentence)
 #define POST(path, guard, status, read, sentence) \
-    {METHOD_POST, path, guard, BODY_JSON, 0, VERB_NONE, status, read, NULL, sentence, NULL, NULL}
+    ROUTE(POST, JSON, path, guard, status, read, sentence)
 #define HOOK(path, read, sentence) \
-    {METHOD_POST, path, FLEET, BODY_JSON, HOOK_BYTES_MAX, VERB_NONE, 200, read, NULL, sentence, \
-     NULL, NULL}
+    ROUTE(POST, JSON, path, FLEET, 200, read, sentence, .body_max = HOOK_BYTES_MAX)
 
 /* The table under one of its two bases. */
 #define BASE_ROUTES(base) \
