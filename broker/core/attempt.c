@@ -27,14 +27,16 @@ bool lease_was_lost(const struct core *c, uint64_t id, struct slice principal) {
     return c->lost[hash % LOST_SLOTS] == hash;
 }
 
+/* An attempt that did not start has the number that it would have had, and no time. */
 static void ledger_put(struct core *c, const struct lease *l, enum reason reason,
                        struct slice text) {
     struct task *t = l->task;
     if (task_accepted(t)) return;
     struct record *r = note(c, RECORD_ATTEMPT);
     r->attempt = (struct attempt_record){
-        .id = t->head.id, .epoch = l->epoch, .started_ms = t->head.started_ms,
-        .ended_ms = c->wall, .run = t->head.run, .attempt = t->head.attempt,
+        .id = t->head.id, .epoch = l->epoch,
+        .started_ms = l->started ? t->head.started_ms : c->wall, .ended_ms = c->wall,
+        .run = t->head.run, .attempt = (uint16_t)(t->head.attempt + !l->started),
         .reason = (uint8_t)reason, .worker = note_keep(c, l->worker->record.name),
         .message = note_keep(c, text)};
     task_change(c, t, CHANGE_NOTES);
@@ -105,9 +107,10 @@ static void end(struct core *c, struct lease *l, enum reason reason, struct slic
                 reason == REASON_BROKER_RESTART;
     if (reason == REASON_FAILED || reason == REASON_PERMANENT) lease_start(c, l);
     bool started = l->started;
-    if (started) ledger_put(c, l, reason, text);
+    bool taken = !answered && l->worker->record.http; /* its worker must hear so later */
+    if (started || taken) ledger_put(c, l, reason, text);
     t->head.reason = (uint8_t)reason;
-    if (!answered && l->worker->record.http) {
+    if (taken) {
         uint64_t hash = lost_hash(l->id, l->worker->principal);
         c->lost[hash % LOST_SLOTS] = hash;
     }

@@ -5,7 +5,7 @@
  *   crashed           back to the queue; the crashes_max-th time the task is poison and fails
  *   lease lost, restart  back to the queue, no fault of the task; LOSSES_MAX a run
  *   released          back to the queue, nothing counts
- * An attempt that never STARTED counts nowhere. Unless its holder itself gave it back, the old
+ * An attempt that never STARTED counts nowhere; of an HTTP worker the ledger has it all the same. Unless its holder itself gave it back, the old
  * epoch is fenced off by a new number before the task waits again. */
 #ifndef RELAIS_CORE_ATTEMPT_H
 #define RELAIS_CORE_ATTEMPT_H
@@ -30,7 +30,8 @@ void task_revive(struct core *c, struct task *t);
 void settled_put(struct core *c, uint64_t id, uint64_t epoch, enum verb verb);
 /* VERB_NONE when it is not known (any more). */
 enum verb settled_get(const struct core *c, uint64_t id, uint64_t epoch);
-/* True when this HTTP worker's lease on the task was taken away lately, so far as it is known: who
- * lost a lease is told so, and not that the task was never its own. */
+/* True when this HTTP worker's lease on the task was taken away lately, so far as memory knows: who
+ * lost a lease is told so, and not that the task was never its own. Behind it stands the ledger,
+ * where such an attempt is kept even if it never started. */
 bool lease_was_lost(const struct core *c, uint64_t id, struct slice principal);
 #endif

@@ -57,6 +57,22 @@ static enum code stale_code(const struct core *c, const struct event *e, const s
     return CODE_FORBIDDEN;
 }
 
+/* What memory does not know of a lease that was taken away, of a process before this one or long
+ * ago, the ledger does. ASKED: the event is handled again when it has been read. */
+static enum found ledger_look(struct core *c, const struct event *e, const struct task *t) {
+    const struct event *read = c->handling == e ? c->loaded : NULL;
+    struct need need = {.kind = NEED_TASK, .id = t->head.id};
+    if (!read || read->need.kind != NEED_TASK || read->need.id != t->head.id)
+        return park(c, e, &need);
+    for (uint32_t i = 0; i < read->record_count; i++) {
+        const struct record *r = &read->records[i];
+        if (r->kind == RECORD_ATTEMPT &&
+            slice_equal(r->attempt.worker, slice_text(e->who.name)))
+            return HELD;
+    }
+    return ABSENT;
+}
+
 /* A stale START, PROGRESS or LOG that wants no answer is told to stop instead. */
 static void refuse(struct core *c, const struct event *e, enum code code) {
     const struct report *r = &e->message->report;
@@ -69,6 +85,18 @@ static void refuse(struct core *c, const struct event *e, enum code code) {
     if (code != CODE_ATTEMPT_SUPERSEDED && code != CODE_UNKNOWN_TASK) return;
     struct message *m = say(c, e->peer, VERB_STOP, 0);
     m->stop = (struct stop){.task = r->task, .epoch = r->epoch, .reason = REASON_LEASE_LOST};
+}
+
+/* A report that matches no lease of its task, if there is one. */
+static void report_stale(struct core *c, const struct event *e, const struct task *t) {
+    enum code code = stale_code(c, e, t);
+    const bool http = c->links[e->peer].kind == LINK_GATEWAY && e->who.name[0];
+    if (code == CODE_FORBIDDEN && http && !task_accepted(t)) {
+        const enum found found = ledger_look(c, e, t);
+        if (found == ASKED) return;
+        if (found == HELD) code = CODE_ATTEMPT_SUPERSEDED;
+    }
+    refuse(c, e, code);
 }
 
 static void accept(struct core *c, const struct event *e) {
@@ -256,7 +284,7 @@ void report_step(struct core *c, const struct event *e) {
             accept(c, e);
             return;
         }
-        refuse(c, e, stale_code(c, e, found == HELD ? t : NULL));
+        report_stale(c, e, found == HELD ? t : NULL);
         return;
     }
     if (!text_fits(c, e)) {

@@ -365,6 +365,49 @@ def test_a_worker_whose_lease_ran_out_gets_409_everywhere(relais_with, started):
     assert user.get(f"{BASE}/tasks/{task['id']}/result").content == b"fresh"
 
 
+@pytest.mark.parametrize("started", [True, False])
+def test_whose_lease_ran_out_before_a_restart_still_gets_409(relais_with, started):
+    first = relais_with("--claim-lease-ms=600")
+    admin, user = first.caller("admin", "root", 1), first.caller("user", "martin", 1)
+    stale, rival, other = (enrolled(first, admin)[1] for _ in range(3))
+    task = created(user)
+    taken(stale)
+    if started:
+        good(patched(stale, task, status="processing"))
+    assert taken(rival, wait=10)["id"] == task["id"]
+    first.process.kill()
+    first.process.wait()
+    second = relais_with(data=first.data)
+    stale, rival, other = (Caller(second.http, x.token) for x in (stale, rival, other))
+    refused(patched(stale, task, status="processing"), 409, "ATTEMPT_SUPERSEDED")
+    refused(handed(stale, task, b"stale"), 409, "ATTEMPT_SUPERSEDED")
+    refused(patched(stale, task, status="failed"), 409, "ATTEMPT_SUPERSEDED")
+    refused(patched(other, task, status="failed"), 403)
+    good(handed(rival, task, b"fresh"))
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_whose_lease_ended_with_the_restart_gets_409(relais_with, started):
+    first = relais_with("--claim-lease-ms=600")
+    admin, user = first.caller("admin", "root", 1), first.caller("user", "martin", 1)
+    stale, rival = (enrolled(first, admin)[1] for _ in range(2))
+    task = created(user)
+    taken(stale)
+    if started:
+        good(patched(stale, task, status="processing"))
+    first.process.kill()
+    first.process.wait()
+    second = relais_with("--claim-lease-ms=60000", data=first.data)
+    stale, rival = (Caller(second.http, x.token) for x in (stale, rival))
+    assert taken(rival, wait=20)["id"] == task["id"]
+    refused(handed(stale, task, b"stale"), 409, "ATTEMPT_SUPERSEDED")
+    second.process.kill()
+    second.process.wait()
+    third = relais_with(data=first.data)
+    refused(patched(Caller(third.http, stale.token), task, status="failed"), 409,
+            "ATTEMPT_SUPERSEDED")
+
+
 def test_a_status_renews_the_lease(relais_with):
     server = relais_with("--claim-lease-ms=800")
     admin, user = server.caller("admin", "root", 1), server.caller("user", "martin", 1)
