@@ -69,7 +69,7 @@ static bool act_read(struct noted *n, const struct message *m, const struct who 
         n->act.brand = m->queue.brand != 0 ? m->queue.brand : who->brand;
         text_take(n->act.kind, sizeof n->act.kind, slice_text("queue"));
         text_take(n->act.name, sizeof n->act.name, m->queue.queue);
-        return (m->queue.set & ~32) != 0;
+        return (m->queue.set & ~SET_QUEUE_BRAND) != 0;
     }
     if ((m->verb != VERB_PUT && m->verb != VERB_DROP) || !governs(m)) return false;
     if (who->role != ROLE_ADMIN) return false; /* it will be refused: no way to fill the log */

@@ -91,13 +91,13 @@ static const struct field question_keys[] = {
 static const struct layout question_map = PART(question_keys, 0);
 
 static const struct field queue_keys[] = {
-    M("paused", queue.paused, BOOL, .set = 1),
-    M("running_max", queue.running_max, U32, .set = 2),
-    M("rate_per_min", queue.rate_per_min, U32, .set = 4),
-    M("weight", queue.weight, U32, .set = 8),
-    M("keep", queue.keep_ms, I64, .set = 16),
-    M("brand", queue.brand, U32, .set = 32),
-    M("hooks", queue.hooks, U8, .set = 64),
+    M("paused", queue.paused, BOOL, .set = SET_QUEUE_PAUSED),
+    M("running_max", queue.running_max, U32, .set = SET_QUEUE_RUNNING),
+    M("rate_per_min", queue.rate_per_min, U32, .set = SET_QUEUE_RATE),
+    M("weight", queue.weight, U32, .set = SET_QUEUE_WEIGHT),
+    M("keep", queue.keep_ms, I64, .set = SET_QUEUE_KEEP),
+    M("brand", queue.brand, U32, .set = SET_QUEUE_BRAND),
+    M("hooks", queue.hooks, U8, .set = SET_QUEUE_HOOKS),
 };
 static const struct layout queue_map = {
     .fields = queue_keys, .count = COUNT(queue_keys),

@@ -132,13 +132,18 @@ struct question {
 
 /* [queue, settings map]: paused bool, running_max, rate_per_min, weight, keep, brand, hooks.
  * An empty map reads them. */
+enum queue_bit {
+    SET_QUEUE_PAUSED = 1, SET_QUEUE_RUNNING = 2, SET_QUEUE_RATE = 4, SET_QUEUE_WEIGHT = 8,
+    SET_QUEUE_KEEP = 16, SET_QUEUE_BRAND = 32, SET_QUEUE_HOOKS = 64
+};
+
 struct queue_set {
     struct slice queue;
     uint32_t brand, running_max, rate_per_min, weight;
     int64_t keep_ms;
     bool paused;
     uint8_t hooks; /* enum hook_bit */
-    uint8_t set; /* 1 paused 2 running_max 4 rate 8 weight 16 keep 32 brand 64 hooks */
+    uint8_t set;   /* enum queue_bit */
 };
 
 enum put_mode { PUT_CREATE = 0, PUT_REPLACE = 1, PUT_EITHER = 2 };

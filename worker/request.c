@@ -256,9 +256,12 @@ int relais_queue_set(struct relais_client *c, const struct relais_queue *queue,
         .queue = text_of(queue->queue), .brand = queue->brand, .running_max = queue->running_max,
         .rate_per_min = queue->rate_per_min, .weight = queue->weight, .paused = queue->paused,
         .keep_ms = keep_of(queue->keep_ms)};
-    m.queue.set = (uint8_t)(queue->set_paused | queue->set_running_max << 1 | queue->set_rate << 2 |
-                            queue->set_weight << 3 | queue->set_keep << 4 |
-                            (queue->brand != 0) << 5);
+    m.queue.set = (uint8_t)((queue->set_paused ? SET_QUEUE_PAUSED : 0) |
+                            (queue->set_running_max ? SET_QUEUE_RUNNING : 0) |
+                            (queue->set_rate ? SET_QUEUE_RATE : 0) |
+                            (queue->set_weight ? SET_QUEUE_WEIGHT : 0) |
+                            (queue->set_keep ? SET_QUEUE_KEEP : 0) |
+                            (queue->brand != 0 ? SET_QUEUE_BRAND : 0));
     return client_call(c, &m, 0, true, take_body, ret_body);
 }
 

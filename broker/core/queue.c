@@ -121,35 +121,36 @@ static void queue_answer(struct core *c, const struct event *e, const struct que
 
 void queue_step(struct core *c, const struct event *e) {
     const struct queue_set *m = &e->message->queue;
-    uint32_t brand = who_brand(&e->who, m->set & 32 ? m->brand : 0);
+    uint32_t brand = who_brand(&e->who, m->set & SET_QUEUE_BRAND ? m->brand : 0);
     if (!brand) {
         say_code(c, e, CODE_FORBIDDEN, slice_text("name a brand that is yours"));
         return;
     }
-    if (!name_good(c, m->queue) || (m->set & 8 && (m->weight < 1 || m->weight > WEIGHT_MAX)) ||
-        (m->set & 16 && !keep_good(m->keep_ms)) ||
-        (m->set & 64 && !slice_equal(m->queue, slice_text(HOOK_QUEUE)))) {
+    if (!name_good(c, m->queue) ||
+        (m->set & SET_QUEUE_WEIGHT && (m->weight < 1 || m->weight > WEIGHT_MAX)) ||
+        (m->set & SET_QUEUE_KEEP && !keep_good(m->keep_ms)) ||
+        (m->set & SET_QUEUE_HOOKS && !slice_equal(m->queue, slice_text(HOOK_QUEUE)))) {
         say_code(c, e, CODE_VALIDATION_ERROR, slice_text("bad queue name, weight, keep or hooks"));
         return;
     }
-    if (!(m->set & 95)) {
+    if (!(m->set & ~SET_QUEUE_BRAND)) {
         queue_answer(c, e, queue_find(c, brand, m->queue), brand);
         return;
     }
     struct queue *q = who_writes(&e->who) ? queue_get(c, brand, m->queue) : NULL;
-    if (q && m->set & 64 && !hook_ready(c, brand)) q = NULL;
+    if (q && m->set & SET_QUEUE_HOOKS && !hook_ready(c, brand)) q = NULL;
     if (!q) {
         enum code code = who_writes(&e->who) ? CODE_LIMIT_REACHED : CODE_FORBIDDEN;
         say_code(c, e, code, (struct slice){0});
         return;
     }
-    if (m->set & 1) q->set.paused = m->paused;
-    if (m->set & 2) q->set.running_max = m->running_max;
-    if (m->set & 4) q->set.rate_per_min = m->rate_per_min;
-    if (m->set & 8) q->set.weight = m->weight;
-    if (m->set & 16) q->set.keep_ms = m->keep_ms;
-    if (m->set & 16) q->set.keep_set = true;
-    if (m->set & 64) q->set.hooks = m->hooks ? (q->set.hooks | m->hooks) & HOOK_ALL : 0;
+    if (m->set & SET_QUEUE_PAUSED) q->set.paused = m->paused;
+    if (m->set & SET_QUEUE_RUNNING) q->set.running_max = m->running_max;
+    if (m->set & SET_QUEUE_RATE) q->set.rate_per_min = m->rate_per_min;
+    if (m->set & SET_QUEUE_WEIGHT) q->set.weight = m->weight;
+    if (m->set & SET_QUEUE_KEEP) q->set.keep_ms = m->keep_ms, q->set.keep_set = true;
+    if (m->set & SET_QUEUE_HOOKS)
+        q->set.hooks = m->hooks ? (q->set.hooks | m->hooks) & HOOK_ALL : 0;
     if (q->set.hooks) c->hooked = true;
     if (list_empty(&q->dirty)) list_push(&c->dirty_queues, &q->dirty);
     queue_update(c, q);

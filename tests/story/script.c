@@ -338,12 +338,18 @@ static void queue(struct story *s, struct actor *a, const char *name) {
     struct message m = {.verb = VERB_QUEUE, .number = ++s->number};
     struct queue_set *q = &m.queue;
     q->queue = slice_text(name);
-    if (word(s, "paused")) q->set |= 1, q->paused = number(s, "paused", 0) != 0;
-    if (word(s, "running")) q->set |= 2, q->running_max = (uint32_t)number(s, "running", 0);
-    if (word(s, "rate")) q->set |= 4, q->rate_per_min = (uint32_t)number(s, "rate", 0);
-    if (word(s, "weight")) q->set |= 8, q->weight = (uint32_t)number(s, "weight", 0);
-    if (word(s, "keep")) q->set |= 16, q->keep_ms = number(s, "keep", 0);
-    if (word(s, "hooks")) q->set |= 64, q->hooks = (uint8_t)number(s, "hooks", 0);
+    if (word(s, "paused")) q->set |= SET_QUEUE_PAUSED;
+    if (word(s, "running")) q->set |= SET_QUEUE_RUNNING;
+    if (word(s, "rate")) q->set |= SET_QUEUE_RATE;
+    if (word(s, "weight")) q->set |= SET_QUEUE_WEIGHT;
+    if (word(s, "keep")) q->set |= SET_QUEUE_KEEP;
+    if (word(s, "hooks")) q->set |= SET_QUEUE_HOOKS;
+    q->paused = number(s, "paused", 0) != 0;
+    q->running_max = (uint32_t)number(s, "running", 0);
+    q->rate_per_min = (uint32_t)number(s, "rate", 0);
+    q->weight = (uint32_t)number(s, "weight", 0);
+    q->keep_ms = number(s, "keep", 0);
+    q->hooks = (uint8_t)number(s, "hooks", 0);
     story_speak(s, a, &m);
 }
 

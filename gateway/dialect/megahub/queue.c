@@ -36,7 +36,9 @@ static void obeyed(struct exchange *x, const struct message *answer) {
 static void queue_stored(struct exchange *x, const struct object_row *row, bool gone) {
     json_t *body = gone ? NULL : thing_body(row->body);
     struct message m = {.verb = VERB_QUEUE};
-    m.queue = (struct queue_set){.queue = row->name, .brand = row->brand, .set = 1 | 2 | 32};
+    m.queue = (struct queue_set){.queue = row->name, .brand = row->brand,
+                                 .set = SET_QUEUE_PAUSED | SET_QUEUE_RUNNING |
+                                        SET_QUEUE_BRAND};
     m.queue.paused = json_is_false(json_object_get(body, "is_active"));
     m.queue.running_max = (uint32_t)json_integer_value(json_object_get(body, "concurrency"));
     json_decref(body);

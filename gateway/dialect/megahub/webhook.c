@@ -162,7 +162,7 @@ static void hook_store(struct exchange *x, const struct message *answer) {
 static void hook_keep(struct exchange *x, const struct hook *h) {
     struct message m = {.verb = VERB_QUEUE};
     m.queue = (struct queue_set){.queue = slice_text(HOOK_QUEUE), .brand = x->who.brand,
-                                 .hooks = h->bits, .set = 32 | 64};
+                                 .hooks = h->bits, .set = SET_QUEUE_BRAND | SET_QUEUE_HOOKS};
     exchange_send(x, &m, hook_store);
 }
 
@@ -370,25 +370,25 @@ static void replay_write(struct exchange *x, const struct message *answer) {
 #define ADMIN GUARD_BRAND_ADMIN
 #define base "/tasks/webhooks"
 static const struct route routes[] = {
-    {METHOD_GET, base, ADMIN, BODY_NONE, 0, VERB_ASK, 200, hook_list_read, hook_list_write,
-     "lists the brand's webhooks", NULL, NULL},
-    {METHOD_POST, base, ADMIN, BODY_JSON, 0, VERB_NONE, 201, hook_create_read, NULL,
-     "subscribes a URL to events; the secret is shown once", NULL, NULL},
-    {METHOD_GET, base "/dead", ADMIN, BODY_NONE, 0, VERB_ASK, 200, dead_list_read,
-     dead_list_write, "lists calls that were tried in vain", NULL, NULL},
-    {METHOD_POST, base "/dead/{id}/replay", ADMIN, BODY_JSON, 0, VERB_GET, 202, replay_read,
-     replay_write, "sends such a call again", NULL, NULL},
-    {METHOD_GET, base "/signing-key", ADMIN, BODY_NONE, 0, VERB_NONE, 200, hook_key_read, NULL,
-     "the secret of calls that no subscription asked for", NULL, NULL},
-    {METHOD_GET, base "/{id}", ADMIN, BODY_NONE, 0, VERB_FETCH, 200, hook_ref, hook_found_write,
-     "reads a webhook", NULL, NULL},
-    {METHOD_PUT, base "/{id}", ADMIN, BODY_JSON, 0, VERB_FETCH, 200, hook_ref, hook_change_write,
-     "replaces a webhook", NULL, NULL},
-    {METHOD_PATCH, base "/{id}", ADMIN, BODY_JSON, 0, VERB_FETCH, 200, hook_ref,
-     hook_change_write, "changes a webhook", NULL, NULL},
-    {METHOD_DELETE, base "/{id}", ADMIN, BODY_NONE, 0, VERB_DROP, 204, hook_ref,
-     hook_dropped_write, "ends a subscription", NULL, NULL},
-    {METHOD_POST, base "/{id}/rotate-secret", ADMIN, BODY_JSON, 0, VERB_FETCH, 200, hook_ref,
-     hook_change_write, "gives a webhook another secret", NULL, NULL},
+    ROUTE(GET, NONE, base, ADMIN, 200, hook_list_read, "lists the brand's webhooks",
+          .verb = VERB_ASK, .write = hook_list_write),
+    ROUTE(POST, JSON, base, ADMIN, 201, hook_create_read,
+          "subscribes a URL to events; the secret is shown once"),
+    ROUTE(GET, NONE, base "/dead", ADMIN, 200, dead_list_read,
+          "lists calls that were tried in vain", .verb = VERB_ASK, .write = dead_list_write),
+    ROUTE(POST, JSON, base "/dead/{id}/replay", ADMIN, 202, replay_read, "sends such a call again",
+          .verb = VERB_GET, .write = replay_write),
+    ROUTE(GET, NONE, base "/signing-key", ADMIN, 200, hook_key_read,
+          "the secret of calls that no subscription asked for"),
+    ROUTE(GET, NONE, base "/{id}", ADMIN, 200, hook_ref, "reads a webhook", .verb = VERB_FETCH,
+          .write = hook_found_write),
+    ROUTE(PUT, JSON, base "/{id}", ADMIN, 200, hook_ref, "replaces a webhook", .verb = VERB_FETCH,
+          .write = hook_change_write),
+    ROUTE(PATCH, JSON, base "/{id}", ADMIN, 200, hook_ref, "changes a webhook", .verb = VERB_FETCH,
+          .write = hook_change_write),
+    ROUTE(DELETE, NONE, base "/{id}", ADMIN, 204, hook_ref, "ends a subscription",
+          .verb = VERB_DROP, .write = hook_dropped_write),
+    ROUTE(POST, JSON, base "/{id}/rotate-secret", ADMIN, 200, hook_ref,
+          "gives a webhook another secret", .verb = VERB_FETCH, .write = hook_change_write),
 };
 const struct routes megahub_webhooks = {routes, sizeof routes / sizeof *routes};
