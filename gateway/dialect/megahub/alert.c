@@ -16,29 +16,21 @@ static const struct page_choice measures[] = {
     {NULL, NULL}};
 static const struct page_choice conditions[] = {
     {"gt", "gt"}, {"gte", "gte"}, {"lt", "lt"}, {"lte", "lte"}, {"eq", "eq"}, {NULL, NULL}};
-#define FIELD(name_, field_, kind_, ...) \
-    {.name = name_, .field = field_, .kind = PAGE_##kind_, ##__VA_ARGS__}
 static const struct page_field fields[] = {
-    FIELD("id", "id", NUMBER),
-    FIELD("name", "body.name", TEXT),
-    FIELD("is_active", "body.is_active", BOOL),
-    FIELD("active", "body.is_triggered", BOOL),
-    FIELD("is_triggered", "body.is_triggered", BOOL),
-    FIELD("metric_field", "body.metric_field", CHOICE, .choices = measures),
-    FIELD("condition", "body.condition", CHOICE, .choices = conditions),
-    FIELD("threshold_value", "body.threshold_value", NUMBER),
-    FIELD("cooldown_minutes", "body.cooldown_minutes", NUMBER),
-    FIELD("trigger_count", "body.trigger_count", NUMBER),
-    FIELD("last_triggered_at", "body.last_triggered_ms", TIME),
-    FIELD("last_triggered_after", "body.last_triggered_ms", TIME, .op = "gte"),
-    FIELD("last_triggered_before", "body.last_triggered_ms", TIME, .op = "lte"),
-    FIELD("created_by", "body.created_by", TEXT),
-    FIELD("created_at", "created_ms", TIME),
-    FIELD("created_after", "created_ms", TIME, .op = "gte"),
-    FIELD("created_before", "created_ms", TIME, .op = "lte"),
-    FIELD("updated_at", "updated_ms", TIME),
-    FIELD("updated_after", "updated_ms", TIME, .op = "gte"),
-    FIELD("updated_before", "updated_ms", TIME, .op = "lte"),
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("name", "body.name", TEXT),
+    PAGE_FIELD("is_active", "body.is_active", BOOL),
+    PAGE_FIELD("active", "body.is_triggered", BOOL),
+    PAGE_FIELD("is_triggered", "body.is_triggered", BOOL),
+    PAGE_FIELD("metric_field", "body.metric_field", CHOICE, .choices = measures),
+    PAGE_FIELD("condition", "body.condition", CHOICE, .choices = conditions),
+    PAGE_FIELD("threshold_value", "body.threshold_value", NUMBER),
+    PAGE_FIELD("cooldown_minutes", "body.cooldown_minutes", NUMBER),
+    PAGE_FIELD("trigger_count", "body.trigger_count", NUMBER),
+    PAGE_TIMES("last_triggered", "body.last_triggered_ms"),
+    PAGE_FIELD("created_by", "body.created_by", TEXT),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
 };
 static const struct page_list rules = {.fields = fields,
                                        .field_count = sizeof fields / sizeof *fields,

@@ -391,20 +391,15 @@ static bool calendar_delete_read(struct exchange *x, struct message *m) {
 
 /* ---- the list ---- */
 
-#define BOUND(name_, field_, op_) {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "name", .field = "body.name", .kind = PAGE_TEXT},
-    {.name = "is_active", .field = "body.is_active", .kind = PAGE_BOOL},
-    {.name = "default_timezone", .field = "body.default_timezone", .kind = PAGE_TEXT},
-    {.name = "has_events", .field = "body.has_events", .kind = PAGE_BOOL},
-    {.name = "created_by", .field = "owner", .kind = PAGE_TEXT},
-    {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
-    BOUND("created_after", "created_ms", "gte"),
-    BOUND("created_before", "created_ms", "lte"),
-    {.name = "updated_at", .field = "updated_ms", .kind = PAGE_TIME},
-    BOUND("updated_after", "updated_ms", "gte"),
-    BOUND("updated_before", "updated_ms", "lte"),
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("name", "body.name", TEXT),
+    PAGE_FIELD("is_active", "body.is_active", BOOL),
+    PAGE_FIELD("default_timezone", "body.default_timezone", TEXT),
+    PAGE_FIELD("has_events", "body.has_events", BOOL),
+    PAGE_FIELD("created_by", "owner", TEXT),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
 };
 
 struct listing { /* page_write shows x->state to nobody: what its rows need hangs here */

@@ -214,27 +214,21 @@ static bool cronjob_create_read(struct exchange *x, struct message *m) {
 static const struct page_choice frequency_words[] = {
     {"minutely", "minutely"}, {"hourly", "hourly"}, {"daily", "daily"}, {"weekly", "weekly"},
     {"monthly", "monthly"}, {"custom", "custom"}, {NULL, NULL}};
-#define BOUND(name_, field_, op_) {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "name", .field = "name", .kind = PAGE_TEXT},
-    {.name = "task_type", .field = "type", .kind = PAGE_TEXT},
-    {.name = "frequency", .field = "body.frequency", .kind = PAGE_CHOICE,
-     .choices = frequency_words},
-    {.name = "cron_expression", .field = "expression", .kind = PAGE_TEXT},
-    {.name = "timezone", .field = "zone", .kind = PAGE_TEXT},
-    {.name = "is_active", .field = "active", .kind = PAGE_BOOL},
-    {.name = "created_by", .field = "owner", .kind = PAGE_TEXT},
-    {.name = "last_execution_at", .field = "run_ms", .kind = PAGE_TIME},
-    {.name = "next_execution_at", .field = "next_ms", .kind = PAGE_TIME},
-    {.name = "successful_executions", .field = "succeeded", .kind = PAGE_NUMBER},
-    {.name = "failed_executions", .field = "failed", .kind = PAGE_NUMBER},
-    {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
-    BOUND("created_after", "created_ms", "gte"),
-    BOUND("created_before", "created_ms", "lte"),
-    {.name = "updated_at", .field = "updated_ms", .kind = PAGE_TIME},
-    BOUND("updated_after", "updated_ms", "gte"),
-    BOUND("updated_before", "updated_ms", "lte"),
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("name", "name", TEXT),
+    PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("frequency", "body.frequency", CHOICE, .choices = frequency_words),
+    PAGE_FIELD("cron_expression", "expression", TEXT),
+    PAGE_FIELD("timezone", "zone", TEXT),
+    PAGE_FIELD("is_active", "active", BOOL),
+    PAGE_FIELD("created_by", "owner", TEXT),
+    PAGE_FIELD("last_execution_at", "run_ms", TIME),
+    PAGE_FIELD("next_execution_at", "next_ms", TIME),
+    PAGE_FIELD("successful_executions", "succeeded", NUMBER),
+    PAGE_FIELD("failed_executions", "failed", NUMBER),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
 };
 
 static bool cronjob_list_read(struct exchange *x, struct message *m) {

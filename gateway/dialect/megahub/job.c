@@ -24,32 +24,25 @@ struct said {
 static const struct page_choice statuses[] = {
     {"pending", "1,2"}, {"queued", "2"}, {"running", "3,4"}, {"processing", "3,4"},
     {"paused", "5"}, {"completed", "6"}, {"failed", "7"}, {"cancelled", "8"}, {NULL, NULL}};
-static const struct page_choice priorities[] = {
-    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
 static const struct page_choice points[] = {{"true", "1"}, {"false", "0"}, {NULL, NULL}};
 
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "base_task", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "can_resume", .field = "extra.job_resume", .kind = PAGE_BOOL},
-    {.name = "status", .field = "status", .kind = PAGE_CHOICE, .choices = statuses},
-    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
-    {.name = "task_type", .field = "type", .kind = PAGE_TEXT},
-    {.name = "current_step", .field = "extra.job_step", .kind = PAGE_TEXT},
-    {.name = "progress", .field = "extra.job_percent", .kind = PAGE_NUMBER},
-    {.name = "progress_percentage", .field = "extra.job_percent", .kind = PAGE_NUMBER},
-    {.name = "progress_gte", .field = "extra.job_percent", .kind = PAGE_NUMBER, .op = "gte"},
-    {.name = "progress_lte", .field = "extra.job_percent", .kind = PAGE_NUMBER, .op = "lte"},
-    {.name = "total_steps", .field = "extra.job_total", .kind = PAGE_NUMBER},
-    {.name = "completed_steps", .field = "extra.job_done", .kind = PAGE_NUMBER},
-    {.name = "has_checkpoints", .field = "has_checkpoint", .kind = PAGE_CHOICE,
-     .choices = points},
-    {.name = "created_at", .field = "extra.job_made_ms", .kind = PAGE_TIME},
-    {.name = "created_after", .field = "extra.job_made_ms", .kind = PAGE_TIME, .op = "gte"},
-    {.name = "created_before", .field = "extra.job_made_ms", .kind = PAGE_TIME, .op = "lte"},
-    {.name = "updated_at", .field = "extra.job_changed_ms", .kind = PAGE_TIME},
-    {.name = "updated_after", .field = "extra.job_changed_ms", .kind = PAGE_TIME, .op = "gte"},
-    {.name = "updated_before", .field = "extra.job_changed_ms", .kind = PAGE_TIME, .op = "lte"},
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("base_task", "id", NUMBER),
+    PAGE_FIELD("can_resume", "extra.job_resume", BOOL),
+    PAGE_FIELD("status", "status", CHOICE, .choices = statuses),
+    PAGE_FIELD("priority", "priority", CHOICE, .choices = page_priorities),
+    PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("current_step", "extra.job_step", TEXT),
+    PAGE_FIELD("progress", "extra.job_percent", NUMBER),
+    PAGE_FIELD("progress_percentage", "extra.job_percent", NUMBER),
+    PAGE_FIELD("progress_gte", "extra.job_percent", NUMBER, .op = "gte"),
+    PAGE_FIELD("progress_lte", "extra.job_percent", NUMBER, .op = "lte"),
+    PAGE_FIELD("total_steps", "extra.job_total", NUMBER),
+    PAGE_FIELD("completed_steps", "extra.job_done", NUMBER),
+    PAGE_FIELD("has_checkpoints", "has_checkpoint", CHOICE, .choices = points),
+    PAGE_TIMES("created", "extra.job_made_ms"),
+    PAGE_TIMES("updated", "extra.job_changed_ms"),
 };
 static const struct page_list list = {.fields = fields,
                                       .field_count = sizeof fields / sizeof *fields,

@@ -11,14 +11,12 @@ enum { MEMBER_GUARD = GUARD_USER | GUARD_ADMIN, RECENT_MS = 86400000, HOURS_MAX 
 
 /* ---- resumable ---- */
 
-static const struct page_choice priorities[] = {
-    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
 static const struct page_field fields[] = {
-    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
-    {.name = "task_type", .field = "type", .kind = PAGE_TEXT},
-    {.name = "interrupted_before", .field = "updated_ms", .kind = PAGE_TIME, .op = "lte"},
-    {.name = "progress", .field = "extra.job_percent", .kind = PAGE_NUMBER},
-    {.name = "progress_gte", .field = "extra.job_percent", .kind = PAGE_NUMBER, .op = "gte"},
+    PAGE_FIELD("priority", "priority", CHOICE, .choices = page_priorities),
+    PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("interrupted_before", "updated_ms", TIME, .op = "lte"),
+    PAGE_FIELD("progress", "extra.job_percent", NUMBER),
+    PAGE_FIELD("progress_gte", "extra.job_percent", NUMBER, .op = "gte"),
 };
 static const struct page_list list = {.fields = fields,
                                       .field_count = sizeof fields / sizeof *fields,

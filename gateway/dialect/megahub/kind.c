@@ -71,13 +71,13 @@ struct kind_defaults kind_defaults(struct exchange *x, struct slice type) {
 /* ---- routes ---- */
 
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "name", .field = "name", .kind = PAGE_TEXT},
-    {.name = "default_queue", .field = "body.default_queue", .kind = PAGE_TEXT},
-    {.name = "default_priority", .field = "body.default_priority", .kind = PAGE_TEXT},
-    {.name = "timeout_seconds", .field = "body.timeout_seconds", .kind = PAGE_NUMBER},
-    {.name = "max_retries", .field = "body.max_retries", .kind = PAGE_NUMBER},
-    {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("name", "name", TEXT),
+    PAGE_FIELD("default_queue", "body.default_queue", TEXT),
+    PAGE_FIELD("default_priority", "body.default_priority", TEXT),
+    PAGE_FIELD("timeout_seconds", "body.timeout_seconds", NUMBER),
+    PAGE_FIELD("max_retries", "body.max_retries", NUMBER),
+    PAGE_FIELD("created_at", "created_ms", TIME),
 };
 const struct things things_types = {
     .object = "task_type", .path = "/tasks/types", .read = kind_read,

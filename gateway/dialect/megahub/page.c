@@ -17,6 +17,9 @@ struct page { /* x->state until page_write */
     void *kept; /* the caller's */
 };
 
+const struct page_choice page_priorities[] = {
+    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
+
 /* ---- values ---- */
 
 static const char *const lookups[][2] = { /* Django's name, the broker's */

@@ -40,6 +40,18 @@ struct page_field {
     double scale;      /* NUMBER: 0 = 1 */
 };
 
+/* PAGE_FIELD("id", "id", NUMBER), and what else there is: .op, .choices, .scale. */
+#define PAGE_FIELD(name_, field_, kind_, ...)                                                   \
+    {.name = name_, .field = field_, .kind = PAGE_##kind_, __VA_ARGS__}
+/* A time as NAME_at, and its bounds NAME_after and NAME_before. */
+#define PAGE_TIMES(name, field)                                                                 \
+    PAGE_FIELD(name "_at", field, TIME),                                                        \
+    PAGE_FIELD(name "_after", field, TIME, .op = "gte"),                                        \
+    PAGE_FIELD(name "_before", field, TIME, .op = "lte")
+
+/* A priority by its word. */
+extern const struct page_choice page_priorities[];
+
 /* A word of `search` that stands for a predicate. */
 struct page_tag { const char *word, *field, *op, *value; };
 

@@ -362,36 +362,26 @@ static bool periodic_create_read(struct exchange *x, struct message *m) {
 static const struct page_choice statuses[] = {
     {"pending", "1,2"}, {"running", "3,4"}, {"processing", "3,4"}, {"paused", "5"},
     {"completed", "6"}, {"failed", "7"}, {"cancelled", "8"}, {NULL, NULL}};
-static const struct page_choice priorities[] = {
-    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
 
-#define BOUND(name_, field_, op_) {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "is_active", .field = "active", .kind = PAGE_BOOL},
-    {.name = "cron_expression", .field = "expression", .kind = PAGE_TEXT},
-    {.name = "timezone", .field = "zone", .kind = PAGE_TEXT},
-    {.name = "task_type", .field = "type", .kind = PAGE_TEXT},
-    {.name = "queue_name", .field = "queue", .kind = PAGE_TEXT},
-    {.name = "base_task", .field = "body.base_task", .kind = PAGE_NUMBER},
-    {.name = "created_by", .field = "owner", .kind = PAGE_TEXT},
-    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
-    {.name = "last_run_status", .field = "last_status", .kind = PAGE_CHOICE,
-     .choices = statuses},
-    {.name = "next_run_at", .field = "next_ms", .kind = PAGE_TIME},
-    BOUND("next_run_before", "next_ms", "lte"),
-    BOUND("next_run_after", "next_ms", "gte"),
-    {.name = "last_run_at", .field = "run_ms", .kind = PAGE_TIME},
-    {.name = "start_date", .field = "start_ms", .kind = PAGE_TIME},
-    {.name = "end_date", .field = "end_ms", .kind = PAGE_TIME},
-    {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
-    BOUND("created_after", "created_ms", "gte"),
-    BOUND("created_before", "created_ms", "lte"),
-    {.name = "updated_at", .field = "updated_ms", .kind = PAGE_TIME},
-    BOUND("updated_after", "updated_ms", "gte"),
-    BOUND("updated_before", "updated_ms", "lte"),
-    {.name = "max_executions", .field = "max", .kind = PAGE_NUMBER},
-    {.name = "executions_count", .field = "executions", .kind = PAGE_NUMBER},
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("is_active", "active", BOOL),
+    PAGE_FIELD("cron_expression", "expression", TEXT),
+    PAGE_FIELD("timezone", "zone", TEXT),
+    PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("queue_name", "queue", TEXT),
+    PAGE_FIELD("base_task", "body.base_task", NUMBER),
+    PAGE_FIELD("created_by", "owner", TEXT),
+    PAGE_FIELD("priority", "priority", CHOICE, .choices = page_priorities),
+    PAGE_FIELD("last_run_status", "last_status", CHOICE, .choices = statuses),
+    PAGE_TIMES("next_run", "next_ms"),
+    PAGE_FIELD("last_run_at", "run_ms", TIME),
+    PAGE_FIELD("start_date", "start_ms", TIME),
+    PAGE_FIELD("end_date", "end_ms", TIME),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
+    PAGE_FIELD("max_executions", "max", NUMBER),
+    PAGE_FIELD("executions_count", "executions", NUMBER),
 };
 
 static bool periodic_list_read(struct exchange *x, struct message *m) {

@@ -48,12 +48,12 @@ static void queue_stored(struct exchange *x, const struct object_row *row, bool 
 /* ---- routes ---- */
 
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "name", .field = "name", .kind = PAGE_TEXT},
-    {.name = "concurrency", .field = "body.concurrency", .kind = PAGE_NUMBER},
-    {.name = "max_memory_mb", .field = "body.max_memory_mb", .kind = PAGE_NUMBER},
-    {.name = "is_active", .field = "body.is_active", .kind = PAGE_BOOL},
-    {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("name", "name", TEXT),
+    PAGE_FIELD("concurrency", "body.concurrency", NUMBER),
+    PAGE_FIELD("max_memory_mb", "body.max_memory_mb", NUMBER),
+    PAGE_FIELD("is_active", "body.is_active", BOOL),
+    PAGE_FIELD("created_at", "created_ms", TIME),
 };
 const struct things things_queues = {
     .object = "task_queue", .path = "/tasks/queues", .read = queue_read, .stored = queue_stored,

@@ -22,10 +22,10 @@ static bool state_detail_read(struct exchange *x, struct message *m) {
 /* ---- list ---- */
 
 static const struct page_field fields[] = {
-    {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "persistent_job", .field = "id", .kind = PAGE_NUMBER},
-    {.name = "retry_count", .field = "retry_count", .kind = PAGE_NUMBER},
-    {.name = "updated_at", .field = "extra.job_changed_ms", .kind = PAGE_TIME},
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("persistent_job", "id", NUMBER),
+    PAGE_FIELD("retry_count", "retry_count", NUMBER),
+    PAGE_FIELD("updated_at", "extra.job_changed_ms", TIME),
 };
 static const struct page_list list = {.fields = fields,
                                       .field_count = sizeof fields / sizeof *fields,

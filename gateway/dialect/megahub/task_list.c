@@ -11,55 +11,42 @@ static const struct page_choice statuses[] = {
     {"pending", "1,2"}, {"queued", "2"}, {"scheduled", "1"}, {"retry", "2"}, {"running", "3,4"},
     {"processing", "3,4"}, {"paused", "5"}, {"completed", "6"}, {"failed", "7"},
     {"cancelled", "8"}, {NULL, NULL}};
-static const struct page_choice priorities[] = {
-    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
-
-#define NUMBER(name_, field_) {.name = name_, .field = field_, .kind = PAGE_NUMBER}
-#define TEXT(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TEXT}
-#define TIME(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TIME}
-#define BOUND(name_, field_, op_) \
-    {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
 
 static const struct page_choice active_statuses[] = {{"active", "1"}, {NULL, NULL}};
 
 /* The first is for `status=active` alone: runs of schedules that go on. */
 static const struct page_field fields[] = {
-    {.name = "status", .field = "schedule_active", .kind = PAGE_CHOICE,
-     .choices = active_statuses},
-    NUMBER("id", "id"),
-    {.name = "status", .field = "status", .kind = PAGE_CHOICE, .choices = statuses},
-    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
-    TEXT("task_type", "type"),
-    TEXT("queue_name", "queue"),
-    TEXT("created_by", "owner"),
-    TEXT("description", "extra.description"),
-    TEXT("worker_name", "worker"),
-    TIME("created_at", "created_ms"),
-    BOUND("created_after", "created_ms", "gte"),
-    BOUND("created_before", "created_ms", "lte"),
-    TIME("updated_at", "updated_ms"),
-    BOUND("updated_after", "updated_ms", "gte"),
-    BOUND("updated_before", "updated_ms", "lte"),
-    TIME("started_at", "started_ms"),
-    TIME("completed_at", "finished_ms"),
-    TIME("scheduled_for", "extra.scheduled_ms"),
-    NUMBER("progress_percentage", "progress"),
-    NUMBER("progress", "progress"),
-    NUMBER("retry_count", "retry_count"),
-    NUMBER("max_retries", "max_retries"),
-    {.name = "timeout_minutes", .field = "timeout_ms", .kind = PAGE_NUMBER, .scale = 60000},
-    NUMBER("execution_time", "run_ms"),
-    NUMBER("execution_time_ms", "run_ms"),
-    NUMBER("queue_wait_time_ms", "wait_ms"),
-    NUMBER("memory_usage", "metrics.memory_usage_mb"),
-    NUMBER("memory_usage_mb", "metrics.memory_usage_mb"),
-    NUMBER("cpu_usage_percent", "metrics.cpu_usage_percent"),
-    NUMBER("cost", "metrics.cost_usd"),
-    NUMBER("cost_usd", "metrics.cost_usd"),
-    NUMBER("tokens_used", "metrics.tokens_used"),
-    {.name = "has_metrics", .field = "run_ms", .kind = PAGE_THERE},
-    {.name = "is_resumable", .field = "resumable", .kind = PAGE_BOOL},
-    {.name = "is_periodic", .field = "schedule", .kind = PAGE_THERE},
+    PAGE_FIELD("status", "schedule_active", CHOICE, .choices = active_statuses),
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("status", "status", CHOICE, .choices = statuses),
+    PAGE_FIELD("priority", "priority", CHOICE, .choices = page_priorities),
+    PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("queue_name", "queue", TEXT),
+    PAGE_FIELD("created_by", "owner", TEXT),
+    PAGE_FIELD("description", "extra.description", TEXT),
+    PAGE_FIELD("worker_name", "worker", TEXT),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
+    PAGE_FIELD("started_at", "started_ms", TIME),
+    PAGE_FIELD("completed_at", "finished_ms", TIME),
+    PAGE_FIELD("scheduled_for", "extra.scheduled_ms", TIME),
+    PAGE_FIELD("progress_percentage", "progress", NUMBER),
+    PAGE_FIELD("progress", "progress", NUMBER),
+    PAGE_FIELD("retry_count", "retry_count", NUMBER),
+    PAGE_FIELD("max_retries", "max_retries", NUMBER),
+    PAGE_FIELD("timeout_minutes", "timeout_ms", NUMBER, .scale = 60000),
+    PAGE_FIELD("execution_time", "run_ms", NUMBER),
+    PAGE_FIELD("execution_time_ms", "run_ms", NUMBER),
+    PAGE_FIELD("queue_wait_time_ms", "wait_ms", NUMBER),
+    PAGE_FIELD("memory_usage", "metrics.memory_usage_mb", NUMBER),
+    PAGE_FIELD("memory_usage_mb", "metrics.memory_usage_mb", NUMBER),
+    PAGE_FIELD("cpu_usage_percent", "metrics.cpu_usage_percent", NUMBER),
+    PAGE_FIELD("cost", "metrics.cost_usd", NUMBER),
+    PAGE_FIELD("cost_usd", "metrics.cost_usd", NUMBER),
+    PAGE_FIELD("tokens_used", "metrics.tokens_used", NUMBER),
+    PAGE_FIELD("has_metrics", "run_ms", THERE),
+    PAGE_FIELD("is_resumable", "resumable", BOOL),
+    PAGE_FIELD("is_periodic", "schedule", THERE),
 };
 
 static const struct page_list list = {.fields = fields + 1,

@@ -196,9 +196,9 @@ static bool hook_create_read(struct exchange *x, struct message *m) {
 
 static bool hook_list_read(struct exchange *x, struct message *m) {
     static const struct page_field fields[] = {
-        {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-        {.name = "url", .field = "body.url", .kind = PAGE_TEXT},
-        {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
+        PAGE_FIELD("id", "id", NUMBER),
+        PAGE_FIELD("url", "body.url", TEXT),
+        PAGE_FIELD("created_at", "created_ms", TIME),
     };
     static const struct page_list list = {.fields = fields,
                                           .field_count = sizeof fields / sizeof *fields,
@@ -284,9 +284,9 @@ static bool hook_key_read(struct exchange *x, struct message *m) {
 
 static bool dead_list_read(struct exchange *x, struct message *m) {
     static const struct page_field fields[] = {
-        {.name = "id", .field = "id", .kind = PAGE_NUMBER},
-        {.name = "created_at", .field = "created_ms", .kind = PAGE_TIME},
-        {.name = "failed_at", .field = "finished_ms", .kind = PAGE_TIME},
+        PAGE_FIELD("id", "id", NUMBER),
+        PAGE_FIELD("created_at", "created_ms", TIME),
+        PAGE_FIELD("failed_at", "finished_ms", TIME),
     };
     static const struct page_list list = {.fields = fields,
                                           .field_count = sizeof fields / sizeof *fields,
