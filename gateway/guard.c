@@ -1,7 +1,9 @@
 #include "gateway/guard.h"
+#include "gateway/accept.h"
 #include "gateway/account.h"
 #include "gateway/fleet.h"
 #include "gateway/jwt.h"
+#include "gateway/openapi_said.h"
 #include "gateway/rate.h"
 #include "gateway/request.h"
 #include "proto/host/log.h"
@@ -46,6 +48,14 @@ bool guard_cors(struct exchange *x) {
                  "Idempotency-Key, Last-Event-ID, Range");
     exchange_set(x, "Access-Control-Max-Age", "600");
     return true;
+}
+
+bool guard_accept(struct exchange *x) {
+    const char *accept = exchange_header(x, "Accept");
+    if (accept == NULL || accept_allows(accept, "application/json")) return true;
+    const char *type = said_answer(said_of(x->dialect->name, x->route));
+    if (strcmp(type, "*/*") == 0 || accept_allows(accept, type)) return true;
+    return exchange_refuse(x, CODE_NOT_ACCEPTABLE, NULL);
 }
 
 /* ---- authentication ---- */

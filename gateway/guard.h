@@ -5,6 +5,8 @@
  * guard_role refuses a principal without a role.
  *
  *   guard_cors    sets Access-Control-Allow-Origin and -Expose-Headers by option cors_origins
+ *   guard_accept  the header Accept against what the route answers: JSON, or what openapi_body.def
+ *                 says of it; a route that answers bytes takes any
  *   guard_who     authentication: `Authorization: Bearer JWT`. On GUARD_OPEN routes a token that is
  *                 there is read, a wrong one is ignored.
  *   guard_key     the same, and `X-API-KEY: JWT`; a dialect named in option `open` serves loopback
@@ -21,9 +23,9 @@
  *
  * What a refusal's cause was stands in x->cause, for dialects that name causes apart.
  *
- * Refusals: UNAUTHORIZED, FORBIDDEN, VALIDATION_ERROR (X-Brand-ID), RATE_LIMITED, and UNAVAILABLE
- * while the broker's keys are not known yet. Wrong credentials are counted per address: over
- * failures_per_min the answer is 429 in place of 401. */
+ * Refusals: NOT_ACCEPTABLE, UNAUTHORIZED, FORBIDDEN, VALIDATION_ERROR (X-Brand-ID), RATE_LIMITED,
+ * and UNAVAILABLE while the broker's keys are not known yet. Wrong credentials are counted per
+ * address: over failures_per_min the answer is 429 in place of 401. */
 #ifndef RELAIS_GATEWAY_GUARD_H
 #define RELAIS_GATEWAY_GUARD_H
 #include "gateway/route.h"
@@ -35,4 +37,5 @@ bool guard_fleet(struct exchange *x);
 bool guard_brand(struct exchange *x);
 bool guard_role(struct exchange *x);
 bool guard_rate(struct exchange *x);
+bool guard_accept(struct exchange *x);
 #endif

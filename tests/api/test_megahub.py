@@ -254,6 +254,22 @@ def test_a_wrong_method_names_the_right_ones(user):
     assert "POST" in answer.headers["Allow"]
 
 
+@pytest.mark.parametrize("accept", ["text/html", "application/xml, text/*;q=0.5",
+                                    "application/json;q=0, */*"])
+def test_who_does_not_take_json_is_told_so_before_anything_happens(user, nobody, accept):
+    header = {"Accept": accept}
+    for answer in (user.get("/tasks/", headers=header), user.post("/tasks/", SEO, headers=header),
+                   nobody.post("/auth/login/", {}, headers=header)):
+        refused(answer, 406, "NOT_ACCEPTABLE", "Could not satisfy the request Accept header.")
+    assert user.get("/tasks/").json()["count"] == 0
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html, */*;q=0.1",
+                                    "application/*", "application/json; indent=4"])
+def test_who_takes_json_gets_it(user, accept):
+    assert user.get("/tasks/", headers={"Accept": accept}).json()["count"] == 0
+
+
 def test_an_unknown_path_is_not_found(user):
     refused(user.get("/tasks/monitoring/nothing/here/"), 404, "NOT_FOUND", "Not found.")
 

@@ -1,4 +1,7 @@
 """Dialect 002 outside /tasks/: /auth/ and /brands/."""
+import base64
+import json
+
 import pytest
 
 from conftest import Caller
@@ -50,6 +53,15 @@ def test_a_login_gives_access_refresh_and_user(person):
     assert [brand["id"] for brand in user["brands"]] == [1]
     assert user["must_change_password"] is False
     ok(Caller(person.server.http, data["access"]).get("/tasks/"))
+
+
+def test_an_access_token_is_good_for_ten_hours_and_says_so(person):
+    _, data = session(person)
+    for _ in range(2):
+        part = data["access"].split(".")[1]
+        said = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        assert said["exp"] - said["iat"] == 36000
+        data = ok(Caller(person.server.http).post("/auth/refresh/", {"refresh": data["refresh"]}))
 
 
 def test_the_address_logs_in_too_under_either_name(person):

@@ -130,6 +130,18 @@ def test_a_filter_that_cannot_be(user):
     assert "has_events" in user.get(f"{CALENDARS}/?has_events=some").json()["field_errors"]
 
 
+@row("GET /tasks/scheduled/calendars", error=403)
+def test_the_brand_may_be_named_in_the_query(relais, user, brand):
+    one = calendar(user)
+    both = relais.caller("user", "martin", (brand + 60000, brand))
+    for caller, query, found in ((user, f"?brand={brand}", [one["id"]]), (both, "", []),
+                                 (both, f"?brand={brand}", [one["id"]])):
+        body = caller.get(f"{CALENDARS}/{query}").json()
+        assert [row["id"] for row in body["results"]] == found, query
+    refused(user.get(f"{CALENDARS}/?brand={brand + 60000}"), 403, "BRAND_FORBIDDEN")
+    assert "brand" in user.get(f"{CALENDARS}/?brand=x").json()["field_errors"]
+
+
 @row("GET /tasks/scheduled/calendars", error=401)
 def test_without_a_token(nobody):
     refused(nobody.get(f"{CALENDARS}/"), 401, "NOT_AUTHENTICATED")

@@ -26,7 +26,9 @@ trap 'exit 1' INT TERM
 say() { printf '%s\n' "$*"; }
 fail() {
     say "FAILED: $*"
-    for FILE in body log; do [ ! -s "$WORK/$FILE" ] || tail -n 20 "$WORK/$FILE" | sed 's/^/  /'; done
+    for FILE in body log; do
+        [ ! -s "$WORK/$FILE" ] || tail -n 20 "$WORK/$FILE" | sed 's/^/  /'
+    done
     exit 1
 }
 

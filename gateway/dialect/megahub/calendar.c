@@ -412,6 +412,7 @@ static bool calendar_list_read(struct exchange *x, struct message *m) {
     static const struct page_list list = {.fields = fields,
                                           .field_count = sizeof fields / sizeof *fields,
                                           .search = "body.name,body.description"};
+    if (!megahub_brand_read(x, "brand")) return false;
     m->question = (struct question){.kind = slice_text("objects"),
                                     .object = slice_text("calendar"), .brand = x->who.brand,
                                     .priority = -1, .dialect = -1};

@@ -88,6 +88,20 @@ bool megahub_fields_good(struct exchange *x) {
     return x->errors.count == 0 || exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
 }
 
+bool megahub_brand_read(struct exchange *x, const char *key) {
+    if (exchange_query(x, key) == NULL) return true;
+    const int64_t brand = exchange_query_number(x, key, 0, 1, UINT32_MAX);
+    bool own = x->brand_count == 0 || brand == x->who.brand;
+    for (uint32_t i = 0; i < x->brand_count; i++) own = own || x->brands[i] == brand;
+    if (x->errors.count > 0) return megahub_fields_good(x);
+    if (!own) {
+        x->cause = CAUSE_BRAND_FORBIDDEN;
+        return exchange_refuse(x, CODE_FORBIDDEN, NULL);
+    }
+    x->who.brand = (uint32_t)brand;
+    return true;
+}
+
 struct wording { const char *french, *english; }; /* %lld is the limit */
 
 /* The texts of Django REST framework, but for the first, which is the document's. */
@@ -193,6 +207,9 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
     case 405:
         r.detail = exchange_print(x, "Method \"%s\" not allowed.", method_name(x->method));
         break;
+    case 406:
+        r.detail = "Could not satisfy the request Accept header.";
+        break;
     case 415:
         r.detail = exchange_print(x, "Unsupported media type \"%.100s\" in request.",
                                   type != NULL ? type : "");
@@ -270,7 +287,8 @@ bool megahub_refuse(struct exchange *x, const char *name, const char *detail) {
     return false;
 }
 
-static step *const steps[] = {guard_cors, guard_who, guard_brand, guard_role, guard_rate, NULL};
+static step *const steps[] = {guard_cors, guard_accept, guard_who, guard_brand,
+                               guard_role, guard_rate,   NULL};
 
 const struct dialect megahub = {
     .name = "megahub",

@@ -67,6 +67,8 @@ bool megahub_id_read(struct exchange *x, uint64_t *ret_id);
 bool megahub_french(const struct exchange *x);
 /* False, with the exchange ended, when a field was found wrong. */
 bool megahub_fields_good(struct exchange *x);
+/* A query key that names one of the caller's brands, as X-Brand-ID does. False = ended. */
+bool megahub_brand_read(struct exchange *x, const char *key);
 /* The sentence of SCHEDULE_IN_PAST in the client's language; by it the error code is known. */
 const char *megahub_past_text(const struct exchange *x);
 void megahub_fail(struct exchange *x, enum code code, const char *text);

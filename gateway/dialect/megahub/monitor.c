@@ -37,28 +37,13 @@ void monitor_ask(struct exchange *x, const struct tally_ask *ask, struct tally_l
     exchange_send(x, &message, tallies_arrived);
 }
 
-/* brand_id names one of the caller's brands, as X-Brand-ID does. */
-static bool brand_read(struct exchange *x) {
-    if (exchange_query(x, "brand_id") == NULL) return true;
-    const int64_t brand = exchange_query_number(x, "brand_id", 0, 1, UINT32_MAX);
-    bool own = x->brand_count == 0 || brand == x->who.brand;
-    for (uint32_t i = 0; i < x->brand_count; i++) own = own || x->brands[i] == brand;
-    if (x->errors.count > 0) return megahub_fields_good(x);
-    if (!own) {
-        x->cause = CAUSE_BRAND_FORBIDDEN;
-        return exchange_refuse(x, CODE_FORBIDDEN, NULL);
-    }
-    x->who.brand = (uint32_t)brand;
-    return true;
-}
-
 bool monitor_period(struct exchange *x, struct monitor *m, uint32_t days) {
     const char *type = exchange_query(x, "task_type");
     m->days = (uint32_t)exchange_query_number(x, "days", days, 1, MONITOR_DAYS_MAX);
     m->from_ms = (x->wall_ms / TALLY_DAY_MS - m->days + 1) * TALLY_DAY_MS;
     if (m->from_ms < 1) m->from_ms = 1;
     if (type != NULL) m->type = slice_text(type);
-    return megahub_fields_good(x) && brand_read(x);
+    return megahub_fields_good(x) && megahub_brand_read(x, "brand_id");
 }
 
 struct tally_sums monitor_total(const struct tally_list *list) {
