@@ -340,6 +340,19 @@ static void parts_settle(struct row_parts *p) {
     }
 }
 
+static void size_found(void *context, const struct record *r) {
+    if (r->kind == RECORD_FILE) *(uint64_t *)context = r->file.size;
+}
+
+/* What a view says of files; see view_complete in intake.c. */
+static void files_settle(struct filler *f, struct view *v) {
+    v->source_size = v->body.source_size;
+    v->source_name = v->body.source_name;
+    v->source_mime = v->body.source_mime;
+    if (v->result.result_file != 0)
+        view_file(f->view, v->result.result_file, size_found, &v->result_size);
+}
+
 void task_put(struct filler *f, const struct task_head *t) {
     const struct lane_record *l = lane_find(f, t->lane);
     f->message.view = (struct view){.head = *t, .queue = l->queue, .type = l->type,
@@ -348,6 +361,7 @@ void task_put(struct filler *f, const struct task_head *t) {
     if (p.want & (WANT_BODY | WANT_RESULT)) {
         view_task(f->view, t->id, parts_found, &p);
         parts_settle(&p);
+        files_settle(f, p.view);
     }
     row_put(&f->page->rows, &f->message);
     buffer_free(&p.kept);

@@ -291,5 +291,6 @@ void report_step(struct core *c, const struct event *e) {
         refuse(c, e, CODE_PAYLOAD_TOO_LARGE);
         return;
     }
+    if (l->worker->record.http) l->worker->heard = c->now;
     report_lease(c, e, l);
 }

@@ -4,6 +4,8 @@
 #include "broker/core/who.h"
 #include "proto/roll.h"
 
+enum { HEARD_MS = 60000 };
+
 struct roll { struct core *c; uint32_t brand; struct buffer rows, tasks, queues; uint32_t count; };
 
 static void queue_add(struct roll *r, struct slice queue) {
@@ -29,6 +31,12 @@ static void leases_look(struct roll *r, const struct worker *w, struct roll_row 
     }
 }
 
+/* Between two claims an HTTP worker holds nothing and waits for nothing: it is there all the same.
+ * Those of no brand are of the house. */
+static bool heard_lately(const struct core *c, const struct worker *w) {
+    return w->record.brand != 0 && w->heard > 0 && c->now - w->heard < HEARD_MS;
+}
+
 static void worker_put(struct roll *r, const struct worker *w) {
     struct roll_row row = {.name = w->record.name, .brand = w->record.brand, .slots = w->slots,
                            .http = w->record.http};
@@ -46,7 +54,8 @@ static void worker_put(struct roll *r, const struct worker *w) {
         serves = true;
     }
     if (!serves) return; /* of the house itself */
-    row.online = w->record.http ? row.held > 0 || w->claiming : w->link && !w->suspect;
+    row.online = w->record.http ? row.held > 0 || w->claiming || heard_lately(c, w)
+                                : w->link && !w->suspect;
     if (w->record.http && !row.online) return;
     row.heard_ms = w->heard > 0 && w->heard <= c->now ? c->wall - (c->now - w->heard) : 0;
     row.queues = buffer_slice(&r->queues);

@@ -65,6 +65,7 @@ struct worker *worker_get(struct core *c, uint32_t brand, const struct who *who,
 void worker_restore(struct core *c, const struct worker_record *r) {
     struct worker *w = worker_new(c, r);
     w->recorded = true;
+    if (r->http) w->heard = 0; /* not since the restart */
     if (r->worker > c->worker_next) c->worker_next = r->worker;
     heap_set(&c->clock, &w->timer, c->now + (r->http ? REST_MS : c->limits.quiet_ms));
 }

@@ -96,6 +96,8 @@ GET /tasks/scheduled/periodic-tasks/cron-templates  ua
 GET /tasks/scheduled/periodic-tasks/timezone-info   ua
 GET /tasks/{id}/events           ua   @task
 GET /tasks/{id}/logs             ua   @task
+GET /tasks/{id}/result           ua   @task
+GET /tasks/{id}/source           ua   @task
 GET /tasks/queue-stats           ua
 GET /tasks/type-stats            ua
 GET /tasks/stats                 ua

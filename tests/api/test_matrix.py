@@ -35,7 +35,7 @@ MORE = {
                       "FREQUENCY_NOT_SUPPORTED", "TIMEZONE_INVALID", "BRAND_REQUIRED"}},
 }
 INSTEAD = {("megahub", 401), ("megahub", 403), ("megahub", 429)}  # the dialect's names alone
-BYTES = ("/download", "/audio", "/result")  # rows whose success is a file
+BYTES = ("/download", "/audio", "/result", "/source")  # rows whose success is a file
 
 
 def codes_of(dialect, status):
@@ -178,7 +178,7 @@ def test_who_may(realm, name):
 
 def absent(line):
     """Rows that say 404 of an object that is there, because something in it is not."""
-    return line.path.endswith(("/result", "/qr"))
+    return line.path.endswith(("/result", "/source", "/qr"))
 
 
 @pytest.mark.parametrize("name", sorted(LINES), ids=lambda key: ": ".join(key))

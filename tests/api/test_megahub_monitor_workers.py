@@ -31,7 +31,7 @@ def test_a_worker_is_seen_and_reports_itself(user, stranger, worker, brand):
     done(user, worker, "a", {"execution_time_ms": 300}, fails=True)
     seen = by_name(user, name)
     assert (seen["processed_tasks"], seen["failed_tasks"], seen["success_rate"]) == (2, 1, 50)
-    assert seen["is_online"] is False and seen["cpu_percent"] is None
+    assert seen["is_online"] is True and seen["cpu_percent"] is None
     told = ok(worker.post(BASE, {"cpu_percent": 35.5, "memory_percent": 40, "load_average": 0.75,
                                  "queue_name": "reports", "uptime_hours": 2}), 201)
     assert told["id"] == seen["id"] and told["is_online"] is True

@@ -197,8 +197,7 @@ static void job_found(struct exchange *x, const struct message *answer) {
     const struct report *r = &making->report;
     const struct view *v = &answer->view;
     const enum code code = exchange_code(answer);
-    const bool job = code == CODE_OK && v->head.dialect == MEGAHUB_NUMBER &&
-                     job_members_read(x, v->body.extra).there;
+    const bool job = code == CODE_OK && job_members_read(x, v->body.extra).there;
     if (code != CODE_OK && code != CODE_UNKNOWN_TASK) {
         exchange_refuse(x, code, NULL);
         return;

@@ -1,5 +1,7 @@
 /* fleet.c - see fleet.h. */
+#include "gateway/account.h"
 #include "gateway/dialect/megahub/fleet.h"
+#include "gateway/dialect/qalpuch/agent.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -36,7 +38,7 @@ static struct fleet_worker *worker_get(struct exchange *x, struct slice name) {
     return w;
 }
 
-/* ---- the three sources ---- */
+/* ---- the four sources ---- */
 
 static void now_take(struct exchange *x, struct slice rows) {
     struct roll_row row;
@@ -81,6 +83,35 @@ static void card_take(struct exchange *x, const struct object_row *row) {
     json_decref(card);
 }
 
+/* Without capabilities it takes every type. */
+static struct slice able_join(struct exchange *x, const struct capabilities *able) {
+    struct buffer text = {0};
+    for (uint32_t i = 0; i < able->count; i++) {
+        if (i > 0) buffer_byte(&text, ',');
+        buffer_append(&text, able->list[i].data, able->list[i].len);
+    }
+    const struct slice joined =
+        able->count > 0 ? exchange_copy(x, buffer_slice(&text)) : slice_text("*");
+    buffer_free(&text);
+    return joined;
+}
+
+/* One that never registered is no worker yet. */
+static void agent_take(struct exchange *x, const struct object_row *row) {
+    struct agent a;
+    if (!agent_of(x, row, &a) || a.boot == 0) return;
+    struct fleet_worker *w = worker_get(x, a.id);
+    if (w == NULL) return;
+    w->enrolled = true;
+    w->title = a.name;
+    w->here = agent_here(x, &a);
+    if (w->queues.len == 0 || slice_equal(w->queues, slice_text("*")))
+        w->queues = able_join(x, &a.capabilities);
+    if (!(w->figures[FIGURE_HEARD] >= (double)a.seen_ms))
+        w->figures[FIGURE_HEARD] = (double)a.seen_ms;
+    if (a.load >= 0 && isnan(w->figures[FIGURE_LOAD])) w->figures[FIGURE_LOAD] = a.load;
+}
+
 static void ended_take(struct exchange *x) {
     const struct fleet_state *f = x->state;
     for (uint32_t i = 0; i < f->ended.count; i++) {
@@ -98,7 +129,7 @@ static void ended_take(struct exchange *x) {
 static void judge(const struct exchange *x, struct fleet_worker *w) {
     const double since_ms = (double)x->wall_ms - w->figures[FIGURE_HEARD];
     const bool fresh = since_ms < FLEET_FRESH_MS; /* false when never heard */
-    w->online = w->now.name.len > 0 ? w->now.online || (w->carded && fresh) : fresh && w->carded;
+    w->online = w->now.online || w->here || (w->carded && fresh);
     w->healthy = w->online && (fresh || w->now.online) &&
                  !(w->figures[FIGURE_CPU] >= percent_max) &&
                  !(w->figures[FIGURE_MEMORY] >= percent_max);
@@ -118,16 +149,31 @@ static void ended_arrived(struct exchange *x) {
     f->loaded(x);
 }
 
-static void cards_arrived(struct exchange *x, const struct message *answer) {
+static void agents_arrived(struct exchange *x, const struct message *answer) {
     struct fleet_state *f = x->state;
     struct object_row row;
     uint32_t at = 0;
-    while (object_row_next(answer->rows.rows, &at, &row)) card_take(x, &row);
+    while (object_row_next(answer->rows.rows, &at, &row)) agent_take(x, &row);
     f->incomplete |= answer->rows.next.len > 0;
     const struct tally_ask ask = {
         .span = "worker", .by = "name",
         .from_ms = (x->wall_ms / TALLY_DAY_MS - FLEET_DAYS + 1) * TALLY_DAY_MS};
     monitor_ask(x, &ask, &f->ended, ended_arrived);
+}
+
+/* They are objects of the installation, whose owner is their brand. */
+static void cards_arrived(struct exchange *x, const struct message *answer) {
+    struct fleet_state *f = x->state;
+    struct object_row row;
+    struct message m = {.verb = VERB_ASK};
+    uint32_t at = 0;
+    while (object_row_next(answer->rows.rows, &at, &row)) card_take(x, &row);
+    f->incomplete |= answer->rows.next.len > 0;
+    m.question = (struct question){.kind = slice_text("objects"), .object = slice_text("agent"),
+                                   .limit = 1000, .priority = -1, .dialect = -1};
+    if (x->who.brand != 0)
+        m.question.owner = slice_text(exchange_print(x, "%u", x->who.brand));
+    exchange_send_as(x, &account_house, &m, agents_arrived);
 }
 
 static void now_arrived(struct exchange *x, const struct message *answer) {
@@ -155,6 +201,7 @@ void fleet_write(struct exchange *x, const struct fleet_worker *w) {
     const bool known = !isnan(w->figures[FIGURE_HEARD]);
     monitor_integer(x, "id", (int64_t)w->id);
     monitor_text(x, "worker_name", w->name);
+    monitor_text(x, "display_name", w->title.len > 0 ? w->title : w->name);
     monitor_text(x, "queue_name", w->queues);
     out_key(&x->out, "is_online");
     out_bool(&x->out, w->online);

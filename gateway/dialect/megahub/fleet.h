@@ -1,11 +1,12 @@
-/* fleet.h - what the files of workers/ share: who works for a brand, from three sources.
+/* fleet.h - what the files of workers/ share: who works for a brand, from four sources.
  *
  *   the broker's WORKERS   who is linked or claims now, and what it holds
  *   worker_card objects    what workers say of themselves (POST workers/), and admins of them
  *   tallies                what each has ended in the newest FLEET_DAYS days
+ *   agent objects          the workers that dialect 000 enrolled, by their cuids
  *
  * A worker is known by its name; its number is made of that. It is online while the broker has it,
- * or its newest heartbeat is younger than five minutes. */
+ * or its newest heartbeat is younger than five minutes; one of dialect 000 when that says so. */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_FLEET_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_FLEET_H
 #include "gateway/dialect/megahub/monitor.h"
@@ -19,9 +20,9 @@ enum figure { FIGURE_CPU, FIGURE_MEMORY, FIGURE_ACTIVE, FIGURE_PROCESSED, FIGURE
 
 struct fleet_worker {
     uint64_t id;
-    struct slice name, queues; /* queues: comma between */
+    struct slice name, title, queues; /* title: what people call it; queues: comma between */
     struct roll_row now;       /* name empty: the broker does not have it */
-    bool carded, hidden, online, healthy;
+    bool carded, enrolled, here, hidden, online, healthy; /* here: dialect 000 says it is online */
     double figures[FIGURE_COUNT]; /* NAN = not known; HEARD in ms */
 };
 

@@ -71,7 +71,8 @@ static bool key_holds(struct exchange *x, const struct fleet_worker *w, const ch
     if (*text == '\0' || !op_known(op)) return true;
     if (strcmp(key, "is_online") == 0) return truth(x, key, text) == w->online;
     if (strcmp(key, "is_healthy") == 0) return truth(x, key, text) == w->healthy;
-    if (strcmp(key, "search") == 0) return text_has(w->name, text) || text_has(w->queues, text);
+    if (strcmp(key, "search") == 0)
+        return text_has(w->name, text) || text_has(w->title, text) || text_has(w->queues, text);
     const bool part = strcmp(op, "icontains") == 0;
     if (len == 10 && strncmp(key, "queue_name", len) == 0)
         return part ? text_has(w->queues, text) : list_has(w->queues, text);
@@ -323,7 +324,8 @@ static void warnings_write(struct exchange *x, const struct fleet_state *f) {
     out_list(&x->out);
     for (uint32_t i = 0; i < f->count && shown < ALERTS_MAX; i++) {
         const struct fleet_worker *w = &f->list[i];
-        if (w->healthy || (!w->online && w->figures[FIGURE_ACTIVE] == 0 && !w->carded)) continue;
+        const bool known = w->carded || w->enrolled;
+        if (w->healthy || (!w->online && w->figures[FIGURE_ACTIVE] == 0 && !known)) continue;
         shown++;
         out_object(&x->out);
         monitor_text(x, "worker_name", w->name);

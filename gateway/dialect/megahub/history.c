@@ -115,7 +115,7 @@ static void events_write(struct exchange *x, const struct message *answer) {
 /* ---- logs ---- */
 
 static const char *level_name(uint8_t level) {
-    static const char *const names[] = {"error", "warning", "info", "debug"};
+    static const char *const names[] = {"debug", "info", "warning", "error"};
     return names[level < 4 ? level : 3];
 }
 

@@ -59,22 +59,20 @@ static void edited(struct exchange *x, const struct message *answer) {
 static void looked(struct exchange *x, const struct message *answer) {
     struct job_edit *e = x->state;
     const struct view *v = &answer->view;
-    char why[1];
     if (exchange_code(answer) != CODE_OK) {
         edit_end(x, exchange_code(answer));
         return;
     }
-    json_t *fields = v->body.extra.len > 0 && v->head.dialect == MEGAHUB_NUMBER
-                         ? json_parse(v->body.extra, why, sizeof why) : NULL;
+    json_t *fields = megahub_extra(v->body.extra);
     const bool job = json_object_get(fields, "job") != NULL;
     if (job == ((e->set & JOB_NEW) != 0)) {
         json_decref(fields);
         edit_end(x, job ? CODE_CONFLICT : CODE_UNKNOWN_TASK);
         return;
     }
-    if (!json_is_object(fields)) {
-        json_decref(fields);
-        fields = json_object();
+    if (fields == NULL) { /* a native client's bytes: there is no room beside them */
+        edit_end(x, CODE_INVALID_STATE);
+        return;
     }
     fields_change(fields, e, x->wall_ms);
     char *text = json_dumps(fields, JSON_COMPACT);

@@ -43,10 +43,11 @@ struct job job_of_view(struct exchange *x, const struct view *v) {
     megahub_task_read(x, v, &j.task);
     struct slice *texts[] = {&j.task.type, &j.task.queue, &j.task.description, &j.task.owner,
                              &j.task.context, &j.task.result, &j.task.error, &j.task.metrics,
-                             &j.task.result_name, &j.task.result_mime};
+                             &j.task.result_name, &j.task.result_mime, &j.task.source_name,
+                             &j.task.source_mime};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i]->len > 0) *texts[i] = exchange_copy(x, *texts[i]);
-    if (v->head.dialect == MEGAHUB_NUMBER) j.members = job_members_read(x, v->body.extra);
+    j.members = job_members_read(x, v->body.extra);
     return j;
 }
 

@@ -55,7 +55,8 @@ static const struct routes *const parts[] = {
                                              &megahub_jobs, &megahub_job_acts, &megahub_job_ready,
                                              &megahub_job_care, &megahub_states,
                                              &megahub_checkpoints, &megahub_history, &megahub_kinds,
-                                             &megahub_queues, &megahub_webhooks, NULL};
+                                             &megahub_queues, &megahub_webhooks,
+                                             &megahub_artifact, NULL};
 
 static const char *const prefixes[] = {"/tasks", "/auth", "/brands", NULL};
 

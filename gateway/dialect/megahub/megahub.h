@@ -6,20 +6,22 @@
  * task_list.c, task_change.c  the list; what an owner does with a task
  * page.c     lists as Django REST framework gives them
  * work.c     the worker side
+ * artifact.c  the bytes of its result and of its source
  * account.c, brand.c  /auth/ and /brands/
  * schedule.h  /tasks/scheduled/
  *
  * The broker's payload of a task is its context_data, byte for byte as it was sent. What only
  * this dialect knows of a task travels in `extra`, a JSON object: "description", "scheduled_ms"
  * and "created_ms" (the gateway's time, so that the answer to POST and every later read say the
- * same; a POST with an idempotency key reads the broker's time back instead). */
+ * same; a POST with an idempotency key reads the broker's time back instead). What is said here of
+ * a task that came by another dialect stands beside what that one keeps there. */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_MEGAHUB_H
+#include "gateway/dialect/number.h"
 #include "gateway/exchange.h"
 #include "gateway/route.h"
 
 enum {
-    MEGAHUB_NUMBER = 2,         /* options.dialect */
     TASK_TIMEOUT_MINUTES = 60,  /* of a task that names none */
     TASK_TIMEOUT_MINUTES_MAX = 43200,
     TASK_RETRIES = 3,
@@ -37,13 +39,14 @@ struct megahub_task {
     bool context_checked;         /* it is known to be a JSON object */
     struct slice result, error, metrics;
     struct slice periodic, cron_job; /* JSON of what submitted it; empty = a client */
-    uint64_t result_size;         /* > 0: the result is a file */
-    struct slice result_name, result_mime;
+    bool result_filed, sourced, grows; /* the result is a file; it was made of one, which grows */
+    uint64_t result_size, source_size;
+    struct slice result_name, result_mime, source_name, source_mime;
     int64_t created_ms, updated_ms, started_ms, completed_ms, due_ms;
     const char *webhook; /* of a task that is being made: who hears of its end; NULL = nobody */
     uint32_t brand, timeout_ms;
     uint16_t retry_count, max_retries;
-    uint8_t status, priority, progress;
+    uint8_t status, priority, progress, dialect;
     bool job, job_can_resume;     /* it has a persistent job (job.h) */
     uint8_t job_percent;
 };
@@ -52,6 +55,9 @@ struct megahub_task {
 
 extern const char *const megahub_priorities[]; /* by enum priority, NULL-ended */
 const char *megahub_status(uint8_t status);
+/* What is said here of a task, also of one that came by another dialect: its own members in the
+ * extra have other names. NULL when the extra is bytes of a native client. Owned by the caller. */
+json_t *megahub_extra(struct slice extra);
 /* Reads a VIEW; the task borrows from it, and from x for what had to be decoded. */
 void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_task *ret_task);
 /* The queue of a task that names none. */
@@ -101,7 +107,7 @@ bool task_complete_read(struct exchange *x, struct message *m);
 bool task_fail_read(struct exchange *x, struct message *m);
 void task_settled_write(struct exchange *x, const struct message *answer);
 
-extern const struct routes megahub_webhooks;
+extern const struct routes megahub_webhooks, megahub_artifact;
 /* Why this URL is never called by a webhook; NULL = it may be. */
 const char *megahub_url_wrong(struct exchange *x, const char *url);
 extern const struct routes megahub_cron, megahub_periodic, megahub_survey, megahub_cronjob,

@@ -6,6 +6,7 @@
  * on the version that was read; another's in between is read again. */
 #include "gateway/dialect/megahub/metric.h"
 #include "gateway/dialect/megahub/page.h"
+#include "gateway/dialect/output.h"
 #include "gateway/dialect/spell.h"
 #include <stdlib.h>
 #include <string.h>
@@ -136,13 +137,20 @@ static bool body_read(struct exchange *x) {
     return true;
 }
 
-/* What was given before, with what is given now: all of it (PUT), or only what is named. */
-static json_t *given_make(const struct exchange *x, json_t *before) {
-    json_t *given = before;
-    if (x->method == METHOD_PUT) {
-        json_decref(before);
-        given = json_object();
+/* What lies among the metrics and is none: how a file is called, of dialect 000. */
+static json_t *note_make(const struct view *v, json_t *metrics) {
+    json_t *note = json_object();
+    const char *key;
+    json_t *value;
+    json_object_foreach(metrics, key, value) {
+        if (output_noted(v, key)) json_object_set(note, key, value);
     }
+    return note;
+}
+
+/* What was given before, with what is given now: all of it (PUT), or only what is named. */
+static json_t *given_make(const struct exchange *x, const struct view *v, json_t *before) {
+    json_t *given = x->method == METHOD_PUT ? note_make(v, before) : json_incref(before);
     json_object_del(given, METRIC_GONE);
     for (uint32_t i = 0; i <= MEASURE_COUNT; i++) {
         const char *name = i < MEASURE_COUNT ? measure_name((enum measure)i) : "worker_name";
@@ -207,10 +215,16 @@ static void looked(struct exchange *x, const struct message *answer) {
         monitor_missing(x);
         return;
     }
-    c->status = c->made && json_object_size(metrics) == 0 ? 201
-                : c->made && !there ? 201 : 200;
-    json_t *given = x->method == METHOD_DELETE ? json_pack("{s:b}", METRIC_GONE, 1)
-                                               : given_make(x, json_incref(metrics));
+    json_t *note = note_make(v, metrics);
+    const bool first = json_object_size(metrics) == json_object_size(note);
+    c->status = c->made && (first || !there) ? 201 : 200;
+    json_t *given = note;
+    if (x->method == METHOD_DELETE) {
+        json_object_set_new(note, METRIC_GONE, json_true());
+    } else {
+        json_decref(note);
+        given = given_make(x, v, metrics);
+    }
     amend(x, v, given, before);
     json_decref(given);
     json_decref(metrics);

@@ -114,15 +114,11 @@ bool task_change_read(struct exchange *x, struct message *m) {
     return megahub_fields_good(x) && look(x, m);
 }
 
-/* The members that are this dialect's own, with the new description in them. */
+/* What is said of the task, with the new description in it; empty when there is no room. */
 static struct slice extra_amend(struct exchange *x, struct slice extra, struct slice description,
                                 int64_t due_ms) {
-    char why[1];
-    json_t *fields = extra.len > 0 ? json_parse(extra, why, sizeof why) : NULL;
-    if (!json_is_object(fields)) {
-        json_decref(fields);
-        fields = json_object();
-    }
+    json_t *fields = megahub_extra(extra);
+    if (fields == NULL) return (struct slice){0};
     if (description.data != NULL)
         json_object_set_new(fields, "description",
                             json_stringn((const char *)description.data, description.len));
@@ -202,6 +198,11 @@ void task_change_write(struct exchange *x, const struct message *answer) {
         o->set |= SET_EXTRA | SET_VERSION;
         o->version = v->head.version;
         o->extra = extra_amend(x, v->body.extra, description, due_ms);
+        if (o->extra.len == 0) {
+            refuse_state(x, "INVALID_OPERATION", "A native client keeps data of its own here.",
+                         c->status, "");
+            return;
+        }
     }
     if (o->set & SET_PRIORITY && o->priority == v->head.priority)
         o->set &= ~(uint32_t)SET_PRIORITY;
@@ -345,7 +346,9 @@ void task_retry_write(struct exchange *x, const struct message *answer) {
                      c->status, over);
         return;
     }
-    o->set |= SET_RETRIES;
-    o->retries = answer->view.head.max_retries;
+    if (answer->view.head.dialect != QALPUCH_NUMBER) { /* that one knows no limit of retries */
+        o->set |= SET_RETRIES;
+        o->retries = answer->view.head.max_retries;
+    }
     exchange_try(x, &c->message, retried_write);
 }

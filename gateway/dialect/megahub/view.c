@@ -1,8 +1,10 @@
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/megahub/people.h"
+#include "gateway/dialect/output.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *const megahub_priorities[] = {"low", "normal", "high", "critical", NULL};
 
@@ -27,17 +29,25 @@ struct slice megahub_queue(uint8_t priority) {
     return slice_text(priority == PRIORITY_LOW ? "low_priority" : "normal");
 }
 
-/* A task of another dialect has an extra that is not ours to read: anything goes in there. */
-static void extra_read(struct exchange *x, struct slice extra, struct megahub_task *task) {
+json_t *megahub_extra(struct slice extra) {
     char why[1];
-    json_t *fields = extra.len > 0 ? json_parse(extra, why, sizeof why) : NULL;
+    if (extra.len == 0) return json_object();
+    json_t *fields = json_parse(extra, why, sizeof why);
+    if (json_is_object(fields)) return fields;
+    json_decref(fields);
+    return NULL;
+}
+
+static void extra_read(struct exchange *x, struct slice extra, struct megahub_task *task) {
+    json_t *fields = megahub_extra(extra);
     json_t *description = json_object_get(fields, "description");
     json_t *created = json_object_get(fields, "created_ms");
     json_t *scheduled = json_object_get(fields, "scheduled_ms");
     if (json_is_string(description))
         task->description = exchange_copy(x, slice_of(json_string_value(description),
                                                       json_string_length(description)));
-    if (json_is_integer(created)) task->created_ms = json_integer_value(created);
+    if (json_is_integer(created) && task->dialect == MEGAHUB_NUMBER)
+        task->created_ms = json_integer_value(created);
     task->job = json_integer_value(json_object_get(fields, "job")) == 1;
     task->job_can_resume = json_integer_value(json_object_get(fields, "job_resume")) == 1;
     task->job_percent = (uint8_t)json_integer_value(json_object_get(fields, "job_percent"));
@@ -47,6 +57,41 @@ static void extra_read(struct exchange *x, struct slice extra, struct megahub_ta
     if (json_is_object(json_object_get(fields, "cron_job")))
         task->cron_job = span_find(extra, "cron_job");
     json_decref(fields);
+}
+
+/* The metrics without what is none of them. */
+static struct slice metrics_strip(struct exchange *x, const struct view *v) {
+    char why[1];
+    json_t *given = v->result.metrics.len > 0 ? json_parse(v->result.metrics, why, sizeof why)
+                                              : NULL;
+    const char *key;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(given, next, key, value) {
+        if (output_noted(v, key)) json_object_del(given, key);
+    }
+    char *text = json_object_size(given) > 0 ? json_dumps(given, JSON_COMPACT) : NULL;
+    const struct slice left =
+        text != NULL ? exchange_copy(x, slice_text(text)) : (struct slice){0};
+    free(text);
+    json_decref(given);
+    return left;
+}
+
+static void files_read(struct exchange *x, const struct view *v, struct megahub_task *task) {
+    task->sourced = v->body.source_file != 0;
+    task->grows = (v->head.flags & TASK_STREAM) != 0;
+    task->source_size = v->source_size;
+    task->source_name = v->source_name;
+    task->source_mime = v->source_mime;
+    task->result_filed = v->result.result_file != 0 && v->head.status == STATUS_COMPLETED;
+    if (!task->result_filed) return;
+    struct output about;
+    output_read(x, v, &about);
+    task->result_size = about.size;
+    task->result_name = about.name;
+    task->result_mime = about.mime;
+    task->metrics = metrics_strip(x, v);
 }
 
 void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_task *ret_task) {
@@ -65,6 +110,7 @@ void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_
         .completed_ms = head->finished_ms,
         .due_ms = head->due_ms,
         .brand = head->brand,
+        .dialect = head->dialect,
         .timeout_ms = head->timeout_ms,
         .retry_count = head->retry_count,
         .max_retries = head->max_retries,
@@ -74,12 +120,8 @@ void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_
     };
     if (head->status == STATUS_FAILED || head->status == STATUS_CANCELLED)
         ret_task->error = v->result.message;
-    if (v->result.result_file != 0) {
-        ret_task->result_size = v->result_size;
-        ret_task->result_name = v->result_name;
-        ret_task->result_mime = v->result_mime;
-    }
-    if (head->dialect == MEGAHUB_NUMBER) extra_read(x, v->body.extra, ret_task);
+    files_read(x, v, ret_task);
+    extra_read(x, v->body.extra, ret_task);
     if (ret_task->updated_ms < ret_task->created_ms || head->version <= 1)
         ret_task->updated_ms = ret_task->created_ms;
 }
@@ -113,19 +155,44 @@ static void object_of(struct out *o, struct slice bytes, const char *name) {
     json_decref(value);
 }
 
+static void file_write(struct exchange *x, const char *key, struct slice name,
+                       struct slice mime) {
+    out_key(&x->out, key);
+    out_text(&x->out, name);
+    out_key(&x->out, "mime_type");
+    out_text(&x->out, mime);
+}
+
+static void url_write(struct exchange *x, uint64_t id, const char *what) {
+    out_key(&x->out, "url");
+    out_string(&x->out, exchange_print(x, "%s/tasks/%llu/%s/", exchange_origin(x),
+                                       (unsigned long long)id, what));
+}
+
+/* Only tasks that were made of a file have one. */
+static void source_write(struct exchange *x, const struct megahub_task *t) {
+    if (!t->sourced) return;
+    out_key(&x->out, "source_file");
+    out_object(&x->out);
+    file_write(x, "name", t->source_name, t->source_mime);
+    out_key(&x->out, "size");
+    if (t->grows) out_null(&x->out);
+    else out_unsigned(&x->out, t->source_size);
+    url_write(x, t->id, "source");
+    out_object_end(&x->out);
+}
+
 static void result_write(struct exchange *x, const struct megahub_task *t) {
     struct out *o = &x->out;
     out_key(o, "result_data");
     if (t->result.len > 0) {
         object_of(o, t->result, "output");
-    } else if (t->result_size > 0) {
+    } else if (t->result_filed) {
         out_object(o);
-        out_key(o, "output_file");
-        out_text(o, t->result_name);
-        out_key(o, "mime_type");
-        out_text(o, t->result_mime);
+        file_write(x, "output_file", t->result_name, t->result_mime);
         out_key(o, "size");
         out_unsigned(o, t->result_size);
+        url_write(x, t->id, "result");
         out_object_end(o);
     } else {
         out_null(o);
@@ -256,6 +323,7 @@ void megahub_task_write(struct exchange *x, const struct megahub_task *t) {
     out_key(o, "max_retries");
     out_integer(o, t->max_retries);
     metrics_write(x, t);
+    source_write(x, t);
     job_write(o, t);
     out_key(o, "periodic_task");
     out_raw(o, t->periodic); /* empty: null */

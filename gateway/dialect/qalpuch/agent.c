@@ -116,6 +116,11 @@ static void body_write(struct out *o, const struct agent *a) {
     out_object_end(o);
 }
 
+bool agent_here(const struct exchange *x, const struct agent *a) {
+    return a->boot != 0 && x->wall_ms - a->seen_ms <= AGENT_GONE_MS &&
+           !slice_equal(a->said, slice_text("offline"));
+}
+
 void agent_fetch(struct exchange *x, struct slice name, exchange_then *then) {
     struct message m = {.verb = VERB_FETCH, .object = {.kind = slice_text("agent"), .name = name}};
     exchange_try_as(x, &account_house, &m, then);
@@ -143,9 +148,9 @@ void agent_store(struct exchange *x, const struct agent *a, const char *key, enu
 /* ---- the Worker JSON ---- */
 
 static const char *status_of(const struct exchange *x, const struct agent *a, bool busy) {
-    if (a->boot == 0 || x->wall_ms - a->seen_ms > AGENT_GONE_MS) return busy ? "busy" : "offline";
-    if (busy || slice_equal(a->said, slice_text("busy"))) return "busy";
-    return slice_equal(a->said, slice_text("offline")) ? "offline" : "online";
+    if (busy) return "busy";
+    if (!agent_here(x, a)) return "offline";
+    return slice_equal(a->said, slice_text("busy")) ? "busy" : "online";
 }
 
 static void agent_members(struct exchange *x, const struct agent *a, const char *token,

@@ -44,6 +44,8 @@ void capabilities_read(struct exchange *x, json_t *object, struct capabilities *
 bool agent_of(struct exchange *x, const struct object_row *row, struct agent *ret);
 /* True when the answer is a worker of the acting brand, else refuses as not found. */
 bool agent_taken(struct exchange *x, const struct message *answer, struct agent *ret);
+/* True when it was heard within AGENT_GONE_MS and did not say that it goes. */
+bool agent_here(const struct exchange *x, const struct agent *a);
 /* FETCH of the worker with this name or key, as the house. */
 void agent_fetch(struct exchange *x, struct slice name, exchange_then *then);
 /* Stores it; with a version only when nobody did meanwhile: else `then` gets CONFLICT. A key of

@@ -3,6 +3,7 @@
  * own copy), and as the result of a task. */
 #include "gateway/dialect/qalpuch/file.h"
 #include "gateway/account.h"
+#include "gateway/dialect/output.h"
 #include "gateway/dialect/qalpuch/qalpuch.h"
 #include "gateway/dialect/spell.h"
 #include "proto/base/utf8.h"
@@ -261,7 +262,7 @@ static void result_answer(struct exchange *x, const struct message *answer) {
     if (!result_ready(v)) {
         exchange_refuse(x, CODE_NOT_FOUND, "there is no such file");
     } else if (is_download(x)) {
-        result_bytes_answer(x, v);
+        output_answer(x, v);
     } else {
         qalpuch_open(x, "File retrieved successfully");
         result_file_write(x, v);

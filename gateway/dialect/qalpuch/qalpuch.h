@@ -4,7 +4,7 @@
  * view.c     the Task JSON
  * create.c   a task is made
  * task.c     read, list, cancel, retry and delete tasks
- * result.c   a task's result as bytes and as a file
+ * result.c   a task's result as a file
  * work.c     the worker side of a task: pending, status, result
  * agent.c    workers as an administrator sees them
  * retire.c   the end of a worker
@@ -26,12 +26,12 @@
  * their objects. */
 #ifndef RELAIS_GATEWAY_DIALECT_QALPUCH_QALPUCH_H
 #define RELAIS_GATEWAY_DIALECT_QALPUCH_QALPUCH_H
+#include "gateway/dialect/number.h"
 #include "gateway/exchange.h"
 #include "gateway/route.h"
 #include "proto/id.h"
 
 enum {
-    QALPUCH_NUMBER = 1,        /* options.dialect */
     QALPUCH_NAME_MAX = 128,    /* bytes of a name */
     QALPUCH_MESSAGE_MAX = 4096,
     QALPUCH_CAPABILITIES_MAX = 16,
@@ -113,10 +113,6 @@ bool qalpuch_holds(const struct exchange *x, const struct view *v);
 bool result_ready(const struct view *v);
 /* The members of the File that is a task's result. */
 void result_file_write(struct exchange *x, const struct view *v);
-/* Answers with the bytes, as a download. */
-void result_bytes_answer(struct exchange *x, const struct view *v);
-/* What DONE says of an upload, so that it can be shown as a file later. */
-struct slice result_note(struct exchange *x, const struct upload *file);
 
 /* ---- routes ---- */
 

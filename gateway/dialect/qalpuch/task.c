@@ -1,4 +1,5 @@
 /* task.c - the client side of a task. */
+#include "gateway/dialect/output.h"
 #include "gateway/dialect/qalpuch/qalpuch.h"
 #include "gateway/dialect/setting.h"
 #include <string.h>
@@ -164,7 +165,7 @@ bool qalpuch_delete_read(struct exchange *x, struct message *m) {
 
 static void bytes_write(struct exchange *x, const struct message *answer) {
     if (!qalpuch_owned(x, &answer->view, CODE_FORBIDDEN)) return;
-    if (result_ready(&answer->view)) result_bytes_answer(x, &answer->view);
+    if (result_ready(&answer->view)) output_answer(x, &answer->view);
     else exchange_refuse(x, CODE_NOT_FOUND, "there is no result yet");
 }
 

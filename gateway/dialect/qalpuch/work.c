@@ -1,4 +1,5 @@
 /* work.c - the worker side of a task. */
+#include "gateway/dialect/output.h"
 #include "gateway/dialect/qalpuch/agent.h"
 #include "gateway/dialect/qalpuch/qalpuch.h"
 #include "gateway/dialect/setting.h"
@@ -213,7 +214,7 @@ bool work_result_read(struct exchange *x, struct message *m) {
     }
     *m = (struct message){
         .verb = VERB_DONE,
-        .report = {.task = h->task, .percent = -1, .metrics = result_note(x, file),
+        .report = {.task = h->task, .percent = -1, .metrics = output_note(x, file),
                    .file = file->file, .file_size = file->size,
                    .file_hash = slice_of(file->hash, sizeof file->hash),
                    .file_name = slice_text(file->file_name), .file_mime = slice_text(file->mime)}};

@@ -21,13 +21,13 @@
  * and segments are parts of the task (PROTOCOL.md). */
 #ifndef RELAIS_GATEWAY_DIALECT_SPEECH_SPEECH_H
 #define RELAIS_GATEWAY_DIALECT_SPEECH_SPEECH_H
+#include "gateway/dialect/number.h"
 #include "gateway/exchange.h"
 #include "gateway/route.h"
 
 #define SPEECH_LABEL "dialect=004"
 
 enum {
-    SPEECH_NUMBER = 4, /* options.dialect */
     SPEECH_RETRIES = 3,
     LANGUAGE_SIZE = 3  /* two letters and a terminator */
 };
