@@ -211,7 +211,10 @@ static ssize_t on_read(void *cls, uint64_t at, char *to, size_t max) {
         MHD_suspend_connection(r->client->connection);
         return 0;
     }
-    return n == -1 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+    if (n == -1) return MHD_CONTENT_READER_END_OF_STREAM;
+    /* libmicrohttpd closes at its next event only, and the client would wait for the rest */
+    shutdown(r->client->fd, SHUT_RDWR);
+    return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 /* ---- answers ---- */

@@ -48,7 +48,7 @@ class Wire:
 
     def call(self, method, path, body=None, headers=None):
         if self.link is None:
-            self.link = http.client.HTTPConnection(self.host, self.port, timeout=20)
+            self.link = http.client.HTTPConnection(self.host, self.port, timeout=60)
         sent = {**self.headers, **(headers or {})}
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
@@ -62,7 +62,7 @@ class Wire:
                 self.close()  # an idle connection that was closed meanwhile
                 if final:
                     raise
-                self.link = http.client.HTTPConnection(self.host, self.port, timeout=20)
+                self.link = http.client.HTTPConnection(self.host, self.port, timeout=60)
         found = {name.lower(): value for name, value in answer.getheaders()}
         if found.get("content-type", "").startswith("text/event-stream"):
             self.close()
@@ -175,7 +175,7 @@ class Thing:
 class Realm:
     def __init__(self):
         tokens = f"--worker-tokens={HOME}=fleet-home,{AWAY}=fleet-away"
-        self.server = Relais(tokens, "--answer-ms=5000")
+        self.server = Relais(tokens, "--answer-ms=5000", "--idle-ms=3600000")
         server = self.server
         self.roles, self.side = [], {}
 
@@ -290,7 +290,7 @@ class Realm:
         made = maker.data("POST", "/api/v1/tasks", {"fileId": file, "config": {"type": kind}})["id"]
         if line is None or "k" in line.roles:
             holder = self.enrolled(brand)
-            path = "/api/v1/tasks/pending?wait=5&capabilities=" + kind
+            path = "/api/v1/tasks/pending?wait=30&capabilities=" + kind
             while holder.data("GET", path)["id"] != made:  # tasks without a type are for anybody
                 holder = self.enrolled(brand)
         return Thing({"cuid": made}, lambda: maker.call("GET", "/api/v1/tasks/" + made), holder)
@@ -324,7 +324,7 @@ class Realm:
         made = maker.data("POST", "/tasks/", {"task_type": "matrix", "queue_name": queue})["id"]
         if line is None or "w" in line.roles:
             holder = side["worker"]
-            given = holder.data("POST", "/tasks/claim/", {"queues": [queue], "wait": 5})
+            given = holder.data("POST", "/tasks/claim/", {"queues": [queue], "wait": 30})
             assert [task["id"] for task in given["tasks"]] == [made]
         return Thing({"id": made}, lambda: maker.call("GET", f"/tasks/{made}/"), holder)
 
@@ -411,7 +411,8 @@ class Realm:
         chief.data("POST", "/tasks/webhooks/", {"url": url, "events": ["task.cancelled"]})
         task = self.make_task(side, side["user"], None, brand).values["id"]
         side["user"].call("POST", f"/tasks/{task}/cancel/", {})
-        for _ in range(200):
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
             for call in chief.data("GET", "/tasks/webhooks/dead/?page_size=100")["results"]:
                 if call["url"] == url:
                     return Thing({"id": call["id"]},
@@ -473,7 +474,7 @@ class Realm:
         if line is None or "w" in line.roles:
             holder = side["worker"]
             while True:  # other jobs of the brand may lie before it
-                given = holder.data("POST", base + "/claim", {"wait": 5})["task"]
+                given = holder.data("POST", base + "/claim", {"wait": 30})["task"]
                 assert given is not None, "nothing to claim"
                 if given["job_uuid"] == made:
                     break
