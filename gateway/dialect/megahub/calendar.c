@@ -1,13 +1,12 @@
 #include "gateway/dialect/megahub/calendar.h"
 #include "gateway/dialect/megahub/account.h"
-#include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/span.h"
 #include "proto/encode.h"
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALENDAR_NAME_MAX = 100, RANDOM_BYTES = 16, HASH_BYTES = 16, IDS_MAX = 900 };
+enum { CALENDAR_NAME_MAX = 100, RANDOM_BYTES = 16, IDS_MAX = 900 };
 
 /* ---- the periodic tasks of entries ---- */
 
@@ -222,28 +221,15 @@ bool calendar_open(struct exchange *x, void *own,
 
 /* ---- storing ---- */
 
-static const char *hex_of(struct exchange *x, const uint8_t *bytes, size_t size) {
-    char *text = exchange_alloc(x, 2 * size + 1);
-    return sodium_bin2hex(text, 2 * size + 1, bytes, size);
-}
-
 /* A name is unique by a key that is its hash, as names may be longer than keys. */
 static struct slice name_key(struct exchange *x, const json_t *body) {
     const json_t *name = json_object_get(body, "name");
+    const char *hash = hash_hex(x, json_string_value(name), json_string_length(name));
     struct buffer keys = {0};
-    uint8_t hash[HASH_BYTES];
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)json_string_value(name),
-                       json_string_length(name), NULL, 0);
-    text_put(&keys, slice_text(exchange_print(x, "n:%s", hex_of(x, hash, sizeof hash))));
+    text_put(&keys, slice_text(exchange_print(x, "n:%s", hash)));
     const struct slice kept = exchange_copy(x, buffer_slice(&keys));
     buffer_free(&keys);
     return kept;
-}
-
-static void name_taken(struct exchange *x) {
-    field_refuse(&x->errors, "name", megahub_french(x) ? "Ce nom est déjà utilisé."
-                                                       : "This name is already taken.");
-    exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
 }
 
 /* Its version tells whether somebody was faster, or the name is another's. */
@@ -253,7 +239,7 @@ static void conflict_read(struct exchange *x, const struct message *answer) {
     const enum code code = exchange_code(answer);
     if (code == CODE_OK && object_row_read(answer->answer.body, &row) &&
         row.version == c->version)
-        name_taken(x);
+        schedule_name_taken(x);
     else if (code == CODE_OK && ++c->tries == TRIES_MAX) exchange_refuse(x, CODE_CONFLICT, NULL);
     else calendar_found(x, answer);
 }
@@ -262,7 +248,7 @@ static void calendar_stored(struct exchange *x, const struct message *answer) {
     struct calendar *c = x->state;
     const enum code code = exchange_code(answer);
     if (code == CODE_CONFLICT && c->id == 0) {
-        name_taken(x);
+        schedule_name_taken(x);
     } else if (code == CODE_CONFLICT) {
         const struct message m = calendar_message(x, VERB_FETCH, c);
         exchange_try(x, &m, conflict_read);
@@ -278,6 +264,7 @@ void calendar_put(struct exchange *x, json_t *body,
     struct calendar *c = x->state;
     struct message m = calendar_message(x, VERB_PUT, c);
     uint8_t name[RANDOM_BYTES];
+    char text[2 * RANDOM_BYTES + 1];
     c->done = done;
     m.object.options.keys = name_key(x, body);
     m.object.options.key_count = 1;
@@ -286,7 +273,7 @@ void calendar_put(struct exchange *x, json_t *body,
     m.object.mode = c->id != 0 ? PUT_REPLACE : PUT_CREATE;
     if (c->id == 0) {
         randombytes_buf(name, sizeof name);
-        m.object.name = slice_text(hex_of(x, name, sizeof name));
+        m.object.name = slice_text(sodium_bin2hex(text, sizeof text, name, sizeof name));
         m.object.options.owner = slice_text(x->who.name);
     } else {
         m.object.name = c->row.name;
@@ -313,8 +300,6 @@ static void text_set(json_t *body, const char *name, struct slice text) {
 static bool calendar_apply(struct exchange *x, json_t *body, bool whole) {
     const char *wrong = NULL;
     struct slice zone = {0};
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
     text_set(body, "name", member_text(x->json, "name", whole ? REQUIRED : 0, CALENDAR_NAME_MAX,
                                        &x->errors));
     const struct slice text = member_text(x->json, "description", NULLABLE | BLANK_OK,
@@ -334,8 +319,7 @@ static bool calendar_apply(struct exchange *x, json_t *body, bool whole) {
 }
 
 static void created(struct exchange *x, struct calendar *c) {
-    exchange_set(x, "Location", exchange_print(x, "/tasks/scheduled/calendars/%llu/",
-                                               (unsigned long long)c->id));
+    schedule_locate(x, "calendars", c->id);
     calendar_answer(x, c);
 }
 

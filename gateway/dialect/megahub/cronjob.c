@@ -1,5 +1,4 @@
 /* cronjob.c - cron jobs: a task type that runs at a named frequency, under a name of its own. */
-#include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/megahub/schedule.h"
 #include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
@@ -153,8 +152,6 @@ static void description_read(struct exchange *x, const struct schedule_record *r
 
 static bool cronjob_apply(struct exchange *x, uint64_t id, struct schedule_record *r, bool whole) {
     const char *wrong = NULL;
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
     json_t *body = json_object();
     const struct slice name = member_text(x->json, "name", whole ? REQUIRED : 0,
                                           CRONJOB_NAME_MAX, &x->errors);
@@ -182,29 +179,22 @@ enum {
 
 /* ---- CRUD ---- */
 
-static struct schedule_record cronjob_fresh(void) {
-    return (struct schedule_record){
-        .zone = slice_text("UTC"), .active = true, .priority = PRIORITY_NORMAL,
-        .retries = TASK_RETRIES, .timeout_ms = 60000 * TASK_TIMEOUT_MINUTES,
-        .dialect = MEGAHUB_NUMBER};
-}
-
 static void created(struct exchange *x, const struct schedule_record *r) {
-    exchange_set(x, "Location", exchange_print(x, "/tasks/scheduled/cron-jobs/%llu/",
-                                               (unsigned long long)r->id));
+    schedule_locate(x, "cron-jobs", r->id);
     cronjob_answer(x, r);
 }
 
 static void reserved(struct exchange *x, const struct schedule_record *number) {
     struct schedule_ref ref = {.op = SCHEDULE_CREATE,
                                .set = ALL_SET | SET_SCHEDULE_KEEP | SET_SCHEDULE_KIND,
-                               .record = cronjob_fresh()};
+                               .record = schedule_fresh()};
+    ref.record.dialect = MEGAHUB_NUMBER;
     ref.record.keep_ms = setting_keep_ms(x);
     if (cronjob_apply(x, number->id, &ref.record, true)) plan_send(x, &ref, created);
 }
 
 static bool cronjob_create_read(struct exchange *x, struct message *m) {
-    struct schedule_record r = cronjob_fresh();
+    struct schedule_record r = schedule_fresh();
     (void)m;
     if (schedule_brand_good(x) && cronjob_apply(x, 1, &r, true))
         plan_reserve(x, SCHEDULE_CRONJOB, NULL, reserved);
@@ -235,9 +225,7 @@ static bool cronjob_list_read(struct exchange *x, struct message *m) {
     static const struct page_list list = {
         .fields = fields, .field_count = sizeof fields / sizeof *fields,
         .search = "name,type,body.description", .fixed_field = "kind", .fixed_value = "2"};
-    m->question = (struct question){.kind = slice_text("schedules"), .brand = x->who.brand,
-                                    .priority = -1, .dialect = -1};
-    return page_read(x, &list, &m->question);
+    return plan_list(x, m, &list);
 }
 
 static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
@@ -255,13 +243,9 @@ static bool cronjob_detail_read(struct exchange *x, struct message *m) {
 }
 
 static void change(struct exchange *x, const struct schedule_record *before) {
-    struct schedule_ref ref = {.op = SCHEDULE_CHANGE, .set = ALL_SET, .record = *before};
-    struct schedule_record *r = &ref.record;
-    if (!cronjob_apply(x, before->id, r, x->method == METHOD_PUT)) return;
-    if (slice_equal(before->expression, r->expression))
-        ref.set &= ~(uint32_t)SET_SCHEDULE_EXPRESSION; /* else the next run is reckoned from now */
-    if (slice_equal(before->zone, r->zone)) ref.set &= ~(uint32_t)SET_SCHEDULE_ZONE;
-    if (before->active == r->active) ref.set &= ~(uint32_t)SET_SCHEDULE_ACTIVE;
+    struct schedule_ref ref = {.op = SCHEDULE_CHANGE, .record = *before};
+    if (!cronjob_apply(x, before->id, &ref.record, x->method == METHOD_PUT)) return;
+    ref.set = ALL_SET & ~schedule_same(before, &ref.record);
     plan_send(x, &ref, cronjob_answer);
 }
 
@@ -270,20 +254,9 @@ static bool cronjob_change_read(struct exchange *x, struct message *m) {
     return plan_open(x, SCHEDULE_CRONJOB, change);
 }
 
-static void removed(struct exchange *x, const struct schedule_record *r) {
-    (void)r;
-    exchange_answer(x, x->route->status);
-}
-
-static void removing(struct exchange *x, const struct schedule_record *r) {
-    struct schedule_ref ref = {.op = SCHEDULE_REMOVE};
-    (void)r;
-    plan_send(x, &ref, removed);
-}
-
 static bool cronjob_delete_read(struct exchange *x, struct message *m) {
     (void)m;
-    return plan_open(x, SCHEDULE_CRONJOB, removing);
+    return plan_remove(x, SCHEDULE_CRONJOB);
 }
 
 /* ---- execute ---- */

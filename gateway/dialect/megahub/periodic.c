@@ -2,13 +2,11 @@
  *
  * A periodic task names its runs by task_type, or by base_task: an existing task of the brand,
  * whose template (type, queue, priority, description, context, retries, timeout) is copied. */
-#include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/megahub/schedule.h"
 #include "gateway/dialect/setting.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
 #include "proto/schedule.h"
-#include <sodium.h>
 #include <string.h>
 
 /* ---- the Periodic Task JSON ---- */
@@ -104,14 +102,7 @@ static void periodic_answer(struct exchange *x, const struct schedule_record *r)
 
 /* ---- a POST that is repeated ---- */
 
-enum { ONCE_KEY_MAX = 255, ONCE_BYTES = 16 };
-
-static const char *hash_hex(struct exchange *x, const void *data, size_t len) {
-    uint8_t hash[ONCE_BYTES];
-    char *text = exchange_alloc(x, 2 * sizeof hash + 1);
-    crypto_generichash(hash, sizeof hash, data, len, NULL, 0);
-    return sodium_bin2hex(text, 2 * sizeof hash + 1, hash, sizeof hash);
-}
+enum { ONCE_KEY_MAX = 255 };
 
 /* What is made under an Idempotency-Key has it for a name, which nobody is shown, and keeps a hash
  * of the body that made it. */
@@ -168,10 +159,8 @@ struct base { /* a task whose template is copied; its texts are in the exchange'
 };
 
 static struct schedule_record periodic_fresh(struct exchange *x, const struct base *base) {
-    struct schedule_record r = {
-        .zone = slice_text("UTC"), .active = true, .priority = PRIORITY_NORMAL,
-        .retries = TASK_RETRIES, .timeout_ms = 60000 * TASK_TIMEOUT_MINUTES,
-        .owner = slice_text(x->who.name)};
+    struct schedule_record r = schedule_fresh();
+    r.owner = slice_text(x->who.name);
     if (base == NULL) return r;
     r.type = base->type;
     r.queue = base->queue;
@@ -237,8 +226,6 @@ static void parts_make(struct exchange *x, uint64_t id, struct schedule_record *
 static bool periodic_apply(struct exchange *x, uint64_t id, struct schedule_record *r,
                            bool whole) {
     const char *wrong = NULL;
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
     field_expression(x, "cron_expression", whole ? REQUIRED : 0, &r->expression, &wrong);
     field_zone(x, "timezone", &r->zone, &wrong);
     field_span(x, r, &wrong);
@@ -261,19 +248,6 @@ enum {
               SET_SCHEDULE_BODY | SET_SCHEDULE_STAMP
 };
 
-/* What names times is only sent when it differs: the next run is reckoned anew from now then. */
-static uint32_t periodic_changes(const struct schedule_record *a,
-                                 const struct schedule_record *b) {
-    uint32_t set = ALL_SET;
-    if (slice_equal(a->expression, b->expression)) set &= ~(uint32_t)SET_SCHEDULE_EXPRESSION;
-    if (slice_equal(a->zone, b->zone)) set &= ~(uint32_t)SET_SCHEDULE_ZONE;
-    if (a->start_ms == b->start_ms) set &= ~(uint32_t)SET_SCHEDULE_START;
-    if (a->end_ms == b->end_ms) set &= ~(uint32_t)SET_SCHEDULE_END;
-    if (a->active == b->active) set &= ~(uint32_t)SET_SCHEDULE_ACTIVE;
-    if (a->executions_max == b->executions_max) set &= ~(uint32_t)SET_SCHEDULE_MAX;
-    return set;
-}
-
 /* ---- POST ---- */
 
 static struct slice once_keep(struct exchange *x, struct slice body) {
@@ -282,8 +256,7 @@ static struct slice once_keep(struct exchange *x, struct slice body) {
 }
 
 static void created(struct exchange *x, const struct schedule_record *r) {
-    exchange_set(x, "Location", exchange_print(x, "/tasks/scheduled/periodic-tasks/%llu/",
-                                               (unsigned long long)r->id));
+    schedule_locate(x, "periodic-tasks", r->id);
     periodic_answer(x, r);
 }
 
@@ -388,9 +361,7 @@ static bool periodic_list_read(struct exchange *x, struct message *m) {
     static const struct page_list list = {
         .fields = fields, .field_count = sizeof fields / sizeof *fields,
         .search = "type,expression,body.description", .fixed_field = "kind", .fixed_value = "1"};
-    m->question = (struct question){.kind = slice_text("schedules"), .brand = x->who.brand,
-                                    .priority = -1, .dialect = -1};
-    return page_read(x, &list, &m->question);
+    return plan_list(x, m, &list);
 }
 
 static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
@@ -410,7 +381,7 @@ static bool periodic_detail_read(struct exchange *x, struct message *m) {
 static void change(struct exchange *x, const struct schedule_record *before) {
     struct schedule_ref ref = {.op = SCHEDULE_CHANGE, .record = *before};
     if (!periodic_apply(x, before->id, &ref.record, x->method == METHOD_PUT)) return;
-    ref.set = periodic_changes(before, &ref.record);
+    ref.set = ALL_SET & ~schedule_same(before, &ref.record);
     plan_send(x, &ref, periodic_answer);
 }
 
@@ -419,20 +390,9 @@ static bool periodic_change_read(struct exchange *x, struct message *m) {
     return plan_open(x, SCHEDULE_PERIODIC, change);
 }
 
-static void removed(struct exchange *x, const struct schedule_record *r) {
-    (void)r;
-    exchange_answer(x, x->route->status);
-}
-
-static void removing(struct exchange *x, const struct schedule_record *r) {
-    struct schedule_ref ref = {.op = SCHEDULE_REMOVE};
-    (void)r;
-    plan_send(x, &ref, removed);
-}
-
 static bool periodic_delete_read(struct exchange *x, struct message *m) {
     (void)m;
-    return plan_open(x, SCHEDULE_PERIODIC, removing);
+    return plan_remove(x, SCHEDULE_PERIODIC);
 }
 
 /* ---- pause, resume, toggle, execute-now ---- */

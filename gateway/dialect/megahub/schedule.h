@@ -18,6 +18,7 @@
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_SCHEDULE_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_SCHEDULE_H
 #include "gateway/dialect/megahub/megahub.h"
+#include "gateway/dialect/megahub/page.h"
 #include "proto/base/cron.h"
 
 enum { SCHEDULE_PERIODIC = 1, SCHEDULE_CRONJOB = 2 }; /* schedule_record.kind */
@@ -40,9 +41,17 @@ struct plan { /* x->state of an exchange about one schedule */
 bool plan_open(struct exchange *x, uint8_t kind, plan_found *then);
 /* A number for one that is to be made: `then` gets a record that has nothing but its id. */
 void plan_reserve(struct exchange *x, uint8_t kind, void *own, plan_found *then);
+/* DELETE: ends the schedule that {id} names. Always false. */
+bool plan_remove(struct exchange *x, uint8_t kind);
 /* Sends CREATE, CHANGE, RUN or REMOVE for the schedule under way; its id, kind and brand are filled
  * in. A name that is taken is a field error. */
 void plan_send(struct exchange *x, struct schedule_ref *ref, plan_found *done);
+/* The brand's schedules, page by page. */
+bool plan_list(struct exchange *x, struct message *m, const struct page_list *list);
+/* 201 says where the new one is: below /tasks/scheduled/ and its kind's path. */
+void schedule_locate(struct exchange *x, const char *path, uint64_t id);
+/* Ends the exchange: the name is another's. */
+void schedule_name_taken(struct exchange *x);
 /* False, with the exchange ended, when the caller acts for no brand or for all. */
 bool schedule_brand_good(struct exchange *x);
 /* A decimal number below 2^53, and nothing else. */
@@ -62,6 +71,11 @@ void schedule_predicate(struct buffer *b, const char *field, const char *op, con
 
 /* ---- schedule_field.c ---- */
 
+/* What holds of a new one that does not say it. */
+struct schedule_record schedule_fresh(void);
+/* SET_ bits of what two records have in common, as far as it decides about the next run: that is
+ * reckoned anew, from now on, when one of them is sent. */
+uint32_t schedule_same(const struct schedule_record *a, const struct schedule_record *b);
 /* Reads a member into *text; one that is absent leaves it. What is wrong is a field error; *wrong
  * then has the error_code that goes before VALIDATION_ERROR. */
 void field_expression(struct exchange *x, const char *name, uint32_t flags, struct slice *text,
@@ -81,6 +95,8 @@ json_t *body_part(const struct schedule_record *r, const char *name);
 json_t *field_object(struct exchange *x, const char *name, const struct schedule_record *before);
 /* Puts all members of `more` that are not there into `object`. */
 void object_join(json_t *object, const json_t *more);
+/* A short hash as hexadecimal text. */
+const char *hash_hex(struct exchange *x, const void *data, size_t len);
 /* Compact JSON in the exchange's memory; takes the value. */
 struct slice json_keep(struct exchange *x, json_t *value);
 /* What a task's dialect knows of it: its description, and under `key` what submitted it; takes

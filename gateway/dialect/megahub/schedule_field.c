@@ -5,12 +5,32 @@
 #include "gateway/dialect/spell.h"
 #include "proto/host/zones.h"
 #include <limits.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HASH_BYTES = 16 };
 
 const char schedule_stamp[] = "0000-00-00T00:00:00.000Z"; /* no date: nobody means it */
 
 /* ---- in ---- */
+
+struct schedule_record schedule_fresh(void) {
+    return (struct schedule_record){
+        .zone = slice_text("UTC"), .active = true, .priority = PRIORITY_NORMAL,
+        .retries = TASK_RETRIES, .timeout_ms = 60000 * TASK_TIMEOUT_MINUTES};
+}
+
+uint32_t schedule_same(const struct schedule_record *a, const struct schedule_record *b) {
+    uint32_t same = 0;
+    if (slice_equal(a->expression, b->expression)) same |= SET_SCHEDULE_EXPRESSION;
+    if (slice_equal(a->zone, b->zone)) same |= SET_SCHEDULE_ZONE;
+    if (a->start_ms == b->start_ms) same |= SET_SCHEDULE_START;
+    if (a->end_ms == b->end_ms) same |= SET_SCHEDULE_END;
+    if (a->active == b->active) same |= SET_SCHEDULE_ACTIVE;
+    if (a->executions_max == b->executions_max) same |= SET_SCHEDULE_MAX;
+    return same;
+}
 
 void field_expression(struct exchange *x, const char *name, uint32_t flags, struct slice *text,
                       const char **wrong) {
@@ -130,6 +150,13 @@ void object_join(json_t *object, const json_t *more) {
     json_t *value;
     json_object_foreach((json_t *)more, key, value)
         if (json_object_get(object, key) == NULL) json_object_set(object, key, value);
+}
+
+const char *hash_hex(struct exchange *x, const void *data, size_t len) {
+    uint8_t hash[HASH_BYTES];
+    char *text = exchange_alloc(x, 2 * sizeof hash + 1);
+    crypto_generichash(hash, sizeof hash, data, len, NULL, 0);
+    return sodium_bin2hex(text, 2 * sizeof hash + 1, hash, sizeof hash);
 }
 
 struct slice json_keep(struct exchange *x, json_t *value) {

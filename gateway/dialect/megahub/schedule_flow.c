@@ -94,7 +94,7 @@ void plan_reserve(struct exchange *x, uint8_t kind, void *own, plan_found *then)
     plan_say(x, SCHEDULE_RESERVE, plan_reserved);
 }
 
-static void name_taken(struct exchange *x) {
+void schedule_name_taken(struct exchange *x) {
     field_refuse(&x->errors, "name", megahub_french(x) ? "Ce nom est déjà utilisé."
                                                        : "This name is already taken.");
     exchange_refuse(x, CODE_VALIDATION_ERROR, NULL);
@@ -106,7 +106,7 @@ static void plan_read_again(struct exchange *x, const struct message *answer) {
     struct schedule_record r;
     if (exchange_code(answer) == CODE_OK && record_of(answer, &r) &&
         r.version == p->sent_version)
-        name_taken(x);
+        schedule_name_taken(x);
     else if (++p->tries == TRIES_MAX) exchange_refuse(x, CODE_CONFLICT, NULL);
     else plan_read(x, answer);
 }
@@ -118,7 +118,7 @@ static void plan_sent(struct exchange *x, const struct message *answer) {
     if (code == CODE_OK && !record_of(answer, &r)) code = CODE_INTERNAL_ERROR;
     if (code == CODE_OK) p->done(x, &r);
     else if (code == CODE_CONFLICT && p->sent_version == 0)
-        (p->taken != NULL ? p->taken : name_taken)(x);
+        (p->taken != NULL ? p->taken : schedule_name_taken)(x);
     else if (code == CODE_CONFLICT) plan_say(x, SCHEDULE_READ, plan_read_again);
     else refuse(x, code, code == CODE_NOT_FOUND ? (struct slice){0} : answer->answer.body);
 }
@@ -134,7 +134,33 @@ void plan_send(struct exchange *x, struct schedule_ref *ref, plan_found *done) {
     exchange_try(x, &m, plan_sent);
 }
 
+static void removed(struct exchange *x, const struct schedule_record *r) {
+    (void)r;
+    exchange_answer(x, x->route->status);
+}
+
+static void removing(struct exchange *x, const struct schedule_record *r) {
+    struct schedule_ref ref = {.op = SCHEDULE_REMOVE};
+    (void)r;
+    plan_send(x, &ref, removed);
+}
+
+bool plan_remove(struct exchange *x, uint8_t kind) {
+    return plan_open(x, kind, removing);
+}
+
+void schedule_locate(struct exchange *x, const char *path, uint64_t id) {
+    exchange_set(x, "Location", exchange_print(x, "/tasks/scheduled/%s/%llu/", path,
+                                               (unsigned long long)id));
+}
+
 /* ---- all ---- */
+
+bool plan_list(struct exchange *x, struct message *m, const struct page_list *list) {
+    m->question = (struct question){.kind = slice_text("schedules"), .brand = x->who.brand,
+                                    .priority = -1, .dialect = -1};
+    return page_read(x, list, &m->question);
+}
 
 struct walking { struct schedule_walk walk; void *before; uint32_t pages; };
 
