@@ -97,14 +97,8 @@ static bool detail_read(struct exchange *x, struct message *m) {
     return false;
 }
 
-static bool json_good(struct exchange *x) {
-    if (json_is_object(x->json) || x->json == NULL) return true;
-    return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
-}
-
 static bool make_read(struct exchange *x, struct message *m) {
     const struct alert_state state = {0};
-    if (!json_good(x)) return false;
     if (x->who.brand == 0) {
         x->cause = CAUSE_BRAND_MALFORMED;
         return exchange_refuse(x, CODE_VALIDATION_ERROR,
@@ -180,7 +174,7 @@ static bool act_read(struct exchange *x, enum act act) {
     struct change *c = exchange_alloc(x, sizeof *c);
     x->state = c;
     c->act = act;
-    if (!monitor_id(x, &c->id) || !json_good(x)) return false;
+    if (!monitor_id(x, &c->id)) return false;
     change_ask(x);
     return false;
 }
@@ -314,7 +308,7 @@ static bool trial_read(struct exchange *x, struct message *m) {
     struct trial *t = exchange_alloc(x, sizeof *t);
     (void)m;
     x->state = t;
-    if (!monitor_id(x, &t->id) || !json_good(x)) return false;
+    if (!monitor_id(x, &t->id)) return false;
     t->value = member_number(x->json, "test_value", REQUIRED, 0, -1e15, 1e15, &x->errors);
     t->send = member_bool(x->json, "send_notification", 0, false, &x->errors);
     if (!megahub_fields_good(x)) return false;

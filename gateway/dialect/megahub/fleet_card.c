@@ -18,15 +18,12 @@ struct card {
     bool known;     /* it was there before */
 };
 
-static bool figures_read(struct exchange *x) {
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
+static void figures_read(struct exchange *x) {
     member_number(x->json, "cpu_percent", NULLABLE, 0, 0, 100000, &x->errors);
     member_number(x->json, "memory_percent", NULLABLE, 0, 0, 100, &x->errors);
     member_number(x->json, "load_average", NULLABLE, 0, 0, 1e6, &x->errors);
     member_number(x->json, "uptime_hours", NULLABLE, 0, 0, 1e6, &x->errors);
     member_text(x->json, "queue_name", NULLABLE | BLANK_OK, TASK_NAME_MAX, &x->errors);
-    return true;
 }
 
 /* What is stored, with what was said; PUT takes what it does not name away. */
@@ -165,7 +162,8 @@ static bool make_read(struct exchange *x, struct message *m) {
     struct card *c = card_new(x);
     (void)m;
     c->heartbeat = x->who.role == ROLE_WORKER;
-    if (!figures_read(x) || !brand_good(x)) return false;
+    figures_read(x);
+    if (!brand_good(x)) return false;
     const uint32_t need = c->heartbeat ? NULLABLE : REQUIRED;
     c->name = member_text(x->json, "worker_name", need, TASK_NAME_MAX, &x->errors);
     if (!megahub_fields_good(x)) return false;
@@ -194,8 +192,9 @@ static void change_found(struct exchange *x) {
 static bool change_read(struct exchange *x, struct message *m) {
     struct card *c = card_new(x);
     (void)m;
-    if (!monitor_id(x, &c->id) || !figures_read(x) || !megahub_fields_good(x) || !brand_good(x))
-        return false;
+    if (!monitor_id(x, &c->id)) return false;
+    figures_read(x);
+    if (!megahub_fields_good(x) || !brand_good(x)) return false;
     fleet_load(x, change_found);
     return false;
 }

@@ -289,16 +289,10 @@ static uint64_t number_read(struct exchange *x, const char *name, uint32_t flags
     return (uint64_t)member_integer(x->json, name, flags, 0, 1, (int64_t)ID_NUMBER_MAX, &x->errors);
 }
 
-static bool body_good(struct exchange *x) {
-    if (x->json == NULL || json_is_object(x->json)) return true;
-    return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
-}
-
 bool calendar_add_read(struct exchange *x, struct message *m) {
     struct entry_edit *edit = exchange_alloc(x, sizeof *edit);
     const char *wrong = NULL;
     (void)m;
-    if (!body_good(x)) return false;
     edit->periodic = number_read(x, "periodic_task_id", REQUIRED);
     const json_t *cron = member_find(x->json, "custom_cron");
     if (cron != NULL && !json_is_null(cron) && json_string_length(cron) + !json_is_string(cron) > 0)
@@ -340,7 +334,6 @@ static void removing(struct exchange *x, struct calendar *c) {
 bool calendar_remove_read(struct exchange *x, struct message *m) {
     struct entry_edit *edit = exchange_alloc(x, sizeof *edit);
     (void)m;
-    if (!body_good(x)) return false;
     edit->entry = number_read(x, "calendar_task_id", 0);
     edit->periodic = number_read(x, "periodic_task_id", edit->entry == 0 ? REQUIRED : 0);
     return megahub_fields_good(x) && calendar_open(x, edit, removing);
