@@ -1,5 +1,6 @@
 """Dialect 003 as its users see it: sessions, messages, and what is told as it happens."""
 import concurrent.futures
+import signal
 
 import pytest
 
@@ -398,6 +399,20 @@ def test_an_administrator_hears_of_workers(fleet):
     found = listener.wait(lambda name, data: name == "worker_status_updated")
     assert (found[2]["workerId"], found[2]["status"]) == ("worker-1", "ONLINE")
     listener.close()
+
+
+def test_a_stream_begins_where_the_broker_says(relais_with):
+    """Whoever has seen the 200 misses nothing: it comes after the place in the feed."""
+    broker = relais_with(role="broker")
+    gateway = relais_with("--silence-ms=600", role="gateway", data=broker.data)
+    admin = gateway.caller("admin", "chief", 1)
+    good(admin.get("/api/v1/sessions"))
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        refused(admin.call("GET", "/api/v1/events/stream", stream=True, timeout=30), 503,
+                "UNAVAILABLE")
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
 
 
 def test_a_stream_may_be_of_one_session(fleet, w):

@@ -139,15 +139,20 @@ static void feed_go_on(struct exchange *x, const struct message *answer) {
     feed_ask(x);
 }
 
-static void feed_ask(struct exchange *x) {
+static struct message feed_message(const struct exchange *x, uint32_t wait_ms) {
     const struct listening *l = x->state;
     struct message m = {.verb = VERB_FEED};
     m.feed = (struct feed_ask){.after = l->after,
                                .brand = x->who.brand,
-                               .wait_ms = FEED_WAIT_MS,
+                               .wait_ms = wait_ms,
                                .limit = FEED_ROWS,
                                .topics = l->topics,
                                .topic_count = sizeof topics / sizeof *topics};
+    return m;
+}
+
+static void feed_ask(struct exchange *x) {
+    const struct message m = feed_message(x, FEED_WAIT_MS);
     exchange_try(x, &m, feed_go_on);
 }
 
@@ -171,11 +176,26 @@ static void begin(struct exchange *x) {
     feed_ask(x);
 }
 
+static void place_go_on(struct exchange *x, const struct message *answer) {
+    struct listening *l = x->state;
+    l->after = feed_next_read(answer->rows.next);
+    begin(x);
+}
+
+/* Where the feed stands is known before the answer begins: whoever has seen the 200 hears of all
+ * that happens from then on. */
+static void place(struct exchange *x) {
+    const struct listening *l = x->state;
+    const struct message m = feed_message(x, 0);
+    if (l->after > 0) begin(x);
+    else exchange_send(x, &m, place_go_on);
+}
+
 static void own_go_on(struct exchange *x, const struct message *answer) {
     struct session_row session;
     uint32_t at = 0;
     while (session_row_next(answer->rows.rows, &at, &session)) own_add(x, session.name);
-    begin(x);
+    place(x);
 }
 
 static bool last_read(struct exchange *x, uint64_t *ret) {
@@ -202,7 +222,7 @@ static bool listen_read(struct exchange *x, bool socket) {
     l->topics = exchange_copy(x, buffer_slice(&packed));
     buffer_free(&packed);
     if (x->who.role != ROLE_USER) {
-        begin(x);
+        place(x);
         return false;
     }
     struct message ask = {.verb = VERB_ASK};
