@@ -382,11 +382,10 @@ static bool overview_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/monitoring/workers"
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE, .guard = MONITOR_MEMBER, .status = 200,
-     .read = list_read, .sentence = "lists workers"},
-    {.method = METHOD_GET, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .status = 200,
-     .read = one_read, .sentence = "a worker, its tasks and its newest figures"},
-    {.method = METHOD_GET, .path = BASE "/overview", .guard = MONITOR_MEMBER, .status = 200,
-     .read = overview_read, .sentence = "the workers at a glance"},
+    ROUTE(GET, NONE, BASE, MONITOR_MEMBER, 200, list_read, "lists workers"),
+    ROUTE(GET, NONE, BASE "/{id}", MONITOR_MEMBER, 200, one_read,
+          "a worker, its tasks and its newest figures"),
+    ROUTE(GET, NONE, BASE "/overview", MONITOR_MEMBER, 200, overview_read,
+          "the workers at a glance"),
 };
 const struct routes megahub_fleet = {routes, sizeof routes / sizeof *routes};

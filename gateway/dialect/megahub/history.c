@@ -170,9 +170,9 @@ static bool history_read(struct exchange *x, struct message *m) {
 }
 
 static const struct route routes[] = {
-    {METHOD_GET, "/tasks/{id}/events", MEMBER_GUARD, BODY_NONE, 0, VERB_GET, 200, history_read,
-     events_write, "lists what happened to a task", NULL, NULL},
-    {METHOD_GET, "/tasks/{id}/logs", MEMBER_GUARD, BODY_NONE, 0, VERB_GET, 200, history_read,
-     logs_write, "lists a task's log", NULL, NULL},
+    ROUTE(GET, NONE, "/tasks/{id}/events", MEMBER_GUARD, 200, history_read,
+          "lists what happened to a task", .verb = VERB_GET, .write = events_write),
+    ROUTE(GET, NONE, "/tasks/{id}/logs", MEMBER_GUARD, 200, history_read, "lists a task's log",
+          .verb = VERB_GET, .write = logs_write),
 };
 const struct routes megahub_history = {routes, sizeof routes / sizeof *routes};

@@ -16,42 +16,31 @@ enum { TRIES_MAX = 5 };
 /* ---- list ---- */
 
 static const struct page_choice statuses[] = {{"completed", "6"}, {"failed", "7"}, {NULL, NULL}};
-static const struct page_choice priorities[] = {
-    {"low", "0"}, {"normal", "1"}, {"high", "2"}, {"critical", "3"}, {NULL, NULL}};
 
-#define NUMBER(name_, field_) {.name = name_, .field = field_, .kind = PAGE_NUMBER}
-#define TEXT(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TEXT}
-#define TIME(name_, field_) {.name = name_, .field = field_, .kind = PAGE_TIME}
-#define BOUND(name_, field_, op_) \
-    {.name = name_, .field = field_, .kind = PAGE_TIME, .op = op_}
 static const struct page_field fields[] = {
-    NUMBER("id", "id"),
-    NUMBER("base_task", "id"),
-    NUMBER("execution_time_ms", "run_ms"),
-    NUMBER("execution_time", "run_ms"),
-    NUMBER("queue_wait_time_ms", "wait_ms"),
-    NUMBER("memory_usage_mb", "metrics.memory_usage_mb"),
-    NUMBER("cpu_usage_percent", "metrics.cpu_usage_percent"),
-    NUMBER("network_bytes_sent", "metrics.network_bytes_sent"),
-    NUMBER("network_bytes_received", "metrics.network_bytes_received"),
-    NUMBER("disk_io_bytes", "metrics.disk_io_bytes"),
-    NUMBER("api_calls_count", "metrics.api_calls_count"),
-    NUMBER("tokens_used", "metrics.tokens_used"),
-    NUMBER("cost_usd", "metrics.cost_usd"),
-    NUMBER("error_count", "metrics.error_count"),
-    NUMBER("warning_count", "metrics.warning_count"),
-    NUMBER("retry_count", "retry_count"),
-    TEXT("worker_name", "worker"),
-    TEXT("task_type", "type"),
-    TEXT("created_by", "owner"),
-    {.name = "status", .field = "status", .kind = PAGE_CHOICE, .choices = statuses},
-    {.name = "priority", .field = "priority", .kind = PAGE_CHOICE, .choices = priorities},
-    TIME("created_at", "finished_ms"),
-    BOUND("created_after", "finished_ms", "gte"),
-    BOUND("created_before", "finished_ms", "lte"),
-    TIME("updated_at", "updated_ms"),
-    BOUND("updated_after", "updated_ms", "gte"),
-    BOUND("updated_before", "updated_ms", "lte"),
+    PAGE_FIELD("id", "id", NUMBER),
+    PAGE_FIELD("base_task", "id", NUMBER),
+    PAGE_FIELD("execution_time_ms", "run_ms", NUMBER),
+    PAGE_FIELD("execution_time", "run_ms", NUMBER),
+    PAGE_FIELD("queue_wait_time_ms", "wait_ms", NUMBER),
+    PAGE_FIELD("memory_usage_mb", "metrics.memory_usage_mb", NUMBER),
+    PAGE_FIELD("cpu_usage_percent", "metrics.cpu_usage_percent", NUMBER),
+    PAGE_FIELD("network_bytes_sent", "metrics.network_bytes_sent", NUMBER),
+    PAGE_FIELD("network_bytes_received", "metrics.network_bytes_received", NUMBER),
+    PAGE_FIELD("disk_io_bytes", "metrics.disk_io_bytes", NUMBER),
+    PAGE_FIELD("api_calls_count", "metrics.api_calls_count", NUMBER),
+    PAGE_FIELD("tokens_used", "metrics.tokens_used", NUMBER),
+    PAGE_FIELD("cost_usd", "metrics.cost_usd", NUMBER),
+    PAGE_FIELD("error_count", "metrics.error_count", NUMBER),
+    PAGE_FIELD("warning_count", "metrics.warning_count", NUMBER),
+    PAGE_FIELD("retry_count", "retry_count", NUMBER),
+    PAGE_FIELD("worker_name", "worker", TEXT),
+    PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("created_by", "owner", TEXT),
+    PAGE_FIELD("status", "status", CHOICE, .choices = statuses),
+    PAGE_FIELD("priority", "priority", CHOICE, .choices = page_priorities),
+    PAGE_TIMES("created", "finished_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
 };
 
 static bool list_read(struct exchange *x, struct message *m) {
@@ -129,12 +118,9 @@ static void measure_read(struct exchange *x, const char *name) {
     member_number(x->json, name, 0, 0, 0, 1e15, &x->errors);
 }
 
-static bool body_read(struct exchange *x) {
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
+static void body_read(struct exchange *x) {
     for (uint32_t i = 0; i < MEASURE_COUNT; i++) measure_read(x, measure_name((enum measure)i));
     member_text(x->json, "worker_name", NULLABLE | BLANK_OK, TASK_NAME_MAX, &x->errors);
-    return true;
 }
 
 /* What lies among the metrics and is none: how a file is called, of dialect 000. */
@@ -265,7 +251,7 @@ static bool make_read(struct exchange *x, struct message *m) {
     struct change *c = change_new(x);
     (void)m;
     c->made = true;
-    if (!body_read(x)) return false;
+    body_read(x);
     c->id = task_read(x);
     if (!megahub_fields_good(x)) return false;
     look(x);
@@ -275,8 +261,9 @@ static bool make_read(struct exchange *x, struct message *m) {
 static bool change_read(struct exchange *x, struct message *m) {
     struct change *c = change_new(x);
     (void)m;
-    if (!megahub_id_read(x, &c->id) || !body_read(x) || !megahub_fields_good(x)) return false;
-    look(x);
+    if (!megahub_id_read(x, &c->id)) return false;
+    body_read(x);
+    if (megahub_fields_good(x)) look(x);
     return false;
 }
 
@@ -290,17 +277,16 @@ static bool delete_read(struct exchange *x, struct message *m) {
 
 #define BASE "/tasks/monitoring/metrics"
 static const struct route routes[] = {
-    {.method = METHOD_GET, .path = BASE, .guard = MONITOR_MEMBER, .verb = VERB_ASK, .status = 200,
-     .read = list_read, .write = list_write, .sentence = "lists what tasks took"},
-    {.method = METHOD_POST, .path = BASE, .guard = MONITOR_MEMBER, .body = BODY_JSON,
-     .status = 201, .read = make_read, .sentence = "gives measures of a task that has ended"},
-    {.method = METHOD_GET, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .verb = VERB_GET,
-     .status = 200, .read = detail_read, .write = detail_write, .sentence = "what a task took"},
-    {.method = METHOD_PUT, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .body = BODY_JSON,
-     .status = 200, .read = change_read, .sentence = "replaces the measures that were given"},
-    {.method = METHOD_PATCH, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .body = BODY_JSON,
-     .status = 200, .read = change_read, .sentence = "changes measures"},
-    {.method = METHOD_DELETE, .path = BASE "/{id}", .guard = MONITOR_MEMBER, .status = 204,
-     .read = delete_read, .sentence = "takes a task's measures away"},
+    ROUTE(GET, NONE, BASE, MONITOR_MEMBER, 200, list_read, "lists what tasks took",
+          .verb = VERB_ASK, .write = list_write),
+    ROUTE(POST, JSON, BASE, MONITOR_MEMBER, 201, make_read,
+          "gives measures of a task that has ended"),
+    ROUTE(GET, NONE, BASE "/{id}", MONITOR_MEMBER, 200, detail_read, "what a task took",
+          .verb = VERB_GET, .write = detail_write),
+    ROUTE(PUT, JSON, BASE "/{id}", MONITOR_MEMBER, 200, change_read,
+          "replaces the measures that were given"),
+    ROUTE(PATCH, JSON, BASE "/{id}", MONITOR_MEMBER, 200, change_read, "changes measures"),
+    ROUTE(DELETE, NONE, BASE "/{id}", MONITOR_MEMBER, 204, delete_read,
+          "takes a task's measures away"),
 };
 const struct routes megahub_metric = {routes, sizeof routes / sizeof *routes};

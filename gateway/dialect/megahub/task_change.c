@@ -108,8 +108,6 @@ static void options_read(struct exchange *x, struct change *c) {
 bool task_change_read(struct exchange *x, struct message *m) {
     struct change *c = change_new(x, VERB_UPDATE);
     if (c == NULL) return false;
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "A JSON object is required.");
     options_read(x, c);
     return megahub_fields_good(x) && look(x, m);
 }

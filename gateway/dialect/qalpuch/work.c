@@ -117,8 +117,6 @@ static bool patch_fields(struct exchange *x, struct report *r, int *ret_status) 
     static const char *const levels[] = {"debug", "info", "warning", "error", "warn", NULL};
     struct field_errors *e = &x->errors;
     bool long_name = member_find(x->json, "status_message") != NULL;
-    if (x->json != NULL && !json_is_object(x->json))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR, "an object is expected");
     *ret_status = member_choice(x->json, "status", REQUIRED, statuses, e);
     r->text = member_text(x->json, long_name ? "status_message" : "message", NULLABLE | BLANK_OK,
                           QALPUCH_MESSAGE_MAX, e);
