@@ -1,10 +1,9 @@
 #include "store/files.h"
 #include "proto/base/map.h"
+#include "store/drawer.h"
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 24, EXPECTED = 64 };
+enum { EXPECTED = 64 };
 
 struct upload {
     struct map_node by_id; /* first: a node is its upload */
@@ -36,60 +35,28 @@ struct files {
     struct map uploads;
 };
 
-static bool fail(char *why, size_t why_size, const char *path) {
-    snprintf(why, why_size, "%s: %s", path, strerror(errno));
-    return false;
-}
-
-static const char *name_of(uint64_t id, char name[NAME_BYTES]) {
-    snprintf(name, NAME_BYTES, "%" PRIu64, id);
-    return name;
-}
-
-/* The id a file name spells, 0 when it spells none. */
-static uint64_t id_of(const char *name) {
-    char again[NAME_BYTES];
-    uint64_t id = strtoull(name, NULL, 10);
-    return strcmp(name_of(id, again), name) == 0 ? id : 0;
-}
-
-static enum file_result result_of_errno(void) {
-    return errno == ENOENT                      ? FILE_UNKNOWN
-           : errno == ENOSPC || errno == EDQUOT ? FILE_FULL
-                                                : FILE_FAILED;
-}
-
 static struct upload *upload_of(struct map_node *n) { return (struct upload *)(void *)n; }
 
 /* ---- life ---- */
-
-static int folder_open(int at, const char *path) {
-    if (mkdirat(at, path, 0700) != 0 && errno != EEXIST) return -1;
-    return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
 
 struct files *files_open(const struct files_options *options, char *why, size_t why_size) {
     struct files *f = calloc(1, sizeof *f);
     assert(options->uploads_max > 0 && options->file_bytes_max > 0);
     if (!f || sodium_init() < 0) {
         errno = ENOMEM;
-        fail(why, why_size, options->folder);
+        drawer_why(why, why_size, options->folder);
         free(f);
         return NULL;
     }
     f->options = *options;
-    f->placed_fd = f->incoming_fd = -1;
     pthread_mutex_init(&f->lock, NULL);
     bool room = map_init(&f->uploads, EXPECTED);
-    int folder = folder_open(AT_FDCWD, options->folder);
-    if (folder >= 0) f->placed_fd = folder_open(folder, "files");
-    if (f->placed_fd >= 0) f->incoming_fd = folder_open(f->placed_fd, "incoming");
+    const bool good = drawer_open(options->folder, "incoming", &f->placed_fd, &f->incoming_fd);
     if (!room) errno = ENOMEM;
-    if (!room || f->incoming_fd < 0) {
-        fail(why, why_size, options->folder);
+    if (!room || !good) {
+        drawer_why(why, why_size, options->folder);
         files_close(&f);
     }
-    if (folder >= 0) close(folder);
     return f;
 }
 
@@ -113,12 +80,12 @@ void files_close(struct files **self) {
 
 /* Moves from incoming/ to its place; both folders on disk. */
 static enum file_result place(struct files *f, uint64_t id) {
-    char name[NAME_BYTES];
-    name_of(id, name);
+    char name[DRAWER_NAME];
+    drawer_name(id, "", name);
     if (renameat(f->incoming_fd, name, f->placed_fd, name) != 0) {
         struct stat st;
         bool there = errno == ENOENT && fstatat(f->placed_fd, name, &st, 0) == 0;
-        return there ? FILE_OK : result_of_errno();
+        return there ? FILE_OK : drawer_result();
     }
     bool synced = fsync(f->placed_fd) == 0 && fsync(f->incoming_fd) == 0;
     return synced ? FILE_OK : FILE_FAILED;
@@ -126,23 +93,21 @@ static enum file_result place(struct files *f, uint64_t id) {
 
 int64_t files_recover(struct files *f, files_named *named, void *context, char *why,
                       size_t why_size) {
-    int fd = openat(f->placed_fd, "incoming", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *dir = drawer_list(f->placed_fd, "incoming");
     int64_t count = 0;
     bool ok = true;
     if (!dir) {
-        fail(why, why_size, "files/incoming");
-        if (fd >= 0) close(fd);
+        drawer_why(why, why_size, "files/incoming");
         return -1;
     }
     for (struct dirent *entry; ok && (entry = readdir(dir));) {
-        uint64_t id = id_of(entry->d_name);
+        uint64_t id = drawer_id(entry->d_name);
         if (entry->d_name[0] == '.') continue;
         count++;
         int is = id ? named(context, id) : 0;
         if (is > 0) ok = place(f, id) == FILE_OK;
         else if (is == 0) ok = unlinkat(f->incoming_fd, entry->d_name, 0) == 0 || errno == ENOENT;
-        if (!ok) fail(why, why_size, entry->d_name);
+        if (!ok) drawer_why(why, why_size, entry->d_name);
         if (is >= 0) continue;
         snprintf(why, why_size, "files/incoming/%s: its record cannot be read", entry->d_name);
         ok = false;
@@ -200,35 +165,23 @@ static struct upload *touch(struct files *f, uint64_t id, int64_t now_ms) {
 }
 
 enum file_result files_create(struct files *f, uint64_t id, int64_t now_ms) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct stat st;
     assert(id != 0);
     if (find(f, id)) return FILE_EXISTS;
-    name_of(id, name);
+    drawer_name(id, "", name);
     if (fstatat(f->placed_fd, name, &st, 0) == 0) return FILE_EXISTS;
     struct upload *u = reserve(f, id, now_ms);
     if (!u) return FILE_LIMIT;
     int fd = openat(f->incoming_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        enum file_result result = errno == EEXIST ? FILE_EXISTS : result_of_errno();
+        enum file_result result = errno == EEXIST ? FILE_EXISTS : drawer_result();
         forget(f, u);
         return result;
     }
     crypto_hash_sha256_init(&u->state);
     u->fd = fd;
     return FILE_OK;
-}
-
-static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at) {
-    while (len) {
-        ssize_t n = pwrite(fd, data, len, (off_t)at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) { if (n == 0) errno = EIO; return false; }
-        data += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return true;
 }
 
 enum file_result files_append(struct files *f, uint64_t id, uint64_t offset, struct slice bytes,
@@ -238,8 +191,8 @@ enum file_result files_append(struct files *f, uint64_t id, uint64_t offset, str
     if (offset < u->size && bytes.len <= u->size - offset) return FILE_OK;
     if (u->fd < 0 || offset != u->size) return FILE_ORDER;
     if (bytes.len > f->options.file_bytes_max - u->size) return FILE_LARGE;
-    if (!write_all(u->fd, bytes.data, bytes.len, u->size)) {
-        enum file_result result = result_of_errno();
+    if (!drawer_write(u->fd, bytes, u->size)) {
+        enum file_result result = drawer_result();
         int error = errno;
         /* Else a part of this append would stay behind the end. */
         if (ftruncate(u->fd, (off_t)u->size) != 0) u->broken = true;
@@ -265,7 +218,7 @@ enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64
     if (!u->sealed) {
         if (fsync(u->fd) != 0 || fsync(f->incoming_fd) != 0) {
             u->broken = true; /* the next sync would succeed, without the bytes */
-            return result_of_errno();
+            return drawer_result();
         }
         crypto_hash_sha256_final(&u->state, u->hash);
         close(u->fd);
@@ -282,14 +235,14 @@ enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64
 /* Links it from where it is now; a file moves from incoming/ to its place only. */
 static enum file_result link_bytes(struct files *f, uint64_t from, const struct upload *u,
                                    struct stat *st) {
-    char old[NAME_BYTES], new[NAME_BYTES];
-    name_of(from, old);
-    name_of(u->id, new);
+    char old[DRAWER_NAME], new[DRAWER_NAME];
+    drawer_name(from, "", old);
+    drawer_name(u->id, "", new);
     if (linkat(f->incoming_fd, old, f->incoming_fd, new, 0) != 0 &&
         (errno != ENOENT || linkat(f->placed_fd, old, f->incoming_fd, new, 0) != 0))
-        return errno == EEXIST ? FILE_EXISTS : result_of_errno();
+        return errno == EEXIST ? FILE_EXISTS : drawer_result();
     if (fstatat(f->incoming_fd, new, st, 0) != 0 || fsync(f->incoming_fd) != 0) {
-        enum file_result result = result_of_errno();
+        enum file_result result = drawer_result();
         unlinkat(f->incoming_fd, new, 0);
         return result;
     }
@@ -323,9 +276,9 @@ enum file_result files_link(struct files *f, uint64_t from, uint64_t id, int64_t
 
 /* The bytes of an upload that is no longer in the map. */
 static enum file_result let_go(struct files *f, struct upload *u) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     if (u->fd >= 0) close(u->fd);
-    bool gone = unlinkat(f->incoming_fd, name_of(u->id, name), 0) == 0 || errno == ENOENT;
+    bool gone = unlinkat(f->incoming_fd, drawer_name(u->id, "", name), 0) == 0 || errno == ENOENT;
     free(u);
     return gone ? FILE_OK : FILE_FAILED;
 }
@@ -371,7 +324,7 @@ uint32_t files_expire(struct files *f, int64_t now_ms, files_found *dropped, voi
 /* ---- names ---- */
 
 enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64_t *ret_size) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct stat st;
     pthread_mutex_lock(&f->lock);
     struct upload *u = find_locked(f, id);
@@ -383,7 +336,7 @@ enum file_result files_name(struct files *f, uint64_t id, int64_t now_ms, uint64
     }
     pthread_mutex_unlock(&f->lock);
     if (u) return there ? FILE_OK : FILE_UNKNOWN;
-    if (fstatat(f->placed_fd, name_of(id, name), &st, 0) != 0) return result_of_errno();
+    if (fstatat(f->placed_fd, drawer_name(id, "", name), &st, 0) != 0) return drawer_result();
     *ret_size = (uint64_t)st.st_size;
     return FILE_OK;
 }
@@ -398,15 +351,15 @@ bool files_hash(struct files *f, uint64_t id, uint8_t ret_hash[FILE_HASH_BYTES])
 }
 
 bool files_placed(struct files *f, uint64_t id) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct stat st;
-    return fstatat(f->placed_fd, name_of(id, name), &st, 0) == 0;
+    return fstatat(f->placed_fd, drawer_name(id, "", name), &st, 0) == 0;
 }
 
 enum file_result files_size(struct files *f, uint64_t id, uint64_t *ret_size) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct stat st;
-    if (fstatat(f->placed_fd, name_of(id, name), &st, 0) != 0) return result_of_errno();
+    if (fstatat(f->placed_fd, drawer_name(id, "", name), &st, 0) != 0) return drawer_result();
     *ret_size = (uint64_t)st.st_size;
     return FILE_OK;
 }
@@ -441,18 +394,18 @@ enum file_result files_place(struct files *f, uint64_t id) {
 }
 
 enum file_result files_remove(struct files *f, uint64_t id) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct upload *u = find(f, id);
     enum file_result result = FILE_OK;
-    if (unlinkat(f->placed_fd, name_of(id, name), 0) != 0) result = result_of_errno();
+    if (unlinkat(f->placed_fd, drawer_name(id, "", name), 0) != 0) result = drawer_result();
     if (u) forget(f, u);
     return unlinkat(f->incoming_fd, name, 0) == 0 ? FILE_OK : result;
 }
 
 /* A file that is being placed is in one folder or, a moment later, in the other. */
 static int open_to_read(struct files *f, uint64_t id) {
-    char name[NAME_BYTES];
-    name_of(id, name);
+    char name[DRAWER_NAME];
+    drawer_name(id, "", name);
     int fd = openat(f->placed_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 || errno != ENOENT) return fd;
     pthread_mutex_lock(&f->lock);
@@ -476,7 +429,7 @@ enum file_result files_read(struct files *f, uint64_t id, uint64_t offset, uint3
                             struct buffer *bytes, uint64_t *ret_size) {
     struct stat st;
     int fd = open_to_read(f, id);
-    if (fd < 0) return result_of_errno();
+    if (fd < 0) return drawer_result();
     bool ok = fstat(fd, &st) == 0;
     len = ok ? within((uint64_t)st.st_size, offset, len) : 0;
     ok = ok && buffer_reserve(bytes, len);

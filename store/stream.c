@@ -2,18 +2,17 @@
 #include "proto/base/map.h"
 #include "store/coding.h"
 #include "store/crc.h"
+#include "store/drawer.h"
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 32, EXPECTED = 64, SLOT_BYTES = 512, SLOT_USED = 52,
+enum { EXPECTED = 64, SLOT_BYTES = 512, SLOT_USED = 52,
        SLOT_MAGIC = 0x314d5453 /* STM1 */, FLAG_ENDED = 1, FLAG_COUNTED = 2 };
 
 struct stream {
@@ -36,22 +35,6 @@ struct streams {
     pthread_mutex_t lock; /* the map, and what other threads ask of a stream */
     struct map map;
 };
-
-static bool fail(char *why, size_t why_size, const char *path) {
-    snprintf(why, why_size, "%s: %s", path, strerror(errno));
-    return false;
-}
-
-static const char *name_of(uint64_t id, const char *suffix, char name[NAME_BYTES]) {
-    snprintf(name, NAME_BYTES, "%" PRIu64 "%s", id, suffix);
-    return name;
-}
-
-static enum file_result result_of_errno(void) {
-    return errno == ENOENT                      ? FILE_UNKNOWN
-           : errno == ENOSPC || errno == EDQUOT ? FILE_FULL
-                                                : FILE_FAILED;
-}
 
 static struct stream *stream_of(struct map_node *n) { return (struct stream *)(void *)n; }
 
@@ -83,18 +66,6 @@ static void forget(struct streams *s, struct stream *x) {
 
 /* ---- the state beside the bytes ---- */
 
-static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at) {
-    while (len > 0) {
-        ssize_t n = pwrite(fd, data, len, (off_t)at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) { if (n == 0) errno = EIO; return false; }
-        data += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool slot_write(struct stream *x) {
     uint8_t slot[SLOT_USED], *p = slot;
     const uint32_t flags = (x->ending ? FLAG_ENDED : 0u) | (x->counted ? FLAG_COUNTED : 0u);
@@ -108,7 +79,8 @@ static bool slot_write(struct stream *x) {
     p = put_u32(p, 0); /* left for later */
     p = put_u32(p, crc32c(0, slot, (size_t)(p - slot)));
     assert(p - slot == SLOT_USED);
-    return write_all(x->state_fd, slot, sizeof slot, ((x->turn + 1) & 1) * SLOT_BYTES);
+    return drawer_write(x->state_fd, slice_of(slot, sizeof slot),
+                        ((x->turn + 1) & 1) * SLOT_BYTES);
 }
 
 /* What a slot says counts when it is newer than what is known. */
@@ -152,31 +124,21 @@ static bool stream_sync(struct stream *x) {
 
 /* ---- life ---- */
 
-static int folder_open(int at, const char *path) {
-    if (mkdirat(at, path, 0700) != 0 && errno != EEXIST) return -1;
-    return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 struct streams *streams_open(const struct streams_options *options, char *why, size_t why_size) {
     struct streams *s = calloc(1, sizeof *s);
     assert(options->streams_max > 0 && options->stream_bytes_max > 0);
     errno = ENOMEM;
     if (!s || !map_init(&s->map, EXPECTED)) {
-        fail(why, why_size, options->folder);
+        drawer_why(why, why_size, options->folder);
         free(s);
         return NULL;
     }
     s->options = *options;
-    s->placed_fd = s->growing_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
-    int folder = folder_open(AT_FDCWD, options->folder);
-    if (folder >= 0) s->placed_fd = folder_open(folder, "files");
-    if (s->placed_fd >= 0) s->growing_fd = folder_open(s->placed_fd, "growing");
-    if (s->growing_fd < 0) {
-        fail(why, why_size, options->folder);
+    if (!drawer_open(options->folder, "growing", &s->placed_fd, &s->growing_fd)) {
+        drawer_why(why, why_size, options->folder);
         streams_close(&s);
     }
-    if (folder >= 0) close(folder);
     return s;
 }
 
@@ -198,31 +160,31 @@ void streams_close(struct streams **self) {
 }
 
 static bool stream_open(struct streams *s, struct stream *x, int flags) {
-    char name[NAME_BYTES];
-    x->fd = openat(s->growing_fd, name_of(x->id, "", name), O_RDWR | O_CLOEXEC | flags, 0600);
+    char name[DRAWER_NAME];
+    x->fd = openat(s->growing_fd, drawer_name(x->id, "", name), O_RDWR | O_CLOEXEC | flags, 0600);
     if (x->fd < 0) return false;
-    name_of(x->id, ".state", name);
+    drawer_name(x->id, ".state", name);
     x->state_fd = openat(s->growing_fd, name, O_RDWR | O_CLOEXEC | flags, 0600);
     return x->state_fd >= 0;
 }
 
 static enum file_result unlink_both(struct streams *s, uint64_t id) {
-    char name[NAME_BYTES];
-    const bool gone = unlinkat(s->growing_fd, name_of(id, "", name), 0) == 0;
+    char name[DRAWER_NAME];
+    const bool gone = unlinkat(s->growing_fd, drawer_name(id, "", name), 0) == 0;
     const int error = errno;
-    unlinkat(s->growing_fd, name_of(id, ".state", name), 0);
+    unlinkat(s->growing_fd, drawer_name(id, ".state", name), 0);
     errno = error;
-    return gone ? FILE_OK : result_of_errno();
+    return gone ? FILE_OK : drawer_result();
 }
 
 /* An ended stream with a record becomes a file; what is behind its end was never acknowledged. */
 static enum file_result stream_settle(struct streams *s, struct stream *x) {
-    char name[NAME_BYTES];
-    name_of(x->id, "", name);
+    char name[DRAWER_NAME];
+    drawer_name(x->id, "", name);
     if (ftruncate(x->fd, (off_t)x->disk.size) != 0 || fsync(x->fd) != 0 ||
         renameat(s->growing_fd, name, s->placed_fd, name) != 0 || fsync(s->placed_fd) != 0)
         return FILE_FAILED;
-    unlinkat(s->growing_fd, name_of(x->id, ".state", name), 0);
+    unlinkat(s->growing_fd, drawer_name(x->id, ".state", name), 0);
     forget(s, x);
     return FILE_OK;
 }
@@ -252,35 +214,26 @@ static bool stream_adopt(struct streams *s, uint64_t id, int64_t now_ms) {
     return !x->disk.ended || stream_settle(s, x) == FILE_OK;
 }
 
-/* The id that the name of a stream's bytes spells; 0 for other names. */
-static uint64_t id_of(const char *text) {
-    char again[NAME_BYTES];
-    const uint64_t id = strtoull(text, NULL, 10);
-    return strcmp(name_of(id, "", again), text) == 0 ? id : 0;
-}
-
 /* A state without its bytes: its stream was being unlinked, or had become a file. */
 static void state_tidy(struct streams *s, const char *text) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct stat st;
     const uint64_t id = strtoull(text, NULL, 10);
-    if (fstatat(s->growing_fd, name_of(id, "", name), &st, 0) != 0 && errno == ENOENT)
+    if (fstatat(s->growing_fd, drawer_name(id, "", name), &st, 0) != 0 && errno == ENOENT)
         unlinkat(s->growing_fd, text, 0);
 }
 
 int64_t streams_recover(struct streams *s, int64_t now_ms, files_named *named, void *context,
                         char *why, size_t why_size) {
-    int fd = openat(s->placed_fd, "growing", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *dir = drawer_list(s->placed_fd, "growing");
     int64_t count = 0;
     bool ok = true;
     if (!dir) {
-        fail(why, why_size, "files/growing");
-        if (fd >= 0) close(fd);
+        drawer_why(why, why_size, "files/growing");
         return -1;
     }
     for (struct dirent *entry; ok && (entry = readdir(dir));) {
-        const uint64_t id = id_of(entry->d_name);
+        const uint64_t id = drawer_id(entry->d_name);
         if (entry->d_name[0] == '.') continue;
         if (id == 0) {
             state_tidy(s, entry->d_name);
@@ -290,7 +243,7 @@ int64_t streams_recover(struct streams *s, int64_t now_ms, files_named *named, v
         const int is = named(context, id);
         if (is > 0) ok = stream_adopt(s, id, now_ms);
         else if (is == 0) ok = unlink_both(s, id) == FILE_OK;
-        if (!ok) fail(why, why_size, entry->d_name);
+        if (!ok) drawer_why(why, why_size, entry->d_name);
         if (is >= 0) continue;
         snprintf(why, why_size, "files/growing/%s: its record cannot be read", entry->d_name);
         ok = false;
@@ -316,11 +269,11 @@ static struct stream *reserve(struct streams *s, uint64_t id) {
 
 enum file_result streams_create(struct streams *s, uint64_t id, uint32_t brand, int64_t now_ms,
                                 int64_t wall_ms) {
-    char name[NAME_BYTES];
+    char name[DRAWER_NAME];
     struct stat st;
     assert(id != 0);
     if (find(s, id)) return FILE_EXISTS;
-    if (fstatat(s->placed_fd, name_of(id, "", name), &st, 0) == 0) return FILE_EXISTS;
+    if (fstatat(s->placed_fd, drawer_name(id, "", name), &st, 0) == 0) return FILE_EXISTS;
     struct stream *x = reserve(s, id);
     if (!x) return FILE_LIMIT;
     x->disk.brand = brand;
@@ -328,13 +281,13 @@ enum file_result streams_create(struct streams *s, uint64_t id, uint32_t brand, 
     x->born_ms = wall_ms;
     if (!stream_open(s, x, O_CREAT | O_EXCL)) {
         const bool taken = errno == EEXIST;
-        const enum file_result result = taken ? FILE_EXISTS : result_of_errno();
+        const enum file_result result = taken ? FILE_EXISTS : drawer_result();
         if (!taken) unlink_both(s, id);
         forget(s, x);
         return result;
     }
     if (stream_sync(x) && fsync(s->growing_fd) == 0) return FILE_OK;
-    const enum file_result result = result_of_errno();
+    const enum file_result result = drawer_result();
     unlink_both(s, id);
     forget(s, x);
     return result;
@@ -367,7 +320,7 @@ enum file_result streams_append(struct streams *s, uint64_t id, int64_t number, 
     if (x->ending && (fresh || result != FILE_OK)) return FILE_EXISTS;
     if (result != FILE_OK || !fresh) return result;
     if (bytes.len > s->options.stream_bytes_max - x->taken) return FILE_LARGE;
-    if (!write_all(x->fd, bytes.data, bytes.len, x->taken)) return result_of_errno();
+    if (!drawer_write(x->fd, bytes, x->taken)) return drawer_result();
     if (number != STREAM_NEXT) x->taken_next = (uint64_t)number;
     x->counted = true;
     x->taken += bytes.len;
@@ -403,7 +356,7 @@ enum file_result streams_end(struct streams *s, uint64_t id) {
     if (x->disk.ended) return FILE_OK;
     if (x->broken) { errno = EIO; return FILE_FAILED; }
     x->ending = true;
-    if (!stream_sync(x)) return result_of_errno();
+    if (!stream_sync(x)) return drawer_result();
     return x->recorded ? stream_settle(s, x) : FILE_OK;
 }
 
