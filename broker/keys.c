@@ -1,5 +1,6 @@
 /* keys.c - see keys.h. */
 #include "broker/keys.h"
+#include "proto/host/clock.h"
 #include "proto/host/log.h"
 #include <assert.h>
 #include <czmq.h>
@@ -111,14 +112,15 @@ bool keys_make_api(const char *data, const struct secret *secret, const struct k
     api_hash(hash, text, secret);
     sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
     snprintf(folder, sizeof folder, "%s/keys/api", data);
-    snprintf(line, sizeof line, "%s\n%s\n%u\n", entry->name, role_text(entry->role), entry->brand);
+    snprintf(line, sizeof line, "%s\n%s\n%u\n%lld\n", entry->name, role_text(entry->role),
+             entry->brand, (long long)(clock_wall_ms() / 1000));
     return file_put(folder, hex, line, why, why_size);
 }
 
 /* ---- the ring ---- */
 
 static void api_entry_read(struct keyring *ring, const char *folder, const char *file) {
-    char path[KEYS_PATH_MAX + 300], line[3][128] = {"", "", ""};
+    char path[KEYS_PATH_MAX + 300], line[4][128] = {"", "", "", ""};
     struct keyring_key key = {0};
     struct key_entry entry;
     size_t len = 0;
@@ -128,7 +130,7 @@ static void api_entry_read(struct keyring *ring, const char *folder, const char 
     snprintf(path, sizeof path, "%s/%s", folder, file);
     FILE *in = fopen(path, "re");
     if (in == NULL) return;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (fgets(line[i], sizeof line[i], in) != NULL) line[i][strcspn(line[i], "\n")] = 0;
     fclose(in);
     if (!entry_from(&entry, line[0], line[1], line[2], NULL)) {
@@ -137,6 +139,7 @@ static void api_entry_read(struct keyring *ring, const char *folder, const char 
     }
     key.role = entry.role;
     key.brand = entry.brand;
+    key.made_s = strtoll(line[3], NULL, 10);
     memcpy(key.name, entry.name, sizeof key.name);
     if (!keyring_add_key(ring, &key)) log_warn("too many API keys", field_text("file", path));
 }

@@ -2,7 +2,8 @@
  *
  *   DATA/keys/curve/HEX     a CURVE public key (file name: its 64 hex digits), with the metadata
  *                           name, role, brand, queues; a ZeroMQ certificate
- *   DATA/keys/api/HEX       an API key's hash; one line each: name, role, brand
+ *   DATA/keys/api/HEX       an API key's hash; one line each: name, role, brand, and the unix
+ *                           second in which it was made
  *   DATA/keys/own/NAME      certificates with secret keys that `relais key curve` made here
  *
  * One file is one entry, written whole and renamed: the registry needs no lock, may be changed

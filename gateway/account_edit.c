@@ -155,7 +155,9 @@ static void changed(struct exchange *x, const struct message *answer) {
         changed_told(x);
         return;
     }
-    account_revoke(x, "user", f->account.name, x->wall_ms / 1000, x->wall_ms + REVOKED_MS_MAX,
+    /* while it is disabled no token of its name is good, one that is made meanwhile included */
+    const int64_t before_s = f->account.body.disabled ? 0 : x->wall_ms / 1000;
+    account_revoke(x, "user", f->account.name, before_s, x->wall_ms + REVOKED_MS_MAX,
                    changed_revoked);
 }
 

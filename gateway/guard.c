@@ -125,11 +125,26 @@ static bool authenticate(struct exchange *x, const char *text) {
                                            s->wall_ms / 1000, &why);
     if (c != NULL) {
         become(x, c);
+        r->credential = text;
+        r->credential_ring = s->ring_version;
         account_sight(x, c);
         return true;
     }
     log_info("credentials refused", field_text("id", x->request_id), field_text("why", why));
     return open || refuse_wrong(x);
+}
+
+bool guard_stands(struct exchange *x) {
+    struct request *r = request_of(x);
+    struct server *s = r->server;
+    const char *why = NULL;
+    if (r->credential == NULL || r->credential_ring == s->ring_version) return true;
+    r->credential_ring = s->ring_version;
+    if (jwt_check(s->tokens, &s->ring, s->ring_version, r->credential, s->wall_ms / 1000, &why))
+        return true;
+    if (strcmp(why, "revoked") != 0 && strcmp(why, "key") != 0) return true; /* it just grew old */
+    log_info("credentials ended", field_text("id", x->request_id), field_text("why", why));
+    return false;
 }
 
 bool guard_who(struct exchange *x) {

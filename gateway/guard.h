@@ -31,6 +31,9 @@
 #include "gateway/route.h"
 
 bool guard_cors(struct exchange *x);
+/* Not a step: false when what lets an exchange that lasts be here was revoked since. A token that
+ * expired since is no reason. */
+bool guard_stands(struct exchange *x);
 bool guard_who(struct exchange *x);
 bool guard_key(struct exchange *x);
 bool guard_fleet(struct exchange *x);

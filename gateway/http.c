@@ -18,6 +18,7 @@
 
 enum {
     EVENTS_MAX = 128, STREAM_BLOCK = 32768, ROUNDS_MAX = 8,
+    CHECKS_MAX = 500, /* a tick: some microseconds each */
     READ_STEP = 256, /* by which the memory for a head grows: small, so that little is left over */
     DEAD_PEER_MS = 60000 /* a peer that acknowledges nothing for so long is gone */
 };
@@ -128,12 +129,7 @@ static void client_left(struct client *c) {
     }
     c->gone = true;
     if (r == NULL || !r->suspended) return;
-    bool parked = r->outlet != NULL || r->stage == STAGE_BEGIN;
-    for (struct node *n = r->calls.next; n != &r->calls; n = n->next) {
-        enum verb verb = owner_of(n, struct call, of_owner)->verb;
-        parked = parked || call_parks(verb);
-    }
-    if (parked) request_left(r);
+    if (r->outlet != NULL || r->stage == STAGE_BEGIN || request_waits(r)) request_left(r);
 }
 
 /* ---- requests ---- */
@@ -412,6 +408,7 @@ static void client_nudge(const struct client *c) {
 static void client_tick(struct client *c) {
     struct request *r = c->request;
     client_nudge(c);
+    if (r != NULL && request_revoked(r)) return;
     if (c->server->now_ms >= c->deadline_ms) {
         early_late(c);
         return;
@@ -431,6 +428,7 @@ static void client_tick(struct client *c) {
 
 static void server_tick(struct server *s) {
     s->tick_ms = s->now_ms + TICK_MS;
+    s->checks_left = CHECKS_MAX;
     door_watch(s->door, s->thread, s->http->epoll, (void *)(uintptr_t)&about_door);
     link_tick(s->link, s->now_ms);
     struct node *n = s->clients.next;
@@ -520,11 +518,7 @@ static void end_parked(struct server *s, bool all) {
             else socket_refuse(r, CODE_UNAVAILABLE, "the gateway is stopping");
         }
         if (r == NULL || !r->suspended) continue;
-        bool parked = r->outlet != NULL;
-        for (struct node *c = r->calls.next; c != &r->calls; c = c->next) {
-            enum verb verb = owner_of(c, struct call, of_owner)->verb;
-            parked = parked || call_parks(verb);
-        }
+        bool parked = r->outlet != NULL || request_waits(r);
         if (all) request_left(r);
         else if (parked) exchange_refuse(&r->x, CODE_UNAVAILABLE, "the gateway is stopping");
     }

@@ -35,6 +35,13 @@ void jwt_cache_destroy(struct jwt_cache **self) {
     *self = NULL;
 }
 
+static bool name_revoked(const struct keyring *ring, uint8_t role, const char *name,
+                         int64_t issued_s) {
+    const char *kind = token_role_name(role);
+    if (role == ROLE_ADMIN) kind = "user"; /* both are people */
+    return keyring_revoked_before(ring, kind, name) >= issued_s;
+}
+
 static bool token_read(const struct keyring *ring, struct slice text, int64_t now_s,
                        struct credential *ret, const char **why) {
     struct token_secret secrets[TOKEN_SECRETS_MAX];
@@ -49,11 +56,9 @@ static bool token_read(const struct keyring *ring, struct slice text, int64_t no
     *why = "type";
     if (strcmp(token.type, "refresh") == 0) return false;
     *why = "revoked";
-    const char *kind = token_role_name(token.role);
-    if (token.role == ROLE_ADMIN) kind = "user"; /* both are people */
     if (token.jti[0] != '\0' && keyring_revoked_before(ring, "jti", token.jti) >= token.issued_s)
         return false;
-    if (keyring_revoked_before(ring, kind, token.name) >= token.issued_s) return false;
+    if (name_revoked(ring, token.role, token.name, token.issued_s)) return false;
     *ret = (struct credential){.role = token.role, .brand_admin = token.brand_admin,
                                .brand_count = token.brand_count, .boot = token.boot,
                                .limited = strcmp(token.type, "limited") == 0,
@@ -72,6 +77,8 @@ static bool key_read(const struct keyring *ring, struct slice text, struct crede
     const struct keyring_key *key = keyring_find(ring, hash);
     *why = "key";
     if (key == NULL) return false;
+    *why = "revoked";
+    if (name_revoked(ring, key->role, key->name, key->made_s)) return false;
     *ret = (struct credential){.role = key->role, .brand_count = key->brand != 0,
                                .brands = {key->brand}, .expires_s = INT64_MAX};
     memcpy(ret->name, key->name, sizeof ret->name);

@@ -2,8 +2,9 @@
  *
  * A JSON Web Token is checked by proto/host/token.h (signature, times, form); a refresh token is
  * no credential here; one whose jti, worker or user is revoked is refused. Any other text is an
- * API key and is looked up by its keyed hash. What was found sound is remembered until it expires
- * or the keyring changes, by the whole text: the next request with it costs no signature.
+ * API key and is looked up by its keyed hash; what revokes the tokens of its name and role that are
+ * as old as the key revokes the key. What was found sound is remembered until it expires or the
+ * keyring changes, by the whole text: the next request with it costs no signature.
  *
  * Threads: a jwt_cache belongs to one. Limits: JWT_CACHE_MAX texts. */
 #ifndef RELAIS_GATEWAY_JWT_H

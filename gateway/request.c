@@ -1,4 +1,6 @@
 #include "gateway/request.h"
+#include "gateway/early.h"
+#include "gateway/guard.h"
 #include "gateway/metadata.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
@@ -389,6 +391,32 @@ void request_body_end(struct request *r) {
     r->stage = STAGE_FILES;
     r->waiting = true;
     if (intake_done(r)) request_read(r);
+}
+
+bool request_waits(const struct request *r) {
+    for (struct node *n = r->calls.next; n != &r->calls; n = n->next)
+        if (call_parks(owner_of(n, struct call, of_owner)->verb)) return true;
+    return false;
+}
+
+bool request_revoked(struct request *r) {
+    struct server *s = r->server;
+    if (r->credential_ring == s->ring_version || s->checks_left == 0 || r->said || r->abandoned)
+        return false;
+    if (r->socket == NULL && r->outlet == NULL && r->stage != STAGE_BODY && !request_waits(r))
+        return false;
+    s->checks_left--;
+    if (guard_stands(&r->x)) return false;
+    if (r->outlet != NULL) {
+        outlet_break(r);
+        return true;
+    }
+    const bool upload = r->stage == STAGE_BODY; /* the rest of it is not waited for */
+    if (r->socket == NULL) exchange_cut(r);
+    r->close_after = r->close_after || upload;
+    exchange_refuse(&r->x, CODE_UNAUTHORIZED, "the credentials were revoked");
+    if (upload) answer_early(r);
+    return true;
 }
 
 void request_left(struct request *r) {

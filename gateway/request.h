@@ -87,6 +87,7 @@ struct server {
     uint64_t request_base;         /* random: request ids */
     uint64_t request_count;
     uint32_t files;                /* that are being sent or received */
+    uint32_t checks_left;          /* http.c: credentials that this tick looks at again */
     bool draining;
 };
 
@@ -136,6 +137,8 @@ struct request {
     struct node calls; /* call.of_owner */
     struct hash_job *hash; /* account.c: a password at the hasher; NULL = none */
     char jti[TOKEN_JTI_MAX]; /* of its token; "" = none */
+    const char *credential;  /* its text, sound when it came; borrowed; NULL = none that may end */
+    uint64_t credential_ring; /* the ring_version that it was last sound by */
     int64_t token_until_s;   /* when that expires */
     bool limited;            /* the password must be changed first */
     void *account;     /* account.c: the step of a login under way; in the arena */
@@ -174,6 +177,11 @@ void request_body_end(struct request *r);
 void request_read(struct request *r);
 /* Ends an exchange that waits for nothing and has not ended: a route's bug must not hang it. */
 void request_check(struct request *r);
+/* True when it waits for something that may take long. */
+bool request_waits(const struct request *r);
+/* A stream, a socket, an upload or a wait goes on while its credentials do: ends it, and is true,
+ * when they were revoked. */
+bool request_revoked(struct request *r);
 /* The client has hung up. */
 void request_left(struct request *r);
 /* The answer has been written, or the connection has ended: log, counters. */
@@ -207,6 +215,8 @@ void outlet_free(struct request *r);
 /* Size of the streamed body; UINT64_MAX = not known. */
 uint64_t outlet_size(const struct request *r);
 void outlet_tick(struct request *r);
+/* Ends it: events in good form, the bytes of a file short. */
+void outlet_break(struct request *r);
 
 /* ---- http.c ---- */
 

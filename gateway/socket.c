@@ -295,6 +295,8 @@ bool exchange_socket(struct exchange *x, const struct socket_calls *calls) {
     list_init(&k->in_used);
     frames_open(k);
     r->socket = k;
+    if (r->credential != NULL) /* libmicrohttpd's memory is for the head alone */
+        r->credential = (const char *)exchange_copy(x, slice_text(r->credential)).data;
     exchange_set(x, "Upgrade", "websocket");
     exchange_set(x, "Sec-WebSocket-Accept", accept);
     count_add(&s->count.open_sockets, 1);

@@ -376,6 +376,16 @@ size_t exchange_events_behind(const struct exchange *x) {
     return o != NULL ? o->behind.len - o->behind_at : 0;
 }
 
+void outlet_break(struct request *r) {
+    if (r->outlet->events) {
+        exchange_end(&r->x);
+        return;
+    }
+    r->outlet->broken = true;
+    exchange_cut(r);
+    http_wake(r);
+}
+
 void outlet_tick(struct request *r) {
     struct outlet *o = r->outlet;
     if (!o->events || o->ended || r->server->now_ms - o->said_ms < KEEPALIVE_MS) return;

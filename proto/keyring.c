@@ -45,11 +45,12 @@ void keyring_write(struct buffer *b, const struct keyring *k) {
     encode_array(b, k->key_count);
     for (uint32_t i = 0; i < k->key_count; i++) {
         const struct keyring_key *key = &k->keys[i];
-        encode_array(b, 4);
+        encode_array(b, 5);
         encode_bin(b, slice_of(key->hash, KEYRING_HASH_BYTES));
         encode_text(b, slice_text(key->name));
         encode_uint(b, key->role);
         encode_uint(b, key->brand);
+        encode_int(b, key->made_s);
     }
 }
 
@@ -86,9 +87,10 @@ static bool key_read(struct decode *d, struct keyring_key *key) {
     uint32_t count;
     uint64_t role, brand;
     struct slice name;
-    if (!decode_array(d, &count) || count != 4) return false;
+    if (!decode_array(d, &count) || count < 4 || count > 5) return false;
     if (!bytes_read(d, key->hash, KEYRING_HASH_BYTES) || !decode_slice(d, &name)) return false;
     if (!decode_uint(d, &role) || !decode_uint(d, &brand)) return false;
+    if (count > 4 && !decode_int(d, &key->made_s)) return false;
     if (name.len >= sizeof key->name || role > UINT8_MAX || brand > UINT32_MAX) return false;
     if (name.len > 0) memcpy(key->name, name.data, name.len);
     key->role = (uint8_t)role;
@@ -180,8 +182,9 @@ int64_t keyring_revoked_before(const struct keyring *k, const char *kind, const 
         const char *text = entry_at(&at, &before_s);
         if (strncmp(text, kind, len) != 0 || text[len] != ':' || strcmp(text + len + 1, name) != 0)
             continue;
-        if (before_s == 0) return INT64_MAX;
-        if (before_s > newest_s) newest_s = before_s;
+        const bool lifted = newest_s == INT64_MAX; /* what all were refused for is over */
+        if (before_s == 0) newest_s = INT64_MAX;
+        else if (lifted || before_s > newest_s) newest_s = before_s;
     }
     return newest_s;
 }

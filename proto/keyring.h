@@ -7,8 +7,9 @@
  *   id_key   binary of 16 bytes: public ids are spelled with it
  *   revoked  [text, or [text, before_s]]: "jti:…" the tokens with that jti, "worker:…" and "user:…"
  *            those of that name; with before_s (unix seconds) only those issued up to then
- *   keys     [[hash (32 bytes), name, role, brand]]: API keys; hash = BLAKE2b-256 of the key's
- *            text, keyed with id_key
+ *   keys     [[hash (32 bytes), name, role, brand, made_s]]: API keys; hash = BLAKE2b-256 of the
+ *            key's text, keyed with id_key; what revokes a token of that name, role and time
+ *            revokes the key; without made_s (0) any does
  *
  * Limits: KEYRING_REVOKED_MAX and KEYRING_KEYS_MAX entries. Pure. */
 #ifndef RELAIS_PROTO_KEYRING_H
@@ -26,6 +27,7 @@ struct keyring_key {
     uint32_t brand;
     uint8_t role; /* enum role */
     char name[WHO_NAME_MAX];
+    int64_t made_s; /* unix seconds */
 };
 
 struct keyring {
@@ -50,7 +52,7 @@ bool keyring_add_key(struct keyring *k, const struct keyring_key *key);
 /* before_s 0 = whatever was issued. */
 bool keyring_add_revoked(struct keyring *k, struct slice text, int64_t before_s);
 /* Tokens of that kind and name that were issued up to this second are refused; INT64_MIN = none
- * is, INT64_MAX = all are. */
+ * is, INT64_MAX = all are, until a later entry names a second. */
 int64_t keyring_revoked_before(const struct keyring *k, const char *kind, const char *name);
 /* The key with that hash, or NULL; compares all, in constant time each. */
 const struct keyring_key *keyring_find(const struct keyring *k,

@@ -198,7 +198,8 @@ static int key_revoke(const struct config *config, const char *name) {
     struct caller *c = people_open(config, "key");
     if (c == NULL) return 1;
     /* a user may log in again: what was given up to now dies */
-    const bool done = people_revoke(c, "key", name, strncmp(name, "user:", 5) == 0);
+    const bool done = people_revoke(c, "key", name, strncmp(name, "user:", 5) == 0 ? REVOKE_NOW
+                                                                                : REVOKE_ALL);
     caller_close(&c);
     return done ? 0 : 1;
 }

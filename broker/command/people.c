@@ -69,18 +69,19 @@ bool person_read(struct person *p, const struct object_row *row) {
     return true;
 }
 
-bool people_revoke(struct caller *c, const char *command, const char *name, bool before) {
+bool people_revoke(struct caller *c, const char *command, const char *name, enum revoke how) {
     struct message m = people_message(VERB_FETCH, "revocation", name);
     struct buffer body = {0};
     struct object_row row;
     const int64_t now_ms = clock_wall_ms();
     int64_t before_s = now_ms / 1000;
     const struct message *answer = caller_ask(c, &m);
+    const bool known = caller_code(answer) == CODE_OK && object_row_read(answer->answer.body, &row);
+    const int64_t old_s = known ? revocation_read(row.body) : -1;
     /* a token that was given in the second of the last one is dated one later */
-    if (caller_code(answer) == CODE_OK && object_row_read(answer->answer.body, &row) &&
-        revocation_read(row.body) >= before_s)
-        before_s = revocation_read(row.body) + 1;
-    revocation_write(&body, before ? before_s : 0);
+    if (old_s >= before_s) before_s = old_s + 1;
+    if (how == REVOKE_ALL || (how == REVOKE_NOW && old_s == 0)) before_s = 0;
+    revocation_write(&body, before_s);
     m = people_message(VERB_PUT, "revocation", name);
     m.object.mode = PUT_EITHER;
     m.object.body = buffer_slice(&body);

@@ -28,6 +28,8 @@ bool people_ask(struct caller *c, const char *command, struct message *m,
 bool people_page(struct caller *c, const char *command, const char *kind, const char *owner,
                  struct buffer *next, struct slice *rows, bool *failed);
 bool person_read(struct person *p, const struct object_row *row);
-/* Revokes KIND:NAME for tokens issued up to now, or for all when before is false. */
-bool people_revoke(struct caller *c, const char *command, const char *name, bool before);
+/* Revokes KIND:NAME: what was issued up to now; all, whenever issued, until that is lifted; or what
+ * was issued up to now, and lifts that. */
+enum revoke { REVOKE_NOW, REVOKE_ALL, REVOKE_LIFT };
+bool people_revoke(struct caller *c, const char *command, const char *name, enum revoke how);
 #endif

@@ -127,10 +127,10 @@ static bool logins_end(struct caller *c, const char *name) {
     return !failed;
 }
 
-static bool tokens_end(struct caller *c, const char *name) {
+static bool tokens_end(struct caller *c, const char *name, enum revoke how) {
     char text[REVOCATION_NAME_SIZE];
     snprintf(text, sizeof text, "user:%s", name);
-    return people_revoke(c, "user", text, true);
+    return people_revoke(c, "user", text, how);
 }
 
 /* ---- the verbs ---- */
@@ -199,25 +199,28 @@ static int user_passwd(struct caller *c, const struct flags *f) {
     if (!person_fetch(c, f->name, &p)) return 1;
     const int code = password_take(f, &p.body, made, sizeof made);
     if (code != 0) return code;
-    if (!person_put(c, &p, PUT_REPLACE) || !tokens_end(c, p.name) || !logins_end(c, p.name))
+    if (!person_put(c, &p, PUT_REPLACE) || !tokens_end(c, p.name, REVOKE_NOW) ||
+        !logins_end(c, p.name))
         return 1;
     if (made[0] != 0) printf("%s\n", made);
     sodium_memzero(made, sizeof made);
     return 0;
 }
 
+/* While it is disabled no token of its name is good, one that is made meanwhile included. */
 static int user_able(struct caller *c, const struct flags *f, bool disabled) {
     struct person p;
     if (!person_fetch(c, f->name, &p)) return 1;
     p.body.disabled = disabled;
     if (!person_put(c, &p, PUT_REPLACE)) return 1;
-    return !disabled || (tokens_end(c, p.name) && logins_end(c, p.name)) ? 0 : 1;
+    if (!tokens_end(c, p.name, disabled ? REVOKE_ALL : REVOKE_LIFT)) return 1;
+    return !disabled || logins_end(c, p.name) ? 0 : 1;
 }
 
 /* The tokens die first: a gateway that still took one could make the user again. */
 static int user_delete(struct caller *c, const struct flags *f) {
     struct person p;
-    if (!person_fetch(c, f->name, &p) || !tokens_end(c, p.name)) return 1;
+    if (!person_fetch(c, f->name, &p) || !tokens_end(c, p.name, REVOKE_LIFT)) return 1;
     struct message m = people_message(VERB_DROP, "user", p.name);
     return people_ask(c, "user", &m, NULL) && logins_end(c, p.name) ? 0 : 1;
 }
