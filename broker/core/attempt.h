@@ -6,8 +6,8 @@
  *   lease lost, restart  back to the queue, no fault of the task; LOSSES_MAX a run
  *   released          back to the queue, nothing counts
  * An attempt that never STARTED counts nowhere; of an HTTP worker the ledger has it all the same.
- * Unless its holder itself gave it back, the old epoch is fenced off by a new number before the task
- * waits again. */
+ * Unless its holder itself gave it back, the old epoch is fenced off by a new number before the
+ * task waits again. */
 #ifndef RELAIS_CORE_ATTEMPT_H
 #define RELAIS_CORE_ATTEMPT_H
 #include "broker/core/life.h"
