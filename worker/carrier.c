@@ -1,4 +1,5 @@
 #include "worker/carrier.h"
+#include "worker/descriptor.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,17 +34,6 @@ static struct load *get(struct load **first, struct load ***end) {
     return load;
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t len) {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* The next piece of a growing file; true when nothing more is to come. */
 static bool grow(struct carrier *c, struct load *load) {
     size_t len = 0;
@@ -54,7 +44,7 @@ static bool grow(struct carrier *c, struct load *load) {
         load->code = RELAIS_OK;
         return atomic_load(&load->given_up);
     }
-    if (load->code == RELAIS_OK && !write_all(load->fd, c->piece, len))
+    if (load->code == RELAIS_OK && !descriptor_write(load->fd, c->piece, len))
         load->code = RELAIS_SYSTEM;
     load->have += len;
     return load->code != RELAIS_OK || end || atomic_load(&load->given_up);

@@ -1,5 +1,6 @@
 #include "worker/run.h"
 #include "proto/host/signal.h"
+#include "worker/descriptor.h"
 #include "worker/keeper.h"
 #include <assert.h>
 #include <errno.h>
@@ -73,11 +74,6 @@ static void child_exec(const struct run_spec *spec, const int out[PIPES], int re
     _exit(127);
 }
 
-static void close_fd(int *fd) {
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-}
-
 /* Forks; 0, or errno of whatever kept the command from running. */
 static int spawn(struct run *r, const int write_end[PIPES]) {
     int report[2]; /* closed by a successful exec, else carries its errno */
@@ -130,7 +126,7 @@ struct run *run_start(const struct run_spec *spec, int64_t now_ms) {
     int write_end[PIPES] = {-1, -1, -1};
     r->oom_kills = oom_kills_read();
     int error = pipes_open(r, write_end) ? spawn(r, write_end) : errno;
-    for (int i = 0; i < PIPES; i++) close_fd(&write_end[i]);
+    for (int i = 0; i < PIPES; i++) descriptor_close(&write_end[i]);
     if (!error) {
         keeper_tell(spec->keeper, r->pid, true);
         r->pidfd = pidfd_open(r->pid, 0);
@@ -168,8 +164,8 @@ void run_destroy(struct run **self) {
         run_kill(r, SIGKILL);
         reap(r);
     }
-    for (int i = 0; i < PIPES; i++) close_fd(&r->pipe[i]);
-    close_fd(&r->pidfd);
+    for (int i = 0; i < PIPES; i++) descriptor_close(&r->pipe[i]);
+    descriptor_close(&r->pidfd);
     buffer_free(&r->errors.held);
     buffer_free(&r->notes.held);
     free(r);
@@ -184,23 +180,13 @@ void run_fds(const struct run *r, struct pollfd fds[RUN_FDS]) {
     fds[PIPES] = (struct pollfd){.fd = pidfd, .events = POLLIN};
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t len) {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static void take(struct run *r, enum pipe_name name, const uint8_t *data, size_t len,
                  int64_t now_ms) {
     switch (name) {
     case PIPE_OUT:
         if (r->oversize) return;
-        if (len > r->spec.output_max - r->end.output_len || !write_all(r->spec.output, data, len)) {
+        if (len > r->spec.output_max - r->end.output_len ||
+            !descriptor_write(r->spec.output, data, len)) {
             r->oversize = true;
             run_stop(r, now_ms);
             return;
@@ -208,7 +194,7 @@ static void take(struct run *r, enum pipe_name name, const uint8_t *data, size_t
         r->end.output_len += len;
         return;
     case PIPE_ERR:
-        if (r->spec.echo >= 0) write_all(r->spec.echo, data, len);
+        if (r->spec.echo >= 0) descriptor_write(r->spec.echo, data, len);
         lines_feed(&r->errors, data, len);
         return;
     case PIPE_NOTE:
@@ -225,7 +211,7 @@ static void drain(struct run *r, enum pipe_name name, int64_t now_ms) {
         if (n > 0) {
             take(r, name, bytes, (size_t)n, now_ms);
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-            close_fd(&r->pipe[name]);
+            descriptor_close(&r->pipe[name]);
         } else if (errno == EAGAIN) {
             return;
         }

@@ -1,5 +1,6 @@
 #include "worker/slot.h"
 #include "proto/host/log.h"
+#include "worker/descriptor.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +22,6 @@ void slot_open(struct slot *s, struct work *work) {
     *s = (struct slot){.work = work, .input = -1, .output = -1};
 }
 
-static void close_fd(int *fd) {
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-}
-
 static void free_list(char ***list, size_t from) {
     for (size_t i = from; *list && (*list)[i]; i++) free((*list)[i]);
     free(*list);
@@ -41,8 +37,8 @@ static size_t list_length(char *const *list) {
 /* Everything the slot held is gone; the task has been settled. */
 static void slot_clear(struct slot *s) {
     run_destroy(&s->run);
-    close_fd(&s->input);
-    close_fd(&s->output);
+    descriptor_close(&s->input);
+    descriptor_close(&s->output);
     free_list(&s->argv, list_length(s->work->command));
     /* What was added to the environment stands before what we inherited. */
     for (size_t i = 0; s->environment && i < VARIABLES; i++) free(s->environment[i]);
@@ -80,21 +76,13 @@ static int file_create(const char *folder, const char *name) {
 }
 
 static bool file_fill(int fd, const void *data, size_t len) {
-    const uint8_t *at = data;
-    while (len > 0) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return lseek(fd, 0, SEEK_SET) == 0;
+    return descriptor_write(fd, data, len) && lseek(fd, 0, SEEK_SET) == 0;
 }
 
 static bool file_write(const char *folder, const char *name, const void *data, size_t len) {
     int fd = file_create(folder, name);
     bool ok = fd >= 0 && file_fill(fd, data, len);
-    close_fd(&fd);
+    descriptor_close(&fd);
     return ok;
 }
 
@@ -176,7 +164,7 @@ static bool argv_make(struct slot *s, const char *input) {
 /* Sets s->input to what stdin reads: the source file, the payload, or nothing. */
 static bool input_open(struct slot *s) {
     if (s->work->input_file) {
-        close_fd(&s->input);
+        descriptor_close(&s->input);
         s->input = open("/dev/null", O_RDONLY | O_CLOEXEC);
         return s->input >= 0;
     }
@@ -287,25 +275,14 @@ static bool result_open(struct slot *s, off_t *size) {
     free(path);
     bool written = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
     if (written) {
-        close_fd(&s->output);
+        descriptor_close(&s->output);
         s->output = fd;
     } else {
-        close_fd(&fd);
+        descriptor_close(&fd);
     }
     if (fstat(s->output, &st) < 0) return false;
     *size = st.st_size;
     return lseek(s->output, 0, SEEK_SET) == 0;
-}
-
-static bool read_whole(int fd, uint8_t *data, size_t len) {
-    while (len > 0) {
-        ssize_t n = read(fd, data, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
 }
 
 static void finish(struct slot *s, const struct run_end *end, int64_t now_ms) {
@@ -331,7 +308,7 @@ static void finish(struct slot *s, const struct run_end *end, int64_t now_ms) {
         s->load = (struct load){.up = true, .fd = s->output, .name = "result"};
         s->state = SLOT_STORING;
         carrier_ask(s->work->carrier, &s->load);
-    } else if (!read_whole(s->output, result, (size_t)size)) {
+    } else if (!descriptor_read(s->output, result, (size_t)size)) {
         fail_errno(s, "the result cannot be read", now_ms);
     } else {
         log_end(s, "task done", NULL, now_ms);
@@ -353,7 +330,7 @@ static void command_start(struct slot *s, int64_t now_ms) {
         .output_max = s->work->output_max, .note_max = NOTE_LINE_MAX,
         .grace_ms = s->work->kill_ms, .note = take_note, .context = s};
     s->run = run_start(&spec, now_ms);
-    close_fd(&s->input);
+    descriptor_close(&s->input);
     if (!s->run) {
         fail_errno(s, s->argv[0], now_ms);
         return;
