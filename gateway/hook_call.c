@@ -1,4 +1,5 @@
 #include "gateway/hook_call.h"
+#include "gateway/dialect/spell.h"
 #include "proto/fleet.h"
 #include <sodium.h>
 #include <stdio.h>
@@ -132,11 +133,20 @@ static void value_member(struct out *o, const char *key, struct slice bytes) {
     else out_null(o);
 }
 
-static void task_write(struct out *o, const struct view *v) {
+static void task_id_member(struct out *o, const uint8_t *id_key, uint64_t task) {
+    const struct id_key key = spell_key(id_key);
+    char text[TASK_TEXT_SIZE];
+    task_text_write(&key, task, text);
+    out_key(o, "task_id");
+    out_string(o, text);
+}
+
+static void task_write(struct out *o, const uint8_t *id_key, const struct view *v) {
     static const char *const priorities[] = {"low", "normal", "high", "critical"};
     const struct task_head *h = &v->head;
     out_object(o);
     number_member(o, "id", h->id);
+    task_id_member(o, id_key, h->id);
     number_member(o, "brand", h->brand);
     text_member(o, "task_type", v->type);
     text_member(o, "queue_name", v->queue);
@@ -182,24 +192,47 @@ static void session_write(struct out *o, struct slice rows) {
     out_object_end(o);
 }
 
-void hook_body_write(struct out *o, const struct feed_row *event, const struct view *v) {
-    static const char session[] = "session";
-    const size_t len = sizeof session - 1;
+/* What the broker says of an alert, and what of it only a gateway can spell. */
+static void alert_write(struct out *o, const uint8_t *id_key, struct slice data) {
+    char why[1];
+    json_t *said = json_parse(data, why, sizeof why);
+    const char *key;
+    json_t *value;
+    out_object(o);
+    json_object_foreach(said, key, value) {
+        out_key(o, key);
+        out_json(o, value);
+    }
+    const json_t *task = json_object_get(said, "task"), *at = json_object_get(said, "triggered_ms");
+    if (json_is_integer(task)) task_id_member(o, id_key, (uint64_t)json_integer_value(task));
+    if (json_is_integer(at)) time_member(o, "triggered_at", json_integer_value(at));
+    out_object_end(o);
+    json_decref(said);
+}
+
+static bool topic_begins(const struct feed_row *event, const char *with) {
+    const size_t len = strlen(with);
+    return event->topic.len > len && memcmp(event->topic.data, with, len) == 0;
+}
+
+void hook_body_write(struct out *o, const uint8_t *id_key, const struct feed_row *event,
+                     const struct view *v) {
     struct buffer keep = {0};
     out_object(o);
     out_key(o, "type");
     out_text(o, hook_topic(event->topic, &keep));
     time_member(o, "timestamp", event->time_ms);
     out_key(o, "data");
-    if (v != NULL) task_write(o, v);
-    else if (event->topic.len > len && memcmp(event->topic.data, session, len) == 0)
-        session_write(o, event->data);
+    if (v != NULL) task_write(o, id_key, v);
+    else if (topic_begins(event, "session")) session_write(o, event->data);
+    else if (topic_begins(event, "alert.")) alert_write(o, id_key, event->data);
     else out_value(o, event->data);
     out_object_end(o);
     buffer_free(&keep);
 }
 
-void hook_alert_write(struct out *o, const struct feed_row *event, const json_t *rule) {
+void hook_alert_write(struct out *o, const uint8_t *id_key, const struct feed_row *event,
+                      const json_t *rule) {
     out_object(o);
     out_key(o, "alert_type");
     out_string(o, "task_monitoring");
@@ -213,7 +246,7 @@ void hook_alert_write(struct out *o, const struct feed_row *event, const json_t 
     out_json(o, json_object_get(rule, "description"));
     out_object_end(o);
     out_key(o, "alert_data");
-    out_value(o, event->data);
+    alert_write(o, id_key, event->data);
     out_object_end(o);
 }
 

@@ -45,9 +45,11 @@ bool hook_sign(const char *secret, const char *id, int64_t unix_s, struct slice 
                char signature[HOOK_SIGNATURE_SIZE]);
 
 /* {"type","timestamp","data"}: the body of a call. `v` is the task of a task event, else NULL. */
-void hook_body_write(struct out *o, const struct feed_row *event, const struct view *v);
+void hook_body_write(struct out *o, const uint8_t *id_key, const struct feed_row *event,
+                     const struct view *v);
 /* An alert as the rule's own webhook gets it; `rule` is the rule's body. */
-void hook_alert_write(struct out *o, const struct feed_row *event, const json_t *rule);
+void hook_alert_write(struct out *o, const uint8_t *id_key, const struct feed_row *event,
+                      const json_t *rule);
 void hook_call_write(struct out *o, struct slice topic, uint64_t hook, const char *url,
                      struct slice body);
 /* The mail of an alert to these addresses. */

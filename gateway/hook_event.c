@@ -60,7 +60,7 @@ static void rule_submit(struct job *j) {
     const json_t *to = json_object_get(j->rule, "notification_emails");
     struct out o = {0};
     if (url != NULL && url[0] != '\0') {
-        hook_alert_write(&o, &j->event, j->rule);
+        hook_alert_write(&o, j->worker->ring.id_key, &j->event, j->rule);
         call_submit(j, 0, url, "rule", buffer_slice(&o.body));
         buffer_clear(&o.body);
     }
@@ -117,7 +117,7 @@ static void hooks_ask(struct job *j) {
 static void body_make(struct job *j, const struct view *v) {
     struct out o = {0};
     char why[64];
-    hook_body_write(&o, &j->event, v);
+    hook_body_write(&o, j->worker->ring.id_key, &j->event, v);
     j->body = o.body;
     if (v != NULL && v->body.extra.len > 0)
         j->extra = json_parse(v->body.extra, why, sizeof why);

@@ -9,11 +9,12 @@ static uint64_t keyed_hash(const void *context, const void *data, size_t len) {
     return hash;
 }
 
-static struct id_key key_of(const struct exchange *x) {
+struct id_key spell_key(const uint8_t *key) {
     static const uint8_t none[crypto_shorthash_KEYBYTES];
-    const uint8_t *key = exchange_id_key(x);
     return (struct id_key){.hash = keyed_hash, .context = key != NULL ? key : none};
 }
+
+static struct id_key key_of(const struct exchange *x) { return spell_key(exchange_id_key(x)); }
 
 void spell_task(const struct exchange *x, uint64_t number, char text[static TASK_TEXT_SIZE]) {
     struct id_key key = key_of(x);

@@ -227,19 +227,28 @@ def example(name):
 
 def alike(sample, answer, issued=(), at=""):
     """Every member of a document's sample stands in the answer: constants by value, what the
-    server issues (named in `issued` by path) by type. Members beside the sample's are fine."""
+    server issues by type and form. `issued` names that by path, `list[].member` in each row of a
+    list. Members beside the sample's are fine."""
     if at in issued:
         same_type = type(sample) is type(answer) or \
             {type(sample), type(answer)} <= {int, float}
         assert same_type, f"{at}: {answer!r} is no {type(sample).__name__}"
+        for form in (TIME, DATE):
+            if isinstance(sample, str) and form.fullmatch(sample):
+                assert form.fullmatch(answer), f"{at}: {answer!r} has not the form of {sample!r}"
         return
     if isinstance(sample, dict):
         assert isinstance(answer, dict), f"{at}: {answer!r} is no object"
         for key, value in sample.items():
             assert key in answer, f"{at}.{key} is missing in {answer!r}"
             alike(value, answer[key], issued, f"{at}.{key}" if at else key)
+    elif isinstance(sample, list) and any(isinstance(each, dict) for each in sample):
+        assert isinstance(answer, list) and len(answer) == len(sample), f"{at}: {answer!r}"
+        for each, other in zip(sample, answer):
+            alike(each, other, issued, at + "[]")
     else:
         assert sample == answer, f"{at}: {answer!r} instead of {sample!r}"
 
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+DATE = re.compile(r"\d{4}-\d\d-\d\d")

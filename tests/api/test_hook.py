@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import Relais, end
+from conftest import TIME, Relais, end
 from listener import Listener, Mailbox
 from rows import row
 
@@ -311,6 +311,8 @@ def test_an_alert_calls_its_rule_s_url_and_the_brand_s_subscribers(brand, listen
     assert said["rule"] == {"id": rule["id"], "name": "slow", "description": "too dear"}
     for data in (said["alert_data"], calls["/all"].json["data"]):
         assert data["task"] == task["id"] and data["metric_value"] == 7
+        assert (data["task_id"], data["brand"]) == (task["task_id"], brand.number)
+        assert data["rule_name"] == "slow" and TIME.fullmatch(data["triggered_at"])
 
 
 def test_an_alert_is_mailed():

@@ -43,6 +43,7 @@ struct megahub_task {
     uint64_t result_size, source_size;
     struct slice result_name, result_mime, source_name, source_mime;
     int64_t created_ms, updated_ms, started_ms, completed_ms, due_ms;
+    int64_t queued_ms;            /* when the broker had it: its wait counts from here */
     const char *webhook; /* of a task that is being made: who hears of its end; NULL = nobody */
     uint32_t brand, timeout_ms;
     uint16_t retry_count, max_retries;

@@ -105,6 +105,7 @@ void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_
         .result = v->result.result,
         .metrics = v->result.metrics,
         .created_ms = head->created_ms,
+        .queued_ms = head->created_ms,
         .updated_ms = head->updated_ms,
         .started_ms = head->started_ms,
         .completed_ms = head->finished_ms,
@@ -221,9 +222,9 @@ static void metrics_write(struct exchange *x, const struct megahub_task *t) {
         out_key(o, "execution_time_ms");
         out_integer(o, t->completed_ms - t->started_ms);
     }
-    if (json_object_get(given, "queue_wait_time_ms") == NULL && t->started_ms >= t->created_ms) {
+    if (json_object_get(given, "queue_wait_time_ms") == NULL && t->started_ms >= t->queued_ms) {
         out_key(o, "queue_wait_time_ms");
-        out_integer(o, t->started_ms - t->created_ms);
+        out_integer(o, t->started_ms - t->queued_ms);
     }
     out_object_end(o);
     json_decref(given);
