@@ -8,11 +8,11 @@
 
 enum { REVOKED_PAGE = 1000 };
 
-bool acts_open(struct acts *a, const char *data, char *why, size_t why_size) {
+bool acts_open(struct acts *a, const struct audit_options *audit, char *why, size_t why_size) {
     *a = (struct acts){.stale = true};
     a->list = calloc(ACTS_MAX, sizeof *a->list);
     snprintf(why, why_size, "out of memory");
-    if (a->list != NULL) a->audit = audit_open(data, why, why_size);
+    if (a->list != NULL) a->audit = audit_open(audit, why, why_size);
     return a->audit != NULL;
 }
 

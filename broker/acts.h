@@ -37,7 +37,7 @@ struct acts {
     int64_t read_at_ms;        /* when they are read again, by themselves */
 };
 
-bool acts_open(struct acts *a, const char *data, char *why, size_t why_size);
+bool acts_open(struct acts *a, const struct audit_options *audit, char *why, size_t why_size);
 void acts_close(struct acts *a);
 /* The store failed: no answer will come, and what is revoked must be read anew. */
 void acts_forget(struct acts *a, int64_t wall_ms);

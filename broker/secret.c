@@ -30,7 +30,7 @@ static ssize_t text_read(const char *path, char *text, size_t size) {
     return len;
 }
 
-static void folder_sync(const char *folder) {
+void folder_sync(const char *folder) {
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
     fsync(fd);

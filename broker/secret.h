@@ -28,6 +28,8 @@ bool secret_open(struct secret *s, const char *data, char *why, size_t why_size)
 void secret_wipe(struct secret *s);
 /* Makes a folder with mode 0700 unless it is there. */
 bool folder_make(const char *path, char *why, size_t why_size);
+/* What was made, renamed or taken away in it is so on disk. */
+void folder_sync(const char *folder);
 /* Writes a file of mode 0600 whole, under another name first, and syncs it. */
 bool file_put(const char *folder, const char *name, const char *text, char *why, size_t why_size);
 /* The ticket for reading a file: a keyed MAC over its id; never 0. */

@@ -26,7 +26,7 @@ struct turn *turn_new(const struct turn_setup *setup, char *why, size_t why_size
         t->ask = ask_start(t->writer, &t->answered, setup->secret->id_key, setup->ask_rows_max,
                            setup->ask_ms_max);
     if (t->ask == NULL || !keys_open(&t->keys, setup->data, setup->secret, why, why_size)
-        || !acts_open(&t->acts, setup->data, why, why_size))
+        || !acts_open(&t->acts, &setup->audit, why, why_size))
         turn_destroy(&t);
     return t;
 }

@@ -22,6 +22,7 @@
 #ifndef RELAIS_BROKER_TURN_H
 #define RELAIS_BROKER_TURN_H
 #include "broker/ask.h"
+#include "broker/audit.h"
 #include "broker/core/core.h"
 #include "broker/filer.h"
 #include "broker/router.h"
@@ -42,6 +43,7 @@ struct turn_setup { /* all borrowed while the turn lives */
     const struct store_options *store;
     const struct secret *secret;
     const char *data;
+    struct audit_options audit;
     uint32_t ask_rows_max, ask_ms_max;
     bool all_brands; /* local workers serve all brands */
 };

@@ -48,7 +48,10 @@ int command_check(int argc, char **argv) {
     store_close(&store);
     audit_check(config.data, finding_print, &shown, &acts);
     findings += acts.findings;
-    printf("audit log: %" PRIu64 " acts, newest hash %s\n", acts.lines, acts.hash);
+    printf("audit log: %" PRIu64 " acts", acts.lines);
+    if (acts.files > 1) printf(" in %" PRIu32 " files", acts.files);
+    if (acts.first > 1) printf(", from number %" PRIu64 " on", acts.first);
+    printf(", newest hash %s\n", acts.hash);
     printf("%s: %" PRIu64 " groups reached the table, %" PRIu64 " bytes of a torn end were cut, "
            "%" PRIu64 " findings\n", config.data, stats.reached, stats.cut_bytes, findings);
     config_free(&config);

@@ -450,3 +450,18 @@ def test_the_audit_log_says_who_did_what_and_is_chained(relais_with):
     log.write_text(log.read_text().replace("root", "ruth", 1))
     done = relais_run(server, "check")
     assert done.returncode == 1 and "does not continue the chain" in done.stdout
+
+
+def test_a_full_audit_log_is_put_away_and_the_chain_goes_on(relais_with):
+    server = relais_with("--audit-bytes-max=4096", "--audit-files-max=2")
+    root, person = server.caller("admin", "root"), Person(server)
+    for i in range(60):
+        good(root.put(f"{BASE}/users/{person.id}", json={"name": f"called {i}"}))
+    put_away = list(pathlib.Path(server.data).glob("audit.log.*"))
+    assert 0 < len(put_away) <= 2
+    assert end(server.process) == 0
+    again = relais_with("--audit-bytes-max=4096", data=server.data)
+    relais_ok(again, "brand", "add", name())
+    assert end(again.process) == 0
+    assert re.search(r"audit log: \d+ acts in \d+ files.*, newest hash [0-9a-f]{64}\n",
+                     relais_ok(server, "check"))
