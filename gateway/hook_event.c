@@ -73,8 +73,8 @@ static void rule_submit(struct job *j) {
 }
 
 static void hook_row_submit(struct job *j, const struct object_row *row, struct slice topic) {
-    char why[64], target[32];
-    json_t *hook = json_parse(row->body, why, sizeof why);
+    char target[32];
+    json_t *hook = json_of(row->body);
     const char *url = json_string_value(json_object_get(hook, "url"));
     if (url != NULL && hook_wants(hook, topic)) {
         snprintf(target, sizeof target, "%llu", (unsigned long long)row->id);
@@ -116,11 +116,9 @@ static void hooks_ask(struct job *j) {
 
 static void body_make(struct job *j, const struct view *v) {
     struct out o = {0};
-    char why[64];
     hook_body_write(&o, j->worker->ring.id_key, &j->event, v);
     j->body = o.body;
-    if (v != NULL && v->body.extra.len > 0)
-        j->extra = json_parse(v->body.extra, why, sizeof why);
+    if (v != NULL) j->extra = json_of(v->body.extra);
     hooks_ask(j);
 }
 
@@ -142,14 +140,13 @@ static void rule_come(struct call *call, const struct message *answer, uint32_t 
     struct job *j = call->owner;
     const enum code code = answer_code(answer);
     struct object_row row;
-    char why[64];
     (void)count;
     if (code != CODE_OK && code != CODE_NOT_FOUND && code != CODE_VALIDATION_ERROR) {
         job_fail(j, true, "the alert's rule could not be read");
         return;
     }
     if (code == CODE_OK && object_row_read(answer->answer.body, &row))
-        j->rule = json_parse(row.body, why, sizeof why);
+        j->rule = json_of(row.body);
     body_make(j, NULL);
 }
 

@@ -114,11 +114,10 @@ static void hook_come(struct call *call, const struct message *answer, uint32_t 
     struct job *j = call->owner;
     const enum code code = answer_code(answer);
     struct object_row row;
-    char why[64];
     (void)count;
     json_t *hook = NULL;
     if (code == CODE_OK && object_row_read(answer->answer.body, &row))
-        hook = json_parse(row.body, why, sizeof why);
+        hook = json_of(row.body);
     if (code != CODE_OK && code != CODE_NOT_FOUND)
         job_fail(j, true, "the webhook could not be read");
     else if (!json_is_true(json_object_get(hook, "active")))
@@ -214,7 +213,6 @@ static void mail_begin(struct job *j) {
 
 static void job_begin(struct job *j, const struct delivery *t) {
     struct message start = {.verb = VERB_START};
-    char why[64];
     start.report = (struct report){.task = t->task, .epoch = t->epoch, .percent = -1};
     link_tell(j->worker->link, &j->worker->who, &start);
     const bool mail = slice_equal(t->queue, slice_text(MAIL_QUEUE));
@@ -222,7 +220,7 @@ static void job_begin(struct job *j, const struct delivery *t) {
         hook_event_begin(j);
         return;
     }
-    j->call = json_parse(buffer_slice(&j->payload), why, sizeof why);
+    j->call = json_of(buffer_slice(&j->payload));
     if (mail) mail_begin(j);
     else call_begin(j);
 }

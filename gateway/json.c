@@ -51,6 +51,10 @@ json_t *json_parse(struct slice text, char *why, size_t why_size) {
     return value;
 }
 
+json_t *json_of(struct slice text) {
+    return json_parse(text, NULL, 0);
+}
+
 void field_wrong(struct field_errors *e, const char *name, enum field_wrong wrong, int64_t limit) {
     if (e->count == FIELD_ERRORS_MAX) return;
     e->list[e->count++] = (struct field_error){.name = name, .wrong = wrong, .limit = limit};

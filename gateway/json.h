@@ -23,6 +23,8 @@ enum { JSON_DEPTH_MAX = 64, FIELD_ERRORS_MAX = 10, OUT_DEPTH_MAX = 32 };
 /* NULL when it is refused: `why` says where and what, without quoting the input. Owned by the
  * caller (json_decref). */
 json_t *json_parse(struct slice text, char *why, size_t why_size);
+/* The same for those whom it is nothing to say why; NULL for an empty text, too. */
+json_t *json_of(struct slice text);
 
 /* ---- fields ---- */
 

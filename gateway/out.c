@@ -180,8 +180,7 @@ void out_raw(struct out *o, struct slice json) {
 }
 
 void out_value(struct out *o, struct slice bytes) {
-    char why[128];
-    json_t *value = json_parse(bytes, why, sizeof why);
+    json_t *value = json_of(bytes);
     if (value == NULL) {
         out_text(o, bytes);
         return;

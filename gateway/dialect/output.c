@@ -44,8 +44,7 @@ static struct slice member_copy(struct exchange *x, const json_t *object, const 
 
 /* Inline results are JSON or text; what they are is seen on them. */
 static void inline_read(const struct view *v, struct output *ret) {
-    char why[1];
-    json_t *json = json_parse(v->result.result, why, sizeof why);
+    json_t *json = json_of(v->result.result);
     ret->mime = slice_text(json != NULL                     ? "application/json"
                            : utf8_valid(v->result.result) ? "text/plain; charset=utf-8"
                                                           : "application/octet-stream");
@@ -56,9 +55,7 @@ static void inline_read(const struct view *v, struct output *ret) {
 }
 
 static void note_read(struct exchange *x, const struct view *v, struct output *ret) {
-    char why[1];
-    json_t *note = v->head.dialect == QALPUCH_NUMBER && v->result.metrics.len > 0
-                       ? json_parse(v->result.metrics, why, sizeof why) : NULL;
+    json_t *note = v->head.dialect == QALPUCH_NUMBER ? json_of(v->result.metrics) : NULL;
     struct slice mime = member_copy(x, note, noted[1]), hash = member_copy(x, note, noted[2]);
     size_t len = 0;
     ret->name = member_copy(x, note, noted[0]);

@@ -13,8 +13,7 @@ struct event { /* of the feed and of history; texts are borrowed from `json` */
 };
 
 static bool event_read(const struct object_row *row, struct event *ret) {
-    char why[1];
-    json_t *json = json_parse(row->body, why, sizeof why);
+    json_t *json = json_of(row->body);
     if (json == NULL) return false;
     *ret = (struct event){
         .json = json, .id = row->id,

@@ -157,10 +157,9 @@ struct slice rule_body(struct exchange *x, json_t *said, const json_t *before, b
 bool rule_read(struct exchange *x, const struct object_row *row, struct rule *ret) {
     struct buffer bytes = {0};
     struct slice rest;
-    char why[1];
     struct rule r = {0};
     const bool good = alert_read(row->body, &bytes, &r.state, &r.spec, &rest);
-    if (good) r.json = json_parse(row->body, why, sizeof why);
+    if (good) r.json = json_of(row->body);
     r.spec.types = exchange_copy(x, r.spec.types);
     buffer_free(&bytes);
     if (r.json == NULL) return false;

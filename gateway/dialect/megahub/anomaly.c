@@ -84,12 +84,10 @@ static void anomaly_write(struct exchange *x, const struct view *v, enum measure
 
 static void task_look(struct exchange *x, struct search *s, const struct view *v) {
     const struct tally_row *type = NULL;
-    char why[1];
     for (uint32_t i = 0; i < s->types.count && type == NULL; i++)
         if (slice_equal(s->types.rows[i].name, v->type)) type = &s->types.rows[i];
     if (type == NULL) return;
-    json_t *metrics =
-        v->result.metrics.len > 0 ? json_parse(v->result.metrics, why, sizeof why) : NULL;
+    json_t *metrics = json_of(v->result.metrics);
     for (size_t i = 0; i < sizeof looked / sizeof *looked; i++) {
         const enum measure m = looked[i];
         struct range r;

@@ -117,12 +117,7 @@ void entries_count(const json_t *body, const struct held_tasks *held, uint64_t *
 
 /* ---- the Calendar JSON ---- */
 
-static json_t *body_parse(struct slice body) {
-    char why[1];
-    return json_parse(body, why, sizeof why);
-}
-
-json_t *calendar_body(const struct calendar *c) { return body_parse(c->body); }
+json_t *calendar_body(const struct calendar *c) { return json_of(c->body); }
 
 static void calendar_write(struct exchange *x, const struct object_row *row, const json_t *body,
                            const struct held_tasks *held) {
@@ -418,7 +413,7 @@ static void list_held(struct exchange *x) {
     uint32_t at = 0;
     while (object_row_next(l->answer.rows.rows, &at, &row)) {
         const struct out before = x->out;
-        json_t *body = body_parse(row.body);
+        json_t *body = json_of(row.body);
         x->out = (struct out){0};
         calendar_write(x, &row, body, &l->held);
         json_decref(body);
@@ -443,7 +438,7 @@ static void calendar_list_write(struct exchange *x, const struct message *answer
     l->answer.rows.next = exchange_copy(x, answer->rows.next);
     *g = (struct gathering){.held = &l->held, .then = list_held};
     while (object_row_next(answer->rows.rows, &at, &row)) {
-        json_t *body = body_parse(row.body);
+        json_t *body = json_of(row.body);
         ids_take(x, g, body);
         json_decref(body);
     }

@@ -108,8 +108,8 @@ static void expensive_write(struct exchange *x, const struct rows *rows) {
     out_key(&x->out, "top_expensive_tasks");
     out_list(&x->out);
     while (row_next(&frame, rows->rows, &at, &m)) {
-        char why[1], text[TASK_TEXT_SIZE];
-        json_t *metrics = json_parse(m.view.result.metrics, why, sizeof why);
+        char text[TASK_TEXT_SIZE];
+        json_t *metrics = json_of(m.view.result.metrics);
         spell_task(x, m.view.head.id, text);
         out_object(&x->out);
         monitor_integer(x, "id", (int64_t)m.view.head.id);

@@ -64,9 +64,8 @@ static double number_of(const json_t *card, const char *name) {
 }
 
 static void card_take(struct exchange *x, const struct object_row *row) {
-    char why[1];
     struct fleet_worker *w = worker_get(x, row->name);
-    json_t *card = w != NULL ? json_parse(row->body, why, sizeof why) : NULL;
+    json_t *card = w != NULL ? json_of(row->body) : NULL;
     if (card == NULL) return;
     const json_t *queue = json_object_get(card, "queue_name");
     const double heard = number_of(card, "last_heartbeat_ms");

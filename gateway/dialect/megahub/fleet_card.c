@@ -31,8 +31,7 @@ static struct slice card_body(struct exchange *x, struct slice before) {
     static const char *const kept[] = {"cpu_percent", "memory_percent", "load_average",
                                        "queue_name"};
     const struct card *c = x->state;
-    char why[1];
-    json_t *card = before.len > 0 ? json_parse(before, why, sizeof why) : NULL;
+    json_t *card = json_of(before);
     json_t *uptime = member_find(x->json, "uptime_hours");
     if (!json_is_object(card)) {
         json_decref(card);

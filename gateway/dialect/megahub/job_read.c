@@ -20,8 +20,7 @@ static struct slice text_member(struct exchange *x, const json_t *fields, const 
 }
 
 struct job_members job_members_read(struct exchange *x, struct slice extra) {
-    char why[1];
-    json_t *fields = extra.len > 0 ? json_parse(extra, why, sizeof why) : NULL;
+    json_t *fields = json_of(extra);
     struct job_members m = {
         .there = json_integer_value(json_object_get(fields, "job")) == 1,
         .can_resume = json_integer_value(json_object_get(fields, "job_resume")) == 1,

@@ -9,7 +9,7 @@ enum { TIMEOUT_S = 3600, TIMEOUT_S_MAX = TASK_TIMEOUT_MINUTES_MAX * 60 };
 
 /* What was stored counts where a PATCH says nothing. */
 static void kind_read(struct exchange *x, struct slice before, bool whole, struct out *body) {
-    json_t *old = whole ? NULL : thing_body(before);
+    json_t *old = whole ? NULL : json_of(before);
     struct field_errors *e = &x->errors;
     const json_t *old_time = json_object_get(old, "timeout_seconds");
     const json_t *old_retries = json_object_get(old, "max_retries");
@@ -54,7 +54,7 @@ struct kind_defaults kind_defaults(struct exchange *x, struct slice type) {
     struct kind_defaults d = {.priority = -1, .max_retries = -1};
     struct known known;
     if (type.len == 0 || !known_get(x, KNOWN_TYPE, x->who.brand, type, &known)) return d;
-    json_t *body = thing_body(known.text);
+    json_t *body = json_of(known.text);
     const char *priority = json_string_value(json_object_get(body, "default_priority"));
     const char *queue = json_string_value(json_object_get(body, "default_queue"));
     for (int i = 0; priority != NULL && megahub_priorities[i] != NULL; i++)

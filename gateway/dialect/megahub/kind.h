@@ -38,8 +38,6 @@ struct things { /* one kind of objects with a name */
 };
 extern const struct things things_types, things_queues;
 
-/* A stored body; NULL when it is empty. Owned. */
-json_t *thing_body(struct slice body);
 void things_done(struct exchange *x);
 
 /* Their routes: which things they are about is told by the path. */

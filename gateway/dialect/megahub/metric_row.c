@@ -77,9 +77,7 @@ void metric_write(struct exchange *x, const struct view *v, const json_t *metric
 }
 
 json_t *metric_parse(const struct view *v) {
-    char why[1];
-    json_t *metrics =
-        v->result.metrics.len > 0 ? json_parse(v->result.metrics, why, sizeof why) : NULL;
+    json_t *metrics = json_of(v->result.metrics);
     if (json_is_object(metrics)) return metrics;
     json_decref(metrics);
     return json_object();

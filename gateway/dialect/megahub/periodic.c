@@ -168,8 +168,7 @@ static struct schedule_record periodic_fresh(struct exchange *x, const struct ba
     r.retries = base->retries;
     if (base->timeout_ms >= 60000) r.timeout_ms = base->timeout_ms;
     json_t *body = json_object();
-    char why[1];
-    json_t *context = json_parse(base->context, why, sizeof why);
+    json_t *context = json_of(base->context);
     json_object_set_new(body, "description",
                         json_stringn((const char *)base->description.data,
                                      base->description.len));

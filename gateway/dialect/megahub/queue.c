@@ -6,7 +6,7 @@ enum { CONCURRENCY_MAX = 1000000, MEMORY_MB_MAX = 1 << 30 };
 
 /* What was stored counts where a PATCH says nothing. */
 static void queue_read(struct exchange *x, struct slice before, bool whole, struct out *body) {
-    json_t *old = whole ? NULL : thing_body(before);
+    json_t *old = whole ? NULL : json_of(before);
     struct field_errors *e = &x->errors;
     const json_t *memory = json_object_get(old, "max_memory_mb");
     const json_t *active = json_object_get(old, "is_active");
@@ -34,7 +34,7 @@ static void obeyed(struct exchange *x, const struct message *answer) {
 
 /* The broker obeys it; a queue that is set up no more has no limits. */
 static void queue_stored(struct exchange *x, const struct object_row *row, bool gone) {
-    json_t *body = gone ? NULL : thing_body(row->body);
+    json_t *body = gone ? NULL : json_of(row->body);
     struct message m = {.verb = VERB_QUEUE};
     m.queue = (struct queue_set){.queue = row->name, .brand = row->brand,
                                  .set = SET_QUEUE_PAUSED | SET_QUEUE_RUNNING |

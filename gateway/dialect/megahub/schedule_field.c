@@ -130,8 +130,7 @@ bool fields_good(struct exchange *x, const char *wrong) {
 /* ---- the parts of a body ---- */
 
 json_t *body_part(const struct schedule_record *r, const char *name) {
-    char why[1];
-    json_t *body = r->body.len > 0 ? json_parse(r->body, why, sizeof why) : NULL;
+    json_t *body = json_of(r->body);
     json_t *part = json_incref(json_object_get(body, name));
     json_decref(body);
     return part != NULL ? part : json_object();

@@ -64,8 +64,7 @@ static void pages_check(struct exchange *x) {
 static struct slice state_amend(struct exchange *x, struct slice state) {
     static const char *const names[] = {"pages_status", "error_details", "error_log", "warnings",
                                         "max_retries", "last_error_message", "state_data"};
-    char why[1];
-    json_t *fields_now = state.len > 0 ? json_parse(state, why, sizeof why) : NULL;
+    json_t *fields_now = json_of(state);
     if (fields_now == NULL) fields_now = json_object();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         json_t *said = member_find(x->json, names[i]);

@@ -44,14 +44,9 @@ static void row_keep(struct exchange *x, struct object_row *row, const struct ob
 
 /* ---- the JSON ---- */
 
-json_t *thing_body(struct slice body) {
-    char why[1];
-    return body.len > 0 ? json_parse(body, why, sizeof why) : NULL;
-}
-
 static void thing_write(struct exchange *x, const struct object_row *row) {
     struct out *o = &x->out;
-    json_t *body = thing_body(row->body);
+    json_t *body = json_of(row->body);
     const char *key;
     json_t *value;
     out_object(o);

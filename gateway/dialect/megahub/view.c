@@ -30,9 +30,8 @@ struct slice megahub_queue(uint8_t priority) {
 }
 
 json_t *megahub_extra(struct slice extra) {
-    char why[1];
     if (extra.len == 0) return json_object();
-    json_t *fields = json_parse(extra, why, sizeof why);
+    json_t *fields = json_of(extra);
     if (json_is_object(fields)) return fields;
     json_decref(fields);
     return NULL;
@@ -61,9 +60,7 @@ static void extra_read(struct exchange *x, struct slice extra, struct megahub_ta
 
 /* The metrics without what is none of them. */
 static struct slice metrics_strip(struct exchange *x, const struct view *v) {
-    char why[1];
-    json_t *given = v->result.metrics.len > 0 ? json_parse(v->result.metrics, why, sizeof why)
-                                              : NULL;
+    json_t *given = json_of(v->result.metrics);
     const char *key;
     json_t *value;
     void *next;
@@ -143,8 +140,7 @@ static bool object_like(struct slice bytes) {
 
 /* Bytes that this dialect did not check itself: an object stays one, all else is named. */
 static void object_of(struct out *o, struct slice bytes, const char *name) {
-    char why[1];
-    json_t *value = object_like(bytes) ? json_parse(bytes, why, sizeof why) : NULL;
+    json_t *value = object_like(bytes) ? json_of(bytes) : NULL;
     if (value != NULL) {
         out_raw(o, bytes);
     } else {
@@ -203,8 +199,7 @@ static void result_write(struct exchange *x, const struct megahub_task *t) {
 /* The broker's own measures, unless the worker gave better ones. */
 static void metrics_write(struct exchange *x, const struct megahub_task *t) {
     struct out *o = &x->out;
-    char why[1];
-    json_t *given = t->metrics.len > 0 ? json_parse(t->metrics, why, sizeof why) : NULL;
+    json_t *given = json_of(t->metrics);
     out_key(o, "metrics");
     if (t->started_ms == 0 || t->completed_ms == 0) {
         out_json(o, json_is_object(given) ? given : NULL);

@@ -27,8 +27,7 @@ struct hook { /* x->state of an exchange about one */
 static void hook_write(struct exchange *x, const struct object_row *row, const char *secret) {
     static const char *const members[] = {"url", "events", "active", "description"};
     struct out *o = &x->out;
-    char why[64];
-    json_t *body = json_parse(row->body, why, sizeof why);
+    json_t *body = json_of(row->body);
     out_object(o);
     out_key(o, "id");
     out_unsigned(o, row->id);
@@ -248,10 +247,8 @@ static void hook_dropped_write(struct exchange *x, const struct message *answer)
 static void hook_change_write(struct exchange *x, const struct message *answer) {
     struct hook *h = exchange_alloc(x, sizeof *h);
     struct object_row row;
-    char why[64];
     x->state = h;
-    json_t *body = object_row_read(answer->answer.body, &row)
-                       ? json_parse(row.body, why, sizeof why) : NULL;
+    json_t *body = object_row_read(answer->answer.body, &row) ? json_of(row.body) : NULL;
     if (body == NULL) {
         exchange_refuse(x, CODE_INTERNAL_ERROR, NULL);
         return;
@@ -303,10 +300,10 @@ static void dead_row_write(struct exchange *x, struct slice rows, uint32_t *at) 
     struct frame frame = {0};
     struct message m;
     struct out *o = &x->out;
-    char id[HOOK_ID_SIZE], why[64];
+    char id[HOOK_ID_SIZE];
     if (row_next(&frame, rows, at, &m)) {
         const struct view *v = &m.view;
-        json_t *call = json_parse(v->body.payload, why, sizeof why);
+        json_t *call = json_of(v->body.payload);
         hook_id(v->head.id, id);
         out_object(o);
         out_key(o, "id");

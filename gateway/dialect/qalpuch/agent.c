@@ -57,8 +57,7 @@ void capabilities_read(struct exchange *x, json_t *object, struct capabilities *
 }
 
 bool agent_of(struct exchange *x, const struct object_row *row, struct agent *ret) {
-    char why[1];
-    json_t *body = json_parse(row->body, why, sizeof why);
+    json_t *body = json_of(row->body);
     if (!json_is_object(body) || !cuid_form(row->name)) {
         json_decref(body);
         return false;

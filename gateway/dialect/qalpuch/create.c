@@ -24,8 +24,7 @@ struct creating {
 /* What workers read: the object, or what the string holds. */
 static struct slice payload_make(struct exchange *x, const struct creating *c, json_t **ret_config,
                                  bool *ret_text) {
-    char why[1];
-    json_t *value = c->config.len > 0 ? json_parse(c->config, why, sizeof why) : NULL;
+    json_t *value = json_of(c->config);
     *ret_text = json_is_string(value);
     *ret_config = NULL;
     if (!*ret_text) {
@@ -35,7 +34,7 @@ static struct slice payload_make(struct exchange *x, const struct creating *c, j
     struct slice text = exchange_copy(x, slice_of(json_string_value(value),
                                                   json_string_length(value)));
     json_decref(value);
-    if (text.len > 0) *ret_config = json_parse(text, why, sizeof why);
+    if (text.len > 0) *ret_config = json_of(text);
     return text;
 }
 

@@ -43,8 +43,7 @@ void file_find(struct exchange *x, struct slice cuid, file_then *then) {
 
 /* The name that people gave it stands in the body. */
 struct slice file_name(struct exchange *x, const struct object_row *row) {
-    char why[1];
-    json_t *body = row->body.len > 0 ? json_parse(row->body, why, sizeof why) : NULL;
+    json_t *body = json_of(row->body);
     const json_t *name = json_object_get(body, "filename");
     struct slice text = row->file_name;
     if (json_is_string(name))

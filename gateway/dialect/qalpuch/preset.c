@@ -224,9 +224,8 @@ static struct slice text_now(struct exchange *x, const json_t *body, const char 
 static void update_go_on(struct exchange *x, const struct message *answer) {
     struct preset *p = x->state;
     struct object_row row;
-    char why[1];
     if (!row_taken(x, answer, &row)) return;
-    json_t *body = json_parse(row.body, why, sizeof why);
+    json_t *body = json_of(row.body);
     if (p->name.data == NULL) p->name = text_now(x, body, "name");
     if (p->description.data == NULL) p->description = text_now(x, body, "description");
     if (p->config.len == 0) p->config = exchange_copy(x, span_find(row.body, "config"));

@@ -11,8 +11,7 @@ static struct slice text_of(struct exchange *x, const json_t *object, const char
 }
 
 void qalpuch_extra_read(struct exchange *x, struct slice extra, struct qalpuch_extra *ret) {
-    char why[1];
-    json_t *fields = extra.len > 0 ? json_parse(extra, why, sizeof why) : NULL;
+    json_t *fields = json_of(extra);
     *ret = (struct qalpuch_extra){.file = text_of(x, fields, "file"),
                                   .preset = text_of(x, fields, "preset"),
                                   .text = json_is_true(json_object_get(fields, "text"))};

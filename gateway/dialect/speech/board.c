@@ -231,9 +231,8 @@ static bool each_text(struct exchange *x, const json_t *value,
 
 static void board_text(struct exchange *x, struct slice text) {
     struct board *b = x->state;
-    char why[1];
     if (b->over) return;
-    json_t *json = json_parse(text, why, sizeof why);
+    json_t *json = json_of(text);
     const json_t *on = json_object_get(json, "subscribe");
     const json_t *off = json_object_get(json, "unsubscribe");
     bool good = on != NULL || off != NULL;

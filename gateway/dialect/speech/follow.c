@@ -19,8 +19,7 @@ static struct out *fresh(struct exchange *x) {
 
 /* What workers say is an object, or the text alone. */
 static void segment_write(struct out *o, struct slice text) {
-    char why[1];
-    json_t *given = text.len > 0 && text.data[0] == '{' ? json_parse(text, why, sizeof why) : NULL;
+    json_t *given = text.len > 0 && text.data[0] == '{' ? json_of(text) : NULL;
     out_key(o, "segment");
     if (given != NULL) {
         out_json(o, given);

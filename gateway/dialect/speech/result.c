@@ -89,10 +89,8 @@ static const char *result_url(struct exchange *x, const struct mode *mode, uint6
 static void completed_write(struct exchange *x, const struct view *v, struct slice bytes) {
     const struct mode *mode = mode_of_view(v);
     static const char *const names[] = {"full_text", "transcription", "text", NULL};
-    char why[1];
     bytes = blanks_trim(bytes);
-    json_t *given = bytes.len > 0 && bytes.data[0] == '{' ? json_parse(bytes, why, sizeof why)
-                                                          : NULL;
+    json_t *given = bytes.len > 0 && bytes.data[0] == '{' ? json_of(bytes) : NULL;
     struct slice text = given != NULL ? text_member(given, names) : bytes;
     if (given != NULL && text.len == 0)
         text = segments_join(x, json_object_get(given, "segments"));
@@ -296,8 +294,7 @@ static void bytes_answer(struct exchange *x, const struct message *answer) {
         return;
     }
     if (v->result.result_file == 0) {
-        char why[1];
-        json_t *json = json_parse(v->result.result, why, sizeof why);
+        json_t *json = json_of(v->result.result);
         exchange_set(x, "Content-Type",
                      json != NULL ? "application/json" : "text/plain; charset=utf-8");
         json_decref(json);

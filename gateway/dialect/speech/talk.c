@@ -122,9 +122,8 @@ static void talk_binary(struct exchange *x, struct slice bytes) {
 
 static void talk_text(struct exchange *x, struct slice text) {
     struct talk *t = x->state;
-    char why[1];
     if (t->over) return;
-    json_t *json = json_parse(text, why, sizeof why);
+    json_t *json = json_of(text);
     const char *type = json_string_value(json_object_get(json, "type"));
     const bool end = type != NULL && strcmp(type, "end") == 0;
     json_decref(json);

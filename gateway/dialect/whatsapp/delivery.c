@@ -47,10 +47,9 @@ static void text_set(json_t *to, const char *key, struct slice text) {
 
 static void time_set(json_t *to, const char *key, int64_t ms, bool renew) {
     struct out o = {0};
-    char why[64];
     if (ms == 0 || (!renew && json_is_string(json_object_get(to, key)))) return;
     out_time(&o, ms);
-    json_object_set_new(to, key, json_parse(buffer_slice(&o.body), why, sizeof why));
+    json_object_set_new(to, key, json_of(buffer_slice(&o.body)));
     buffer_free(&o.body);
 }
 
@@ -75,8 +74,7 @@ static void state_time_set(struct exchange *x, json_t *to, const struct delivery
 static void facts_set(json_t *to, struct slice facts) {
     const char *key;
     json_t *value;
-    char why[64];
-    json_t *given = facts.len > 0 ? json_parse(facts, why, sizeof why) : NULL;
+    json_t *given = json_of(facts);
     json_object_foreach(given, key, value) {
         json_t *old = json_object_get(to, key);
         if (old == NULL || json_is_null(old)) json_object_set(to, key, value);
@@ -132,8 +130,7 @@ static bool merge(struct exchange *x, struct delivering *d, json_t *to) {
 
 static void finish(struct exchange *x) {
     struct delivering *d = x->state;
-    char why[64];
-    json_t *message = json_parse(d->body, why, sizeof why);
+    json_t *message = json_of(d->body);
     x->state = d->before;
     d->then(x, message);
     json_decref(message);
@@ -182,8 +179,7 @@ static struct slice event_of(struct exchange *x, const json_t *message) {
 static void store(struct exchange *x) {
     struct delivering *d = x->state;
     struct buffer keys = {0};
-    char why[64];
-    json_t *message = json_parse(d->body, why, sizeof why);
+    json_t *message = json_of(d->body);
     struct message m = {.verb = VERB_PUT};
     m.object = (struct object_ref){
         .kind = slice_text("message"),
@@ -213,7 +209,6 @@ static void looked(struct exchange *x, const struct message *answer) {
     enum code code = exchange_code(answer);
     struct object_row row = {0};
     json_t *message = NULL;
-    char why[64];
     if (code != CODE_OK && code != CODE_NOT_FOUND) {
         exchange_refuse(x, code, NULL);
         return;
@@ -221,7 +216,7 @@ static void looked(struct exchange *x, const struct message *answer) {
     d->version = 0;
     if (code == CODE_OK && object_row_read(answer->answer.body, &row)) {
         d->version = row.version;
-        message = json_parse(row.body, why, sizeof why);
+        message = json_of(row.body);
         d->name = (const char *)exchange_copy(x, row.name).data; /* found by its key */
     }
     if (merge(x, d, message != NULL ? message : json_object())) store(x);

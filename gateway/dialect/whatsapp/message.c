@@ -113,9 +113,8 @@ static void order(struct exchange *x) {
 /* True when the stored message is what is to be sent now. */
 static bool same_message(const struct sending *s, const json_t *stored) {
     static const char *const members[] = {"type", "to", "content"};
-    char why[64];
     bool same = true;
-    json_t *facts = json_parse(s->facts, why, sizeof why);
+    json_t *facts = json_of(s->facts);
     for (int i = 0; i < 3; i++)
         same = same && json_equal(json_object_get(facts, members[i]),
                                   json_object_get(stored, members[i]));
@@ -126,7 +125,6 @@ static bool same_message(const struct sending *s, const json_t *stored) {
 static void repeated(struct exchange *x, const struct message *answer) {
     const struct sending *s = x->state;
     struct object_row row;
-    char why[64];
     enum code code = exchange_code(answer);
     if (code == CODE_NOT_FOUND) {
         order(x);
@@ -136,7 +134,7 @@ static void repeated(struct exchange *x, const struct message *answer) {
         exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR, NULL);
         return;
     }
-    json_t *stored = json_parse(row.body, why, sizeof why);
+    json_t *stored = json_of(row.body);
     if (same_message(s, stored)) sent_write(x, stored);
     else exchange_refuse(x, CODE_IDEMPOTENCY_CONFLICT, NULL);
     json_decref(stored);
@@ -197,8 +195,7 @@ static void detail_answer(struct exchange *x) {
     const struct reading *r = x->state;
     const char *key;
     json_t *value;
-    char why[64];
-    json_t *message = json_parse(r->body, why, sizeof why);
+    json_t *message = json_of(r->body);
     whatsapp_open(x, NULL);
     json_object_foreach(message, key, value) {
         out_key_slice(&x->out, slice_text(key));

@@ -49,14 +49,13 @@ static const char no_code[] = "There is no QR code to scan";
 static void qr_write(struct exchange *x, const struct message *answer) {
     struct object_row row;
     struct out *o = &x->out;
-    char why[64];
     enum code code = exchange_code(answer);
     if (code != CODE_OK || !object_row_read(answer->answer.body, &row)) {
         exchange_refuse(x, code != CODE_OK ? code : CODE_INTERNAL_ERROR,
                         code == CODE_NOT_FOUND ? no_code : NULL);
         return;
     }
-    json_t *body = json_parse(row.body, why, sizeof why);
+    json_t *body = json_of(row.body);
     const char *key;
     json_t *value;
     whatsapp_open(x, NULL);

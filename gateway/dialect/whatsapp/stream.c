@@ -63,8 +63,7 @@ static bool row_show(struct exchange *x, const struct feed_row *row) {
         out_object_end(&x->out);
         return true;
     }
-    char why[64];
-    json_t *data = json_parse(row->data, why, sizeof why);
+    json_t *data = json_of(row->data);
     const json_t *name = json_object_get(data, "sessionId");
     const char *text = json_string_value(name);
     struct slice id = slice_text(text != NULL ? text : "");
