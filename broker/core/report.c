@@ -110,12 +110,15 @@ static void report_progress(struct core *c, const struct event *e, struct lease 
     lease_renew(c, l);
     const uint8_t before = t->head.progress;
     if (r->percent >= 0 && r->percent <= 100) t->head.progress = (uint8_t)r->percent;
-    if (t->head.progress != before) hook_progress(c, t);
+    if (t->head.progress != before) {
+        hook_progress(c, t);
+        task_change(c, t, CHANGE_HEAD); /* lists show it, too; at most a hundred times a run */
+    }
     if (r->text.len) {
         buffer_clear(&l->text);
         buffer_append(&l->text, r->text.data, r->text.len);
     }
-    if (r->percent >= 0 || r->text.len) task_touch(c, t);
+    if (t->head.progress == before && (r->percent >= 0 || r->text.len)) task_touch(c, t);
     accept(c, e);
 }
 

@@ -267,8 +267,11 @@ def test_a_transcription_s_way_to_its_result(user, worker, brand):
     assert user.get(source["url"].replace(user.base, "")).content == recordings.SOUND
     held = recordings.claimed(worker)
     recordings.good(recordings.report(worker, held, "progress", {"progress": 30}))
+    assert seen(user, number)["progress_percentage"] == 30
+    recordings.good(recordings.report(worker, held, "progress", {"progress": 60}))
     running = seen(user, number)
-    assert (running["status"], running["progress_percentage"]) == ("running", 30)
+    assert (running["status"], running["progress_percentage"]) == ("running", 60)
+    assert found(user, number, progress__gte="60")
     assert recordings.result(user, job)["state"] == "PROCESSING"
     recordings.good(recordings.report(worker, held, "checkpoint", {"data": {"at": 1}}))
     recordings.good(recordings.report(worker, held, "complete", {
