@@ -1,170 +1,104 @@
-/* The audit log over many files: one chain, whatever ends, breaks off, goes or is changed. */
+/* The audit log: a chain that shows what was changed, left out, put in or cut off. */
 #include "broker/audit.h"
 #include "tests/unit/tap.h"
-#include <dirent.h>
-#include <stdio.h>
+#include <sodium.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_BYTES = 4096, ACTS = 200, FILES_MAX = 3, NAMES_MAX = 64 };
+static char folder[64] = "/tmp/relais-audit-XXXXXX", path[96];
 
-static char folder[64] = "/tmp/relais-audit-XXXXXX";
-static uint32_t told;
-
-static void tell(void *context, const char *finding) {
-    (void)context;
-    note("%s", finding);
-    told++;
+static void count(void *context, const char *finding) {
+    (void)finding;
+    ++*(int *)context;
 }
 
-static struct audit_sum check(void) {
+static int findings(uint64_t *lines) {
     struct audit_sum sum;
-    told = 0;
-    audit_check(folder, tell, NULL, &sum);
-    return sum;
+    int told = 0;
+    audit_check(folder, count, &told, &sum);
+    if (lines != NULL) *lines = sum.lines;
+    return told == (int)sum.findings ? told : -1;
 }
 
-static struct audit *begin(uint32_t files_max) {
-    char why[512] = "";
-    const struct audit_options options = {.data = folder, .bytes_max = FILE_BYTES,
-                                          .files_max = files_max};
-    struct audit *a = audit_open(&options, why, sizeof why);
-    if (a == NULL) note("%s", why);
-    return a;
+static struct audit *log_open(char *why, size_t why_size) {
+    const struct audit_options options = {.data = folder, .bytes_max = 1 << 20};
+    return audit_open(&options, why, why_size);
 }
 
-static void put(struct audit *a, uint32_t count) {
-    struct act act = {.actor = "ann", .role = ROLE_ADMIN, .verb = "create", .kind = "user",
-                      .brand = 7};
-    for (uint32_t i = 0; i < count; i++) {
-        snprintf(act.name, sizeof act.name, "user %u", i);
-        audit_put(a, &act, "OK", 1784000000000 + i);
+static bool write_some(const char *actor, int acts) {
+    char why[300];
+    struct audit *a = log_open(why, sizeof why);
+    if (a == NULL) {
+        note("%s", why);
+        return false;
     }
-}
-
-/* The numbers of the files that were put away, sorted. */
-static uint32_t ended(uint64_t *numbers) {
-    uint32_t count = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *d; dir != NULL && (d = readdir(dir)) != NULL;)
-        if (strncmp(d->d_name, "audit.log.", 10) == 0 && count < NAMES_MAX)
-            numbers[count++] = strtoull(d->d_name + 10, NULL, 10);
-    if (dir != NULL) closedir(dir);
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = i + 1; k < count; k++)
-            if (numbers[k] < numbers[i]) {
-                const uint64_t n = numbers[i];
-                numbers[i] = numbers[k];
-                numbers[k] = n;
-            }
-    return count;
-}
-
-static const char *path_of(const char *name, uint64_t number) {
-    static char path[4][128];
-    static int turn;
-    char *at = path[turn++ % 4];
-    if (number == 0) snprintf(at, sizeof path[0], "%s/%s", folder, name);
-    else snprintf(at, sizeof path[0], "%s/%s.%llu", folder, name, (unsigned long long)number);
-    return at;
-}
-
-static void wipe(void) {
-    uint64_t numbers[NAMES_MAX];
-    const uint32_t count = ended(numbers);
-    for (uint32_t i = 0; i < count; i++) unlink(path_of("audit.log", numbers[i]));
-    unlink(path_of("audit.log", 0));
-}
-
-static void one_chain_goes_over_many_files(void) {
-    uint64_t numbers[NAMES_MAX];
-    struct stat st;
-    struct audit *a = begin(0);
-    put(a, ACTS / 2);
+    struct act act = {.role = ROLE_ADMIN, .verb = "change", .kind = "user", .brand = 7};
+    snprintf(act.actor, sizeof act.actor, "%s", actor);
+    snprintf(act.name, sizeof act.name, "bob\tx\n%%");
+    for (int i = 0; i < acts; i++) audit_put(a, &act, "OK", 1800000000000 + i);
     audit_close(&a);
-    a = begin(0);
-    put(a, ACTS / 2);
-    audit_close(&a);
-    const uint32_t count = ended(numbers);
-    const struct audit_sum sum = check();
-    ok(count > 4, "a full file is put away");
-    ok(stat(path_of("audit.log", numbers[0]), &st) == 0 && st.st_size < FILE_BYTES + 512,
-       "when it is full and not later");
-    is_int(sum.findings, 0, "the chain holds over all of them");
-    is_int((int64_t)sum.lines, ACTS + count, "and has each act, and a line for each new file");
-    is_int(sum.files, count + 1, "in so many files");
-    is_int((int64_t)sum.first, 1, "from the first");
+    return true;
 }
 
-static void a_stop_between_two_files_loses_nothing(void) {
-    uint64_t numbers[NAMES_MAX];
-    const struct audit_sum before = check();
-    const uint64_t newest = before.first + before.lines - 1;
-    ok(rename(path_of("audit.log", 0), path_of("audit.log", newest)) == 0, "put away, no new one");
-    struct audit *a = begin(0);
-    ok(a != NULL, "the next start takes it up");
-    put(a, 1);
-    audit_close(&a);
-    struct audit_sum sum = check();
-    is_int(sum.findings, 0, "and continues the chain");
-    is_int((int64_t)sum.lines, (int64_t)before.lines + 2, "with a line that says so");
-    FILE *torn = fopen(path_of("audit.log", 0), "a");
-    fputs("999\thalf a li", torn);
-    fclose(torn);
-    a = begin(0);
-    put(a, 1);
-    audit_close(&a);
-    sum = check();
-    is_int(sum.findings, 0, "half a line is cut");
-    ok(ended(numbers) > 0 && (int64_t)sum.lines == (int64_t)before.lines + 3, "and nothing else");
+static size_t file_read(char *text, size_t size) {
+    FILE *f = fopen(path, "r");
+    const size_t len = f == NULL ? 0 : fread(text, 1, size - 1, f);
+    if (f != NULL) fclose(f);
+    text[len] = 0;
+    return len;
 }
 
-static void what_is_changed_or_missing_is_found(void) {
-    uint64_t numbers[NAMES_MAX];
-    const uint32_t count = ended(numbers);
-    const char *away = path_of("away", 0);
-    ok(rename(path_of("audit.log", numbers[1]), away) == 0 && check().findings == 1,
-       "a file that is missing in the middle is found");
-    rename(away, path_of("audit.log", numbers[1]));
-    FILE *file = fopen(path_of("audit.log", numbers[2]), "r+");
-    fseek(file, 900, SEEK_SET);
-    const int byte = fgetc(file);
-    fseek(file, 900, SEEK_SET);
-    fputc(byte ^ 1, file);
-    fclose(file);
-    ok(check().findings == 1 && told == 1, "a byte that was changed in an old file is found");
-    file = fopen(path_of("audit.log", numbers[2]), "r+");
-    fseek(file, 900, SEEK_SET);
-    fputc(byte, file);
-    fclose(file);
-    is_int(check().findings, 0, "and put right again");
-    unlink(path_of("audit.log", numbers[0]));
-    const struct audit_sum sum = check();
-    is_int(sum.findings, 0, "the oldest may be taken away");
-    is_int((int64_t)sum.first, (int64_t)numbers[0] + 1, "the check says from where on it knows");
-    is_int(sum.files, count, "and in how many files");
+static void file_write(const char *text, size_t len) {
+    FILE *f = fopen(path, "w");
+    fwrite(text, 1, len, f);
+    fclose(f);
 }
 
-static void only_so_many_are_kept(void) {
-    uint64_t numbers[NAMES_MAX];
-    wipe();
-    struct audit *a = begin(FILES_MAX);
-    put(a, ACTS);
-    audit_close(&a);
-    is_int(ended(numbers), FILES_MAX, "the oldest go beyond files_max");
-    const struct audit_sum sum = check();
-    is_int(sum.findings, 0, "what is left is a chain");
-    ok(sum.first > 1 && sum.first + sum.lines - 1 > ACTS, "up to the newest act");
+static void a_chain_is_written(void) {
+    char text[8192];
+    uint64_t lines = 0;
+    is_int(findings(NULL), 0, "no log is no finding");
+    ok(write_some("root", 2) && write_some("eve\r\n3\tx", 1), "acts are written, in two runs");
+    is_int(findings(&lines), 0, "the chain holds over a restart");
+    is_int((int64_t)lines, 3, "with every act");
+    file_read(text, sizeof text);
+    ok(strstr(text, "\troot\tadmin\tchange\tuser\tbob%09x%0A%25\t7\tOK\t") != NULL,
+       "a line says who did what to which, and nothing breaks it");
+    ok(strstr(text, "eve%0D%0A3%09x") != NULL, "an actor's name neither");
+}
+
+static void damage_shows(void) {
+    char whole[8192], text[8192], why[300];
+    const size_t len = file_read(whole, sizeof whole);
+    uint64_t lines;
+    memcpy(text, whole, len + 1);
+    *strstr(text, "root") = 'R';
+    file_write(text, len);
+    is_int(findings(&lines), 1, "a changed line is found");
+    is_int((int64_t)lines, 0, "where it is");
+    ok(log_open(why, sizeof why) == NULL && strstr(why, "damaged") != NULL,
+       "nothing is written behind it");
+    const char *second = strchr(whole, '\n') + 1, *third = strchr(second, '\n') + 1;
+    memcpy(text, whole, (size_t)(second - whole));
+    memcpy(text + (second - whole), third, len - (size_t)(third - whole));
+    file_write(text, len - (size_t)(third - second));
+    is_int(findings(NULL), 1, "a line that was left out is found");
+    file_write(second, len - (size_t)(second - whole));
+    is_int(findings(NULL), 1, "so is a lost beginning");
+    file_write(whole, len - 5);
+    is_int(findings(&lines), 0, "a torn last line is no finding");
+    is_int((int64_t)lines, 2, "nor is it an act");
+    ok(write_some("root", 1), "it is cut at the next start");
+    is_int(findings(&lines), 0, "and the chain goes on");
+    is_int((int64_t)lines, 3, "from before it");
 }
 
 int main(void) {
-    if (mkdtemp(folder) == NULL) return 1;
-    one_chain_goes_over_many_files();
-    a_stop_between_two_files_loses_nothing();
-    what_is_changed_or_missing_is_found();
-    only_so_many_are_kept();
-    wipe();
+    if (sodium_init() < 0 || mkdtemp(folder) == NULL) return 1;
+    snprintf(path, sizeof path, "%s/audit.log", folder);
+    a_chain_is_written();
+    damage_shows();
+    unlink(path);
     rmdir(folder);
     return done();
 }
