@@ -38,7 +38,7 @@ ISSUED = re.compile("|".join([
 NUMBERED = r"(id|cid|commandId|hook|rule_id|last_task|subscription|lease_epoch|number|base_task|base_task_id|persistent_job|periodic_task_id" \
     r"|cron_job_id|calendar_id|calendar_task_id|execution_task_id|job_id|user_id|checkpoint_id)"
 PATHS = re.compile(r"(/tasks/)(\d+)(/(?:source|result)/)")
-NAMED_AT_RANDOM = ("/monitoring/workers", "/metrics/dashboard")  # in the order of cuids
+NAMED_AT_RANDOM = ("/monitoring/workers", "/metrics/dashboard", "/sessions")  # rows go by name
 TIMED = ("/anomalies",)  # by what took how long: only with a measure that does not
 NUMBER = re.compile(r'(\\?"%s\\?": ?"?)(\d+)' % NUMBERED)
 LASTS = re.compile(  # what took how long
