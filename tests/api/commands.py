@@ -22,7 +22,7 @@ class Shell:
         self.server = server
 
     def run(self, command, *words, **rest):
-        rest.setdefault("timeout", 60)
+        rest.setdefault("timeout", 120)
         line = [RELAIS, command, "--broker", self.server.native, *words]
         return subprocess.run(line, capture_output=True, **rest)
 
@@ -37,12 +37,12 @@ class Shell:
     def get(self, number):
         return json.loads(self.ok("get", str(number), "--json"))
 
-    def ended(self, number, within_s=30):
+    def ended(self, number, within_s=60):
         task = json.loads(self.ok("get", str(number), "--json", f"--wait={within_s}s"))
         assert task["status"] in ("completed", "failed", "cancelled"), task
         return task
 
-    def until(self, number, reached, within_s=30):
+    def until(self, number, reached, within_s=60):
         """Reads the task until `reached(task)`; the newest state is in the failure's text."""
         deadline = time.monotonic() + within_s
         while True:
@@ -56,7 +56,7 @@ class Shell:
         return self.until(number, lambda task: task["status"] == "running")
 
 
-def gone(pid, within_s=10):
+def gone(pid, within_s=60):
     """True once no process of this id runs any more; a zombie runs no more."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

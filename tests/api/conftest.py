@@ -1,17 +1,27 @@
-"""The real `relais serve` on free ports and a temporary folder, with leases and beats ten times
-shorter than the defaults, and callers with real tokens. Nothing is imitated here.
+"""The real `relais serve` on free ports and a temporary folder, and callers with real tokens.
+Nothing is imitated here.
 
 RELAIS names the binary; without it the release build of this tree. Each test has a brand of its
 own, so that what one leaves behind no other can see or claim.
+
+The machine may stand still for seconds, and no test fails for that: what must come is waited for
+until it is seen, SEEN_S at most, and leases are those of the defaults. Where the end of one is what
+is tested, the server has them SHORT.
 """
+import base64
+import functools
+import hashlib
+import hmac
 import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -21,18 +31,19 @@ import requests
 
 HERE = pathlib.Path(__file__).resolve().parent
 RELAIS = os.environ.get("RELAIS") or str(HERE.parents[1] / "build/release/relais")
-READY_S = 20
-SHORT = ["--beat-ms=200", "--suspect-ms=600", "--doubt-ms=1000", "--lost-ms=1500",
-         "--quiet-ms=1500", "--stop-repeat-ms=200", "--backoff-ms=100", "--freeze-ms-max=6000",
-         "--failures-per-min=0"]
+SEEN_S = 60
+QUICK = ["--stop-repeat-ms=200", "--backoff-ms=100"]
+SHORT = ["--beat-ms=200", "--suspect-ms=1200", "--doubt-ms=2000", "--lost-ms=3000",
+         "--quiet-ms=3000", "--freeze-ms-max=6000"]
 READY = re.compile(r"relais: ready(?: http=(\S+))?(?: native=(\S+))?")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "row(route, error): the contract row that a test covers")
+    config.addinivalue_line("markers", "options(flags): what the server of a test is started with")
 
 
-def end(process, how=signal.SIGTERM, within_s=15):
+def end(process, how=signal.SIGTERM, within_s=SEEN_S):
     """Ends a process that was started here, by its own id."""
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)
@@ -61,6 +72,24 @@ def first_line(process, within_s):
     return line.decode()
 
 
+def base64_of(data):
+    """As it stands in a token."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def free_ports():
+    """Two neighbours and a third, all below those that the kernel gives out by itself."""
+    while True:
+        first = random.randrange(10000, 32000)
+        try:
+            for port in (first, first + 1, first + 2):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return first, first + 2
+        except OSError:
+            continue
+
+
 class Relais:
     """One running server, or a broker or gateway alone."""
 
@@ -73,12 +102,12 @@ class Relais:
             command += ["--http", "127.0.0.1:0"]
         if role != "gateway":
             command += ["--listen", "tcp://127.0.0.1:0"]
-        mine = [flag for flag in SHORT if role == "serve" or role == "broker"
-                and not flag.startswith("--failures")]
-        self.process = subprocess.Popen(command + mine + list(flags) if role != "gateway"
-                                        else command + list(flags),
-                                        stdout=subprocess.PIPE, stderr=self.log)
-        line = first_line(self.process, READY_S)
+            command += QUICK
+        if role == "serve":
+            command += ["--failures-per-min=0"]
+        self.process = subprocess.Popen(command + list(flags), stdout=subprocess.PIPE,
+                                        stderr=self.log)
+        line = first_line(self.process, SEEN_S)
         found = READY.match(line)
         if not found:
             end(self.process, signal.SIGKILL)
@@ -87,19 +116,36 @@ class Relais:
         self.http, self.native = found[1], found[2]
         if self.http and not self.http.startswith("http"):
             self.http = "http://" + self.http
-        self.tokens = {}
+        self.tokens, self.kinds = {}, {}
 
     def token(self, role, user, brand=None, *flags):
+        """As `relais token` gives it. It is asked for one of each kind; the next ones are made of
+        that: with another name, other brands and another jti, signed with the same secret."""
         key = (role, user, brand, flags)
-        if key not in self.tokens:
+        brands = [one for one in (brand if isinstance(brand, (list, tuple)) else [brand]) if one]
+        kind = (role, bool(brands), flags)
+        if key not in self.tokens and kind not in self.kinds:
             command = [RELAIS, "token", "--data", self.data, "--role", role, "--user", user]
-            for number in brand if isinstance(brand, (list, tuple)) else [brand]:
-                command += ["--brand", str(number)] if number else []
-            run = subprocess.run(command + list(flags), capture_output=True, text=True, timeout=20,
-                                 check=True)
+            for number in brands:
+                command += ["--brand", str(number)]
+            run = subprocess.run(command + list(flags), capture_output=True, text=True,
+                                 timeout=SEEN_S, check=True)
             assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", run.stdout), run.stdout
-            self.tokens[key] = run.stdout.strip()
+            self.tokens[key] = self.kinds[kind] = run.stdout.strip()
+        elif key not in self.tokens:
+            self.tokens[key] = self.token_like(self.kinds[kind], user, brands)
         return self.tokens[key]
+
+    def token_like(self, token, user, brands):
+        head, claims, _ = token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        claims.update(sub=user, jti=os.urandom(16).hex(), iat=int(time.time()),
+                      exp=claims["exp"] - claims["iat"] + int(time.time()),
+                      **({"brands": brands} if brands else {}))
+        text = f"{head}.{base64_of(json.dumps(claims).encode())}"
+        with open(os.path.join(self.data, "secret/jwt"), encoding="ascii") as file:
+            secret = bytes.fromhex(file.readline())
+        return f"{text}.{base64_of(hmac.new(secret, text.encode(), hashlib.sha256).digest())}"
 
     def caller(self, role, user, brand=None, *flags):
         return Caller(self.http, self.token(role, user, brand, *flags))
@@ -123,7 +169,7 @@ class Caller:
             self.session.headers["Authorization"] = "Bearer " + token
 
     def call(self, method, path, **rest):
-        rest.setdefault("timeout", 30)
+        rest.setdefault("timeout", 2 * SEEN_S)  # longer than any wait=
         rest.setdefault("allow_redirects", False)
         return self.session.request(method, self.base + path, **rest)
 
@@ -204,21 +250,34 @@ def nobody(relais):
 
 
 @pytest.fixture
-def work(relais):
-    """Starts `relais work` with a command: work("queue", "sh", "-c", "...", brand=7)."""
+def work_at():
+    """Starts `relais work` with a command: work_at(server, "queue", "sh", "-c", "...", brand=7)."""
     started = []
 
-    def start(queue, *command, brand=None, flags=()):
-        line = [RELAIS, "work", "--data", relais.data, "--broker", relais.native,
+    def start(server, queue, *command, brand=None, flags=()):
+        line = [RELAIS, "work", "--data", server.data, "--broker", server.native,
                 "--queue", queue, *flags]
         line += ["--brand", str(brand)] if brand else []
-        with open(os.path.join(relais.data, "work.log"), "ab") as log:
+        with open(os.path.join(server.data, "work.log"), "ab") as log:
             started.append(subprocess.Popen([*line, "--", *command], stdout=log, stderr=log))
         return started[-1]
 
     yield start
     for process in started:
         end(process)
+
+
+@pytest.fixture
+def work(relais, work_at):
+    return functools.partial(work_at, relais)
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    """A server whose leases are soon over, for tests of just that."""
+    server = Relais(*SHORT)
+    yield server
+    assert server.stop() == 0
 
 
 def example(name):

@@ -1,5 +1,7 @@
 """What the tests of dialect 000 share: a file, a task on it, a registered worker, and checks."""
+import pathlib
 import re
+import time
 
 from conftest import Caller
 
@@ -70,7 +72,7 @@ def pending(worker, **query):
 
 
 def taken(worker, **query):
-    data = good(pending(worker, **{"wait": 5, **query}), 200, "Task assigned successfully")
+    data = good(pending(worker, **{"wait": 30, **query}), 200, "Task assigned successfully")
     assert data["status"] == "processing", data
     return data
 
@@ -83,3 +85,21 @@ def handed(worker, task, content=b"result", path="", method="POST", name="out.mp
            mime="application/octet-stream"):
     return worker.call(method, f"{BASE}/tasks/{task['id']}{path}",
                        files={"file": (name, content, mime)})
+
+
+def stored(relais):
+    """The files in the data folder, by number."""
+    return {path.name for path in pathlib.Path(relais.data, "files").rglob("*") if path.is_file()}
+
+
+def parked(server):
+    """Waits at the broker, its own ones included."""
+    said = Caller(server.http).get("/metrics").text
+    return int(re.search(r"^relais_core_parked (\d+)", said, re.M)[1])
+
+
+def until(wanted, within_s=60):
+    deadline = time.monotonic() + within_s
+    while not wanted():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)

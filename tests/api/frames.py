@@ -18,7 +18,7 @@ class Closed(Exception):
 class Socket:
     """Opens at once; `token` goes into the header, or as a browser's into the query."""
 
-    def __init__(self, server, path, token=None, in_query=False, timeout=20):
+    def __init__(self, server, path, token=None, in_query=False, timeout=60):
         url = urllib.parse.urlsplit(server)
         if token and in_query:
             path += ("&" if "?" in path else "?") + "access_token=" + token

@@ -61,7 +61,7 @@ class Listener:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer_of(self, path):
         with self.lock:
@@ -69,7 +69,7 @@ class Listener:
             answer = left.pop(0) if len(left) > 1 else left[0]
         return answer if isinstance(answer, tuple) else (answer, {})
 
-    def next(self, within_s=10):
+    def next(self, within_s=60):
         return self.calls.get(timeout=within_s)
 
     def silent(self, for_s):
@@ -116,7 +116,7 @@ class Mailbox:
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"smtp://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):
         self.server.shutdown()

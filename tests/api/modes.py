@@ -31,7 +31,7 @@ class Mode:
         return job
 
     def claimed(self, worker, **fields):
-        task = good(worker.post(self.base + "/claim", {"wait": 5, **fields}))["task"]
+        task = good(worker.post(self.base + "/claim", {"wait": 30, **fields}))["task"]
         assert task is not None
         return task
 
@@ -65,7 +65,7 @@ def events_of(caller, mode, job, last=None):
 
     def read():
         name = number = None
-        for line in answer.iter_lines(chunk_size=1):
+        for line in answer.iter_lines(chunk_size=None):
             field, _, value = line.decode().partition(": ")
             if field == "event":
                 name = value

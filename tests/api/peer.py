@@ -46,13 +46,13 @@ class Peer:
         self.socket.send(msgpack.packb(frame + ([who] if who is not None else [])))
         return number
 
-    def hear(self, within_s=5.0):
+    def hear(self, within_s=60.0):
         """The next frame, or None."""
         if not self.socket.poll(max(0, int(within_s * 1000))):
             return None
         return msgpack.unpackb(self.socket.recv(), strict_map_key=False)
 
-    def until(self, wanted, within_s=5.0):
+    def until(self, wanted, within_s=60):
         """The first (verb, item) heard for which wanted(verb, item)."""
         deadline = time.monotonic() + within_s
         while True:
@@ -63,17 +63,17 @@ class Peer:
                 if wanted(frame[0], item):
                     return frame[0], item
 
-    def hello(self, kind, **more):
+    def hello(self, kind, within_s=60, **more):
         self.link = 0
         said = {"version": 1, "kind": kind, "boot": random.getrandbits(50) + 1,
                 "name": f"w{random.getrandbits(40)}", **more}
         self.say(HELLO, [said])
-        answer = self.until(lambda verb, _: verb in (WELCOME, REFUSED))
+        answer = self.until(lambda verb, _: verb in (WELCOME, REFUSED), within_s)
         if answer and answer[0] == WELCOME:
             self.link = answer[1][0]["link"]
         return answer
 
-    def ask(self, verb, *items, within_s=5.0, **rest):
+    def ask(self, verb, *items, within_s=60.0, **rest):
         """(verb, item) that answers the first item."""
         number = self.say(verb, *items, **rest)
         return self.until(lambda heard, item: heard not in (STOP, RECALL, RESYNC) and item
@@ -87,7 +87,7 @@ class Peer:
         heard, item = answer
         return item[{SETTLED: 2, CHECKPOINT_OK: 3}.get(heard, 1)]
 
-    def beat(self, within_s=5.0):
+    def beat(self, within_s=60.0):
         """True when the broker answers a sign of life on this link."""
         number = self.say(BEAT, [])
         deadline = time.monotonic() + within_s
@@ -103,7 +103,7 @@ class Peer:
         assert verb == SUBMITTED and item[1] == OK, (verb, item)
         return item[2]
 
-    def task(self, within_s=5.0):
+    def task(self, within_s=60.0):
         """The next delivery, an item of TASK, or None."""
         answer = self.until(lambda verb, _: verb == TASK, within_s)
         return answer and answer[1]

@@ -70,7 +70,7 @@ def alive(caller):
     return status == 200
 
 
-def dead(caller, within_s=2):
+def dead(caller, within_s=60):
     """True once the token is taken no more: a revocation reaches all threads and gateways soon."""
     until = time.monotonic() + within_s
     while alive(caller):
@@ -81,7 +81,7 @@ def dead(caller, within_s=2):
 
 
 def relais_run(server, *words, **rest):
-    rest.setdefault("timeout", 60)
+    rest.setdefault("timeout", 120)
     rest.setdefault("text", True)
     return subprocess.run([RELAIS, *words, "--data", server.data], capture_output=True, **rest)
 

@@ -46,7 +46,7 @@ def result(caller, job, wait=0, **query):
 
 
 def claimed(worker, **fields):
-    task = good(worker.post(BASE + "/claim", {"wait": 5, **fields}))["task"]
+    task = good(worker.post(BASE + "/claim", {"wait": 30, **fields}))["task"]
     assert task is not None
     return task
 

@@ -106,15 +106,15 @@ class Jobs:
         self.files = Peer(f"{host}:{int(port) + 1}")
         self.asked_s, self.submitted = time.monotonic(), []
 
-    def ask(self, verb, item, within_s=30):
+    def ask(self, verb, item, within_s=60):
         """A client that was silent for long, or whose server was gone, has to say HELLO anew."""
         deadline = time.monotonic() + within_s
         answer = None
         while answer is None and time.monotonic() < deadline:
             if time.monotonic() - self.asked_s > 0.5 and not self.client.beat(1):
-                self.client.hello("client")
+                self.client.hello("client", within_s=5)
             self.asked_s = time.monotonic()
-            answer = self.client.ask(verb, item, within_s=10 if verb == SUBMIT else 1)
+            answer = self.client.ask(verb, item, within_s=60 if verb == SUBMIT else 1)
         return answer
 
     def close(self):
@@ -152,7 +152,7 @@ class Jobs:
         row = self.view(job)
         return row[STATUS], (row[RESULT][2] if row[RESULT] else "")
 
-    def until(self, job, wanted, within_s=30):
+    def until(self, job, wanted, within_s=60):
         deadline = time.monotonic() + within_s
         while True:
             row = self.view(job)
@@ -187,7 +187,7 @@ class Stream:
     def send(self, size):
         """The next chunk, until the server has it: its number makes that harmless."""
         chunk, answer = self.sound[self.sent:self.sent + size], None
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while answer is None and time.monotonic() < deadline:
             answer = self.jobs.files.ask(FILE_APPEND, [self.file, chunk, self.chunks], within_s=1)
         assert answer and answer[1][1] == 0, answer

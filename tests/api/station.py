@@ -180,7 +180,7 @@ class Listener:
 
     def __init__(self, caller, path="/api/v1/events/stream", last=None):
         headers = {"Last-Event-ID": last} if last else {}
-        self.answer = caller.call("GET", path, headers=headers, stream=True, timeout=20)
+        self.answer = caller.call("GET", path, headers=headers, stream=True, timeout=60)
         assert self.answer.status_code == 200, self.answer.text
         assert self.answer.headers["Content-Type"].startswith("text/event-stream")
         self.events, self.more = [], threading.Condition()
@@ -189,7 +189,7 @@ class Listener:
     def read(self):
         found = {}
         try:
-            for line in self.answer.iter_lines(chunk_size=1, decode_unicode=True):
+            for line in self.answer.iter_lines(chunk_size=None, decode_unicode=True):
                 if line:
                     key, _, value = line.partition(":")
                     found[key] = value.strip()
@@ -202,7 +202,7 @@ class Listener:
         except (requests.RequestException, AttributeError, OSError, ValueError):
             pass  # closed by the test
 
-    def wait(self, wanted, within_s=10):
+    def wait(self, wanted, within_s=60):
         """The first event for which wanted(name, data) holds."""
         def find():
             return next((e for e in self.events if wanted(e[0], e[2])), None)
@@ -226,7 +226,7 @@ class Socket:
 
     def __init__(self, relais, path, token=None):
         host, port = relais.http.removeprefix("http://").split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=20)
+        self.socket = socket.create_connection((host, int(port)), timeout=60)
         head = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "Upgrade: websocket",
                 "Connection: Upgrade", "Sec-WebSocket-Version: 13",
                 "Sec-WebSocket-Key: " + base64.b64encode(os.urandom(16)).decode()]

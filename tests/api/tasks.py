@@ -20,7 +20,7 @@ def created(caller, **fields):
 
 
 def claimed(worker, **fields):
-    answer = worker.post("/tasks/claim/", {"wait": 5, **fields})
+    answer = worker.post("/tasks/claim/", {"wait": 30, **fields})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -42,7 +42,7 @@ def refused(answer, status, code, detail=None, **fields):
     return body
 
 
-def ended(user, task, within_s=15):
+def ended(user, task, within_s=60):
     """The task once it has ended; this dialect has no wait, so it is asked again and again."""
     for _ in range(within_s * 20):
         read = user.get(f"/tasks/{task['id']}/").json()

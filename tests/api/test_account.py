@@ -4,12 +4,12 @@ import base64
 import concurrent.futures
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import pathlib
 import re
-import socket
-import statistics
+import select
 import time
 
 import pytest
@@ -19,6 +19,7 @@ from conftest import Caller, end
 from peer import ASK, DROP, FETCH, FORBIDDEN, PUT, REFUSED, Peer
 from people import (BASE, PASSWORD, Person, alive, dead, good, name, refresh, refused, relais_ok,
                     relais_run)
+from wire import connect, read_answer
 
 
 @pytest.fixture
@@ -149,16 +150,18 @@ def test_unknown_users_cost_the_same_time(person, relais_with):
     server = relais_with("--logins-per-min=0")
     Person(server, "known")
     caller = Caller(server.http)
-    times = {"known": [], "unknown": []}
-    for _ in range(9):
-        for who, spent in times.items():
+    least = {"known": 60, "unknown": 60}  # what else the machine does only adds to it
+    until_s = time.monotonic() + 60
+    for turn in itertools.count(1):
+        for who in least:
             start = time.perf_counter()
             answer = caller.post(BASE + "/login", {"email": who, "password": "wrong password"})
-            spent.append(time.perf_counter() - start)
+            least[who] = min(least[who], time.perf_counter() - start)
             assert answer.status_code == 401
-    known, unknown = (statistics.median(times[who]) for who in ("known", "unknown"))
-    assert known > 0.01 and unknown > 0.01, "both are hashed"
-    assert 0.5 < known / unknown < 2, (known, unknown)
+        if turn >= 5 and 0.5 < least["known"] / least["unknown"] < 2:
+            break
+        assert time.monotonic() < until_s, least
+    assert min(least.values()) > 0.01, "both are hashed"
 
 
 def test_the_hashing_thread_is_bounded_and_serves_nobody_else(relais_with):
@@ -170,33 +173,42 @@ def test_the_hashing_thread_is_bounded_and_serves_nobody_else(relais_with):
             "email": person.email, "password": PASSWORD})
 
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
-        storm = pool.map(login, range(48))
-        slowest = 0
-        for _ in range(10):
-            start = time.perf_counter()
-            assert alive(person.caller())
-            slowest = max(slowest, time.perf_counter() - start)
-        answers = list(storm)
+        answers = list(pool.map(login, range(48)))
     statuses = {a.status_code for a in answers}
     assert statuses == {200, 429}, statuses
     assert all(int(a.headers["Retry-After"]) >= 1 for a in answers if a.status_code == 429)
-    assert slowest < 1.5, "other requests pass while passwords are hashed"
+    caller, until_s = person.caller(), time.monotonic() + 60
+    assert alive(caller)
+    while served_during_a_login(server, person, caller) < 3:
+        assert time.monotonic() < until_s, "other requests pass while passwords are hashed"
     assert server.process.poll() is None
+
+
+def login_bytes(person):
+    body = json.dumps({"email": person.email, "password": PASSWORD})
+    return (f"POST {BASE}/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+def served_during_a_login(server, person, caller):
+    """Requests that were answered, one after the other, before a login that was sent first."""
+    with connect(server) as link:
+        link.sendall(login_bytes(person))
+        count = 0
+        while not select.select([link], [], [], 0)[0]:
+            assert alive(caller)
+            count += 1
+        assert read_answer(link)[0] == 200
+    return count - 1  # the last may have been behind it
 
 
 def test_a_client_that_leaves_during_its_hash_harms_nothing(relais_with):
     server = relais_with("--logins-per-min=0")
     person = Person(server)
-    host, port = server.http.removeprefix("http://").split(":")
-    body = json.dumps({"email": person.email, "password": PASSWORD})
     for _ in range(6):
-        with socket.create_connection((host, int(port))) as gone:
-            gone.sendall(f"POST {BASE}/login HTTP/1.1\r\nHost: {host}\r\nContent-Type: "
-                         f"application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-                         .encode())
-    deadline = time.monotonic() + 20
-    while person.login().status_code == 429:
-        assert time.monotonic() < deadline
+        with connect(server) as gone:
+            gone.sendall(login_bytes(person))
+    until(lambda: person.login().status_code != 429)
     assert alive(person.caller())
 
 
@@ -215,9 +227,7 @@ def test_what_one_gateway_gives_and_takes_counts_at_the_other(relais_with):
     assert alive(there)
     good(refresh(two, token))
     refused(refresh(one, token), 401, "UNAUTHORIZED")
-    deadline = time.monotonic() + 1
-    while alive(there):
-        assert time.monotonic() < deadline, "what is revoked is dead everywhere within a second"
+    assert dead(there), "what is revoked is dead everywhere"
 
 
 def test_revocations_survive_a_restart(relais_with):
@@ -233,7 +243,7 @@ def test_revocations_survive_a_restart(relais_with):
 
 # ---- first sight, and the command line ----
 
-def until(what, within_s=5):
+def until(what, within_s=60):
     deadline = time.monotonic() + within_s
     while not (got := what()):
         assert time.monotonic() < deadline

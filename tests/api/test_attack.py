@@ -1,8 +1,7 @@
 """What a hostile HTTP client may try: heads and bodies that no library would send."""
 import json
+import select
 import socket
-import threading
-import time
 
 import pytest
 
@@ -15,7 +14,7 @@ def address(server):
     return host, int(port)
 
 
-def sent(server, data, within_s=5.0):
+def sent(server, data, within_s=60):
     """Everything that comes back until the server closes or has nothing more to say."""
     with socket.create_connection(address(server), timeout=within_s) as connection:
         heard = b""
@@ -111,28 +110,20 @@ def test_a_stranger_cannot_tell_a_task_from_none(user, stranger):
 
 
 def test_slow_writers_do_not_slow_others(relais, user):
-    made, going = user.post("/tasks/", SEO).json()["id"], threading.Event()
+    """Others are served while the heads of twenty come byte by byte, and before any of those is
+    told that it takes too long."""
+    made, count = user.post("/tasks/", SEO).json()["id"], 0
     slow = [socket.create_connection(address(relais)) for _ in range(20)]
-
-    def drip():
-        for byte in b"POST /tasks/ HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100:
-            for connection in slow:
-                connection.send(bytes([byte]))
-            if going.wait(0.005):
-                return
-
-    dripping = threading.Thread(target=drip)
-    dripping.start()
-    took = []
-    for _ in range(100):
-        started = time.monotonic()
+    for byte in b"POST /tasks/ HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 10:
+        for connection in slow:
+            connection.send(bytes([byte]))
         assert user.get(f"/tasks/{made}/").status_code == 200
-        took.append(time.monotonic() - started)
-    going.set()
-    dripping.join()
+        if select.select(slow, [], [], 0)[0]:
+            break
+        count += 1
     for connection in slow:
         connection.close()
-    assert sorted(took)[50] < 0.1
+    assert count > 10
 
 
 def test_a_worker_of_another_brand_cannot_tell_a_task_from_none(relais, user, worker, stranger):

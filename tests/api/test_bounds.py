@@ -217,7 +217,7 @@ def incoming(realm):
                                                      "incoming").rglob("*") if file.is_file())
 
 
-def settled(realm, within_s=8):
+def settled(realm, within_s=60):
     """True once nothing is left of uploads that were broken off."""
     until = time.monotonic() + within_s
     while incoming(realm):
@@ -242,7 +242,7 @@ def raw(realm, caller, head, *pieces):
     line, wire = caller.line, caller.wire
     text = f"{line.method} {path_of(line, caller.values)} HTTP/1.1\r\nHost: a\r\n"
     text += f"Authorization: {wire.headers.get('Authorization', 'x')}\r\n{head}\r\n\r\n"
-    with socket.create_connection((wire.host, wire.port), timeout=10) as link:
+    with socket.create_connection((wire.host, wire.port), timeout=60) as link:
         link.sendall(text.encode())
         for piece in pieces:
             link.sendall(piece)

@@ -8,7 +8,7 @@ import msgpack
 import pytest
 
 from conftest import RELAIS, Relais, end
-from peer import ANSWER, ASK, CONFLICT, NOT_FOUND, OK, ROWS, VALIDATION_ERROR, Peer
+from peer import ANSWER, ASK, CONFLICT, NOT_FOUND, OK, ROWS, STATS, VALIDATION_ERROR, Peer
 
 (STATION_PUT, STATION_BEAT, STATION_LEAVE, STATION_GET, STATION_LIST, SESSION_PUT, SESSION_REPORT,
  SESSION_DO, SESSION_GET, COMMANDS, FLEET_STATS) = range(50, 61)
@@ -38,7 +38,7 @@ def session_row(name, status):
 class Fleet(Peer):
     """Each call gives what the answer holds, or its code."""
 
-    def fleet(self, verb, name, within_s=5.0, **options):
+    def fleet(self, verb, name, within_s=60, **options):
         heard, item = self.ask(verb, [name, options], within_s=within_s)
         assert heard == ANSWER, (heard, item)
         if item[1] != OK:
@@ -60,6 +60,9 @@ class Fleet(Peer):
     def do(self, name, act, **more):
         return self.fleet(SESSION_DO, name, act=act, **more)
 
+    def stats(self):
+        return msgpack.unpackb(self.ask(STATS, [])[1][2])
+
     def status(self, name):
         answer = self.fleet(SESSION_GET, name)
         return answer if isinstance(answer, int) else answer["session"]["status"]
@@ -71,9 +74,10 @@ class Fleet(Peer):
 
 
 @pytest.fixture
-def server():
-    running = Relais("--station-dead-ms=1500", "--recovery-ms=300", "--command-repeat-ms=500",
-                     role="broker")
+def server(request):
+    """With other options where a test's mark `options` names them."""
+    mark = request.node.get_closest_marker("options")
+    running = Relais("--command-repeat-ms=500", *(mark.args if mark else ()), role="broker")
     yield running
     running.stop()
 
@@ -119,28 +123,30 @@ def test_a_worker_waits_for_its_commands(server, fleet):
     fleet.beat_with("w", [("s", CONNECTED)])
     waiting, heard = Fleet(server.native, kind="client"), []
     thread = threading.Thread(target=lambda: heard.append(
-        waiting.fleet(COMMANDS, "w", within_s=12, wait_ms=10000)))
+        waiting.fleet(COMMANDS, "w", within_s=120, wait_ms=60000)))
     thread.start()
-    time.sleep(0.2)
-    begun = time.monotonic()
+    until = time.monotonic() + 60
+    while fleet.stats()["parked"] == 0:
+        assert time.monotonic() < until
+        time.sleep(0.02)
     fleet.do("s", SEND, payload=b"x", key="m")
-    thread.join(12)
-    assert [c["key"] for c in heard[0]["commands"]] == ["m"] and time.monotonic() - begun < 5
-    again = waiting.fleet(COMMANDS, "w", wait_ms=5000)["commands"]
+    thread.join(120)
+    assert [c["key"] for c in heard[0]["commands"]] == ["m"]
+    again = waiting.fleet(COMMANDS, "w", wait_ms=60000)["commands"]
     assert [(c["key"], c["deliveries"]) for c in again] == [("m", 2)]
     waiting.fleet(COMMANDS, "w", key="m")
     assert waiting.fleet(COMMANDS, "w", wait_ms=700)["commands"] == []
     waiting.close()
 
 
+@pytest.mark.options("--station-dead-ms=1500", "--recovery-ms=300")
 def test_a_dead_worker_s_sessions_move(fleet):
     fleet.register("dead")
     fleet.beat_with("dead", [("a", CONNECTED), ("b", QR)])
     fleet.register("live")
-    deadline = time.monotonic() + 8
-    while fleet.fleet(STATION_GET, "live")["station"]["sessions"] < 2:
+    deadline = time.monotonic() + 60
+    while fleet.fleet(STATION_BEAT, "live")["station"]["sessions"] < 2:
         assert time.monotonic() < deadline
-        fleet.fleet(STATION_BEAT, "live")
         time.sleep(0.1)
     assert fleet.fleet(STATION_GET, "dead")["station"]["status"] == OFFLINE
     moved = fleet.fleet(STATION_BEAT, "live", commands=9)["commands"]

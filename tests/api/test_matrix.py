@@ -130,7 +130,7 @@ def realm():
 def routes():
     """What the binary serves: (dialect, "METHOD path")."""
     run = subprocess.run([RELAIS, "gateway", "--routes"], capture_output=True, text=True,
-                         check=True, timeout=20)
+                         check=True, timeout=60)
     dialect, found = None, set()
     for text in run.stdout.splitlines():
         if text.startswith("# "):

@@ -40,7 +40,7 @@ def test_performance(user, worker):
         user.post(f"{PERIODIC}/{plan['id']}/execute-now/")
         task = one(worker, queues=["p"])
         worker.post(f"/tasks/{task['id']}/heartbeat/", {})
-        time.sleep(0.03)  # its duration is what is measured
+        time.sleep(0.1)  # its duration is what is measured
         worker.post(f"/tasks/{task['id']}/complete/", {"result_data": {}})
         ended(user, task)
     body = user.get(f"{PERIODIC}/performance-analysis/").json()
@@ -48,7 +48,7 @@ def test_performance(user, worker):
     by_id = {task["periodic_task_id"]: task for task in body["tasks"]}
     slow, other = by_id[plan["id"]], by_id[idle["id"]]
     assert slow["sampled_runs"] == 2 and slow["success_rate"] == 100
-    assert 30 <= slow["min_duration_ms"] <= slow["avg_duration_ms"] <= slow["max_duration_ms"]
+    assert 50 <= slow["min_duration_ms"] <= slow["avg_duration_ms"] <= slow["max_duration_ms"]
     assert slow["task_type"] == "slow" and slow["avg_drift_ms"] is None
     assert other["sampled_runs"] == 0 and other["avg_duration_ms"] is None
     assert other["last_run_status"] is None
@@ -90,12 +90,12 @@ def test_without_a_token(nobody):
     refused(nobody.post(f"{PERIODIC}/execute-ready/"), 401, "NOT_AUTHENTICATED")
 
 
-def minute_over(within_s=75):
-    """Waits for the next full minute, which nobody can bring about; a second to spare."""
-    now = time.time()
-    left = 60 - now % 60 + 1
-    assert left < within_s
-    time.sleep(left)
+def minute_over(left_s=0):
+    """Waits for the next full minute, which nobody can bring about; a second to spare. Not at all
+    where so much of this one is left."""
+    left = 60 - time.time() % 60
+    if left_s == 0 or left < left_s:
+        time.sleep(left + 1)
 
 
 @pytest.fixture(name="stopped_data")
@@ -109,6 +109,7 @@ def _stopped_data():
 @row("POST /tasks/scheduled/periodic-tasks/execute-ready")
 def test_the_clock_runs_them_and_what_it_cannot_run_is_ready(user, worker, stopped_data):
     """One minute for all of it: a server that runs, and one that has no room to."""
+    minute_over(left_s=15)  # what is made for the next minute is made before it
     full = Relais(data=stopped_data)
     waits = periodic(full.caller("user", "martin", 7), cron_expression=EVERY_MINUTE)
     full.stop()

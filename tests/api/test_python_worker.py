@@ -9,7 +9,7 @@ import time
 
 import msgpack
 import pytest
-from conftest import RELAIS, Relais, end
+from conftest import RELAIS, SHORT, Relais, end, free_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORKER = HERE / "worker_from_protocol.py"
@@ -20,7 +20,7 @@ def start_worker(native, queue, *keys):
     return subprocess.Popen([sys.executable, str(WORKER), native, queue, *keys])
 
 
-def command(server, *words, keys=(), within_s=30):
+def command(server, *words, keys=(), within_s=120):
     """A client command against the server's task endpoint; its standard output."""
     call = [RELAIS, *words, "--broker", server.native, *keys]
     run = subprocess.run(call, capture_output=True, text=True, timeout=within_s, check=False)
@@ -32,7 +32,7 @@ def submit(server, queue, payload, keys=()):
     return command(server, "submit", queue, "shout", payload, "--keep", "1h", keys=keys).strip()
 
 
-def wait_status(server, task, status, keys=(), within_s=10):
+def wait_status(server, task, status, keys=(), within_s=60):
     """The page of `relais get` once it says so."""
     deadline = time.monotonic() + within_s
     while True:
@@ -46,7 +46,7 @@ def wait_status(server, task, status, keys=(), within_s=10):
 def certificate(server, name, *flags):
     """Registers a CURVE key; its certificate's path, and server, public and secret key."""
     run = subprocess.run([RELAIS, "key", "curve", name, *flags, "--data", server.data],
-                         capture_output=True, text=True, timeout=20, check=True)
+                         capture_output=True, text=True, timeout=60, check=True)
     path = re.search(r"certificate (\S+)", run.stdout)[1]
     server_key = re.search(r"server (\S+)", run.stdout)[1]
     text = pathlib.Path(path).read_text(encoding="ascii")
@@ -56,7 +56,8 @@ def certificate(server, name, *flags):
 
 @pytest.fixture(name="broker")
 def make_broker():
-    server = Relais(role="broker")
+    port = free_ports()[0]  # whoever comes back, comes back there
+    server = Relais(*SHORT, "--listen", f"tcp://127.0.0.1:{port}", role="broker")
     yield server
     assert server.stop() == 0
 
@@ -81,7 +82,7 @@ def test_it_lives_longer_than_the_broker(broker):
         first = submit(broker, "loud", "before")
         wait_status(broker, first, "completed")
         end(broker.process)
-        again = Relais("--listen", broker.native, role="broker", data=broker.data)
+        again = Relais(*SHORT, "--listen", broker.native, role="broker", data=broker.data)
         assert "BEFORE" in wait_status(again, first, "completed")
         second = submit(again, "loud", "after")
         assert "AFTER" in wait_status(again, second, "completed")
@@ -102,7 +103,7 @@ def test_with_curve():
         task = submit(server, "loud", "secret", keys=client)
         assert "SECRET" in wait_status(server, task, "completed", keys=client)
         plain = subprocess.run([RELAIS, "submit", "loud", "shout", "x", "--broker", server.native],
-                               capture_output=True, text=True, timeout=60, check=False)
+                               capture_output=True, text=True, timeout=120, check=False)
         assert plain.returncode == 1, "without a key nobody comes in"
     finally:
         assert end(worker) == 0

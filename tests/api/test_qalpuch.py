@@ -458,5 +458,5 @@ def test_a_repeated_key_makes_one_predefined_task(admin):
 def test_the_guide_can_be_played_with_curl(relais):
     script = pathlib.Path(__file__).with_name("workflow_qalpuch.sh")
     run = subprocess.run([str(script), relais.http, relais.data], capture_output=True, text=True,
-                         env={**os.environ, "RELAIS": RELAIS}, timeout=60, check=False)
+                         env={**os.environ, "RELAIS": RELAIS}, timeout=120, check=False)
     assert run.returncode == 0 and run.stdout.endswith("# done\n"), run.stdout + run.stderr

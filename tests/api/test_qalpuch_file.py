@@ -30,7 +30,7 @@ def worker(relais, admin):
     return enrolled(relais, admin)[1]
 
 
-def until(wanted, within_s=10):
+def until(wanted, within_s=60):
     deadline = time.monotonic() + within_s
     while not wanted():
         assert time.monotonic() < deadline, "it did not come to that"

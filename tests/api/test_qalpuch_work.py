@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import socket
 import threading
 import time
@@ -14,7 +15,8 @@ import pytest
 
 from conftest import Caller
 from films import BASE, CUID, FILM
-from films import created, enrolled, good, handed, patched, pending, read, refused, taken, uploaded
+from films import (created, enrolled, good, handed, parked, patched, pending, read, refused, stored,
+                   taken, until, uploaded)
 from rows import row
 
 
@@ -31,18 +33,6 @@ def worker(relais, admin):
 @pytest.fixture
 def rival(relais, admin):
     return enrolled(relais, admin)[1]
-
-
-def stored(relais):
-    """The files in the data folder, by number."""
-    return {path.name for path in pathlib.Path(relais.data, "files").rglob("*") if path.is_file()}
-
-
-def until(wanted, within_s=10):
-    deadline = time.monotonic() + within_s
-    while not wanted():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
 
 
 # ---- pending ----
@@ -143,9 +133,9 @@ def test_a_task_without_a_type_goes_to_any_worker(relais, admin, user, config):
 
 def test_a_worker_without_capabilities_takes_types_that_come_later(user, worker):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        got = pool.submit(taken, worker, wait=20)
+        got = pool.submit(taken, worker, wait=60)
         task = created(user, {"type": "never-seen-before"})
-        assert got.result(25)["id"] == task["id"]
+        assert got.result(60)["id"] == task["id"]
 
 
 def test_workers_of_this_dialect_take_nothing_of_the_others(relais, brand, user, worker):
@@ -162,11 +152,11 @@ def test_workers_of_this_dialect_take_nothing_of_the_others(relais, brand, user,
 def test_a_wait_ends_when_a_task_comes_or_the_time_is_over(user, worker):
     begin = time.monotonic()
     refused(pending(worker, wait=1), 404)
-    assert 0.9 < time.monotonic() - begin < 5
+    assert time.monotonic() - begin > 0.9
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        got = pool.submit(taken, worker, wait=30)
+        got = pool.submit(taken, worker, wait=60)
         task = created(user)
-        assert got.result(10)["id"] == task["id"]
+        assert got.result(60)["id"] == task["id"]
 
 
 def test_one_task_has_one_winner(relais, admin, user):
@@ -179,14 +169,15 @@ def test_one_task_has_one_winner(relais, admin, user):
 
 
 def test_a_worker_that_leaves_while_it_waits_strands_nothing(relais, user, worker, rival):
-    where = urllib.parse.urlsplit(relais.http)
+    where, before = urllib.parse.urlsplit(relais.http), parked(relais)
     for _ in range(5):
         with socket.create_connection((where.hostname, where.port)) as connection:
-            connection.sendall(f"GET {BASE}/tasks/pending?wait=30 HTTP/1.1\r\nHost: x\r\n"
+            connection.sendall(f"GET {BASE}/tasks/pending?wait=60 HTTP/1.1\r\nHost: x\r\n"
                                f"Authorization: Bearer {worker.token}\r\n\r\n".encode())
-            time.sleep(0.05)  # it must be parked before it leaves
+            until(lambda: parked(relais) > before)
+        until(lambda: parked(relais) <= before)
     task = created(user)
-    assert taken(rival, wait=10)["id"] == task["id"]
+    assert taken(rival)["id"] == task["id"]
 
 
 # ---- status ----
@@ -390,7 +381,7 @@ class Client:
         self.where, self.token = urllib.parse.urlsplit(base), token
 
     def call(self, method, path, body=None, content_type="application/json"):
-        connection = http.client.HTTPConnection(self.where.hostname, self.where.port, timeout=30)
+        connection = http.client.HTTPConnection(self.where.hostname, self.where.port, timeout=60)
         try:
             connection.request(method, self.where.path + path, body,
                                {"Authorization": "Bearer " + self.token,
@@ -476,7 +467,7 @@ def test_a_native_worker_gets_the_config_and_its_output_is_the_result_file(relai
     work("native-000", "sh", "-c", script, brand=brand)
     tasks = [created(user, config) for config in
              ({"type": "native-000", "n": 1}, '{"type": "native-000", "n": 1}')]
-    until(lambda: all(read(user, task)["status"] == "completed" for task in tasks), 20)
+    until(lambda: all(read(user, task)["status"] == "completed" for task in tasks))
     for task, text in zip(tasks, ('{"type": "native-000", "n": 1}',) * 2):
         done = read(user, task)
         file = good(user.get(f"{BASE}/files/{done['resultFileId']}"))
@@ -495,7 +486,7 @@ def test_a_native_worker_with_a_large_result_and_one_that_fails(relais, user, wo
     big = created(user, {"type": "big-000"})
     bad = created(user, {"type": "big-000"}, file=uploaded(user, b"x")["id"])
     until(lambda: all(read(user, task)["status"] in ("completed", "failed")
-                      for task in (big, bad)), 20)
+                      for task in (big, bad)))
     answer = user.get(f"{BASE}/files/{read(user, big)['resultFileId']}/download")
     assert answer.content == bytes(200000) and answer.headers["ETag"]
     failed = read(user, bad)

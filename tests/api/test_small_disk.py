@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import READY_S, RELAIS, Relais
+from conftest import SEEN_S, RELAIS, Relais
 
 SMALL = ["--segment-bytes=1M", "--free-bytes-min=2M"]
 MORE_THAN_BALLAST = ["--segment-bytes=1M", "--free-bytes-min=40M"]
@@ -74,7 +74,7 @@ def start_refused(folder, *flags):
     """What a start that must fail says in its only line."""
     run = subprocess.run([RELAIS, "serve", "--data", str(folder), "--http", "127.0.0.1:0",
                           "--listen", "tcp://127.0.0.1:0", *flags], capture_output=True, text=True,
-                         timeout=READY_S, check=False)
+                         timeout=SEEN_S, check=False)
     assert run.returncode == 1, run
     assert run.stdout == ""
     assert len(run.stderr.splitlines()) == 1, run.stderr

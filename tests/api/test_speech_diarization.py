@@ -100,7 +100,7 @@ def test_a_commands_output_says_who_speaks(user, work, brand):
     job = DIARIZATION.created(user)
     said = json.dumps({"segments": SEGMENTS}).replace("'", "")
     work("diarization_queue", "sh", "-c", f"cat > /dev/null; echo '{said}'", brand=brand)
-    data = DIARIZATION.result(user, job, wait=20)
+    data = DIARIZATION.result(user, job, wait=60)
     assert (data["status"], data["transcription"]) == ("COMPLETED", "Bonjour Salut")
     assert data["result"]["segments"] == SEGMENTS
 

@@ -51,12 +51,12 @@ def test_a_large_recording_comes_back_whole(user, worker):
 
 def test_a_checkpoint_rides_with_the_next_delivery(user, worker, rival):
     job = created(user)
-    task = claimed(worker, lease_seconds=1)
+    task = claimed(worker, lease_seconds=4)
     first = good(report(worker, task, "checkpoint", {"name": "minute-1", "data": {"at": 60}}))
     second = good(report(worker, task, "checkpoint", {"step_name": "minute-2",
                                                       "checkpoint_data": {"at": 120}}))
     assert (first["checkpoint"], second["checkpoint"]) == (1, 2)
-    again = claimed(rival, wait=15)
+    again = claimed(rival, wait=60)
     assert again["job_uuid"] == job
     assert again["checkpoint"] == {"seq": 2, "name": "minute-2", "data": {"at": 120}}
 
@@ -119,7 +119,7 @@ def test_a_malformed_lease_is_refused(user, worker):
 def test_a_lost_lease_fences_the_old_worker_off(user, worker, rival):
     job = created(user)
     old = claimed(worker, lease_seconds=1)
-    new = claimed(rival, wait=15)
+    new = claimed(rival, wait=60)
     assert new["job_uuid"] == job and new["lease_epoch"] > old["lease_epoch"]
     lease = {"X-Lease": str(old["lease_epoch"])}
     for headers in (lease, {}):

@@ -10,7 +10,7 @@ POST = b"POST /tasks/ HTTP/1.1\r\n"
 def connect(server):
     host, port = server.http.split("//")[1].rsplit(":", 1)
     link = socket.create_connection((host, int(port)))
-    link.settimeout(10)
+    link.settimeout(60)
     return link
 
 

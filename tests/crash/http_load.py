@@ -35,7 +35,7 @@ class Process:
     def post(self, path, body, headers=None):
         """(status, answer), or None without one."""
         if getattr(self.local, "link", None) is None:
-            self.local.link = http.client.HTTPConnection(self.host, timeout=20)
+            self.local.link = http.client.HTTPConnection(self.host, timeout=60)
         try:
             self.local.link.request("POST", path, json.dumps(body), {
                 "Authorization": "Bearer " + self.token, "Content-Type": "application/json",

@@ -39,7 +39,7 @@ def upload(endpoint):
 
 def native(endpoint, files, queue):
     peer = Peer(endpoint, "worker", queues=[queue], slots=1, boot=77, name="stopped")
-    task, epoch = peer.task(20)[:2]
+    task, epoch = peer.task(60)[:2]
     say({"start": peer.code(START, [task, epoch]), "epoch": epoch})
     told(lambda: peer.say(BEAT, []))
     welcome = peer.hello("worker", **{**peer.hello_map, "held": [[task, epoch, 0, True]]})
@@ -59,10 +59,10 @@ def http(url, token):
     session.headers["Authorization"] = "Bearer " + token
 
     def post(job, what, body):
-        return session.post(f"{url}{BASE}/{job}/{what}", json=body, headers=lease, timeout=20)
+        return session.post(f"{url}{BASE}/{job}/{what}", json=body, headers=lease, timeout=60)
 
-    task = session.post(url + BASE + "/claim", json={"wait": 20, "lease_seconds": 1},
-                        timeout=30).json()["data"]["task"]
+    task = session.post(url + BASE + "/claim", json={"wait": 60, "lease_seconds": 3},
+                        timeout=90).json()["data"]["task"]
     job, lease = task["job_uuid"], {"X-Lease": str(task["lease_epoch"])}
     say({"start": post(job, "progress", {"progress": 10}).status_code,
          "epoch": task["lease_epoch"]})
@@ -70,7 +70,7 @@ def http(url, token):
     answers = {what: post(job, what, body) for what, body in (
         ("progress", {"progress": 99}), ("checkpoint", {"data": {"late": 1}}),
         ("complete", {"full_text": "late"}), ("fail", {"message": "late"}))}
-    answers["upload"] = session.put(f"{url}{BASE}/{job}/result", data=b"late", timeout=20,
+    answers["upload"] = session.put(f"{url}{BASE}/{job}/result", data=b"late", timeout=60,
                                     headers={**lease, "Content-Type": "text/plain"})
     say({what: [answer.status_code, answer.json()["code"]] for what, answer in answers.items()})
 

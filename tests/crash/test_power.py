@@ -133,7 +133,7 @@ def one_cut(disk, name, cut, blind=None):
         load.begin("producer", "native-producer")
         load.begin("http-producer", "http-producer")
         load.begin("worker", "native")
-        load.wait_for(lambda: load.board.sum("settled") > 200, 20, "tasks settled")
+        load.wait_for(lambda: load.board.sum("settled") > 200, 60, "tasks settled")
         time.sleep(load.random.uniform(0.1, 1.0))
         left = cut(disk, image, server)
         time.sleep(0.1)  # acknowledgements that were under way
