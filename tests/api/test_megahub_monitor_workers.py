@@ -79,8 +79,10 @@ def test_admins_keep_the_list(user, boss, worker):
                           ("?page_size=2&page=2", [2]), ("?queue_name__icontains=B", [0, 1])):
         names = [each["worker_name"] for each in ok(user.get(BASE + query))["results"]]
         assert names == [f"w{i}" for i in wanted], query
-    assert user.get(BASE + "?cpu_percent__gte=hot").status_code == 400
-    assert user.get(BASE + "?is_online=perhaps").status_code == 400
+    refused(user.get(BASE + "?cpu_percent__gte=hot"), 400, "VALIDATION_ERROR",
+            cpu_percent__gte=["Un nombre valide est requis."])
+    refused(user.get(BASE + "?is_online=perhaps"), 400, "VALIDATION_ERROR",
+            is_online=["Doit être un booléen valide."])
     refused(user.get(BASE + "?page=9"), 404, "NOT_FOUND", "Invalid page.")
     path = f"{BASE}{made[0]['id']}/"
     assert ok(boss.call("PATCH", path, json={"memory_percent": 5}))["cpu_percent"] == 10
@@ -96,6 +98,38 @@ def test_admins_keep_the_list(user, boss, worker):
     for body in ({}, {"worker_name": "w1"}, {"worker_name": "x", "cpu_percent": -1},
                  {"worker_name": "x", "memory_percent": 101}, {"worker_name": "x" * 200}):
         assert boss.post(BASE, body).status_code == 400, body
+
+
+@row("GET /tasks/monitoring/workers", error=400)
+def test_workers_are_found_as_rows_of_any_list(user, boss, worker):
+    for query in ("?is_online=perhaps", "?load_average__range=1", "?last_heartbeat__gte=soon"):
+        assert user.get(BASE + query).status_code == 400, "though there is none yet"
+    for name, queue, cpu, load in (("ant", "a,bee", 10, 2), ("bat", "bee", 90, 1),
+                                   ("cat", "", 50, 1), ("dog", "d", None, 1)):
+        ok(boss.post(BASE, {"worker_name": name, "queue_name": queue, "load_average": load,
+                            **({} if cpu is None else {"cpu_percent": cpu})}), 201)
+    ok(worker.post(BASE, {"cpu_percent": 70, "load_average": 3}), 201)
+    me = ok(user.get(BASE + "?is_online=true"))["results"][0]
+    for query, wanted in (
+            ("?cpu_percent__in=10,50,11", "ant cat"), ("?cpu_percent__range=10,50", "ant cat"),
+            ("?cpu_percent__isnull=true", "dog"), ("?cpu_percent__exact=90", "bat"),
+            ("?cpu_percent__gt=10&cpu_percent__lte=90", "bat cat me"),
+            ("?worker_name__in=ant,dog", "ant dog"), ("?worker_name__startswith=b", "bat"),
+            ("?worker_name__startswith=B", ""), ("?worker_name__icontains=A", "ant bat cat me"),
+            ("?queue_name__startswith=be", "ant bat"), ("?queue_name__in=a,d", "ant dog"),
+            ("?queue_name__isnull=true", "cat me"), ("?search=BEE+an", "ant"),
+            ("?last_heartbeat__gte=2020-01-01", "me"), ("?last_heartbeat__gte=2999-01-01", ""),
+            ("?last_heartbeat__isnull=true", "ant bat cat dog"), ("?is_healthy=true", "me"),
+            ("?active_tasks__gte=0&processed_tasks__lt=1&failed_tasks=0", "ant bat cat dog me"),
+            ("?success_rate__isnull=false", ""), ("?uptime_hours__gte=0", "me"),
+            ("?colour=blue", "ant bat cat dog me"), ("?cpu_percent__near=3", "ant bat cat dog me"),
+            ("?ordering=load_average,-cpu_percent", "bat cat dog ant me"),
+            ("?ordering=-load_average,-worker_name", "me ant dog cat bat"),
+            ("?ordering=colour,-cpu_percent", "bat me cat ant dog")):
+        found = ok(user.get(BASE + query))
+        names = ["me" if each["id"] == me["id"] else each["worker_name"]
+                 for each in found["results"]]
+        assert names == wanted.split() and found["count"] == len(names), query
 
 
 @row("GET /tasks/monitoring/workers/overview")

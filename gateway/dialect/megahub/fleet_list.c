@@ -1,9 +1,7 @@
 /* fleet_list.c - workers/: the list, one of them, and workers/overview/.
  *
- * The fleet is small and not in a table: filters, order and pages are made here, with the lookups
- * gte, gt, lte, lt, exact of figures and icontains of texts. */
-#include "gateway/dialect/megahub/fleet.h"
-#include "gateway/dialect/megahub/page.h"
+ * The fleet is small and not in a table: filters, order and pages are made here. */
+#include "gateway/dialect/megahub/fleet_filter.h"
 #include "gateway/dialect/spell.h"
 #include <math.h>
 #include <stdlib.h>
@@ -16,126 +14,10 @@ struct fleet_page {
     struct fleet_state fleet; /* first: x->state */
     void *page;               /* page.c's */
     uint32_t limit, offset;
+    struct slice filter, sort;
     struct tally_list hours;  /* of one */
     uint64_t id;
 };
-
-/* ---- filters ---- */
-
-static bool text_has(struct slice text, const char *part) {
-    const size_t len = strlen(part);
-    for (uint32_t at = 0; at + len <= text.len; at++)
-        if (strncasecmp((const char *)text.data + at, part, len) == 0) return true;
-    return false;
-}
-
-/* True when one of the names, with comma between, is `name`. */
-static bool list_has(struct slice list, const char *name) {
-    const size_t len = strlen(name);
-    for (uint32_t at = 0, end; at <= list.len; at = end + 1) {
-        for (end = at; end < list.len && list.data[end] != ',';) end++;
-        if (end - at == len && memcmp(list.data + at, name, len) == 0) return true;
-    }
-    return false;
-}
-
-static bool number_holds(double value, const char *op, double bound) {
-    if (isnan(value)) return false;
-    if (strcmp(op, "gte") == 0) return value >= bound;
-    if (strcmp(op, "gt") == 0) return value > bound;
-    if (strcmp(op, "lte") == 0) return value <= bound;
-    if (strcmp(op, "lt") == 0) return value < bound;
-    return value == bound;
-}
-
-static bool op_known(const char *op) {
-    static const char *const ops[] = {"exact", "gte", "gt", "lte", "lt", "icontains"};
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (strcmp(ops[i], op) == 0) return true;
-    return false;
-}
-
-static bool truth(struct exchange *x, const char *key, const char *text) {
-    const bool yes = strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0;
-    if (!yes && strcasecmp(text, "false") != 0 && strcmp(text, "0") != 0)
-        field_wrong(&x->errors, key, FIELD_NOT_BOOL, 0);
-    return yes;
-}
-
-/* One key of the query against one worker; keys that are not known hold. */
-static bool key_holds(struct exchange *x, const struct fleet_worker *w, const char *key,
-                      const char *text) {
-    const char *split = strstr(key, "__");
-    const char *op = split != NULL ? split + 2 : "exact";
-    const size_t len = split != NULL ? (size_t)(split - key) : strlen(key);
-    if (*text == '\0' || !op_known(op)) return true;
-    if (strcmp(key, "is_online") == 0) return truth(x, key, text) == w->online;
-    if (strcmp(key, "is_healthy") == 0) return truth(x, key, text) == w->healthy;
-    if (strcmp(key, "search") == 0)
-        return text_has(w->name, text) || text_has(w->title, text) || text_has(w->queues, text);
-    const bool part = strcmp(op, "icontains") == 0;
-    if (len == 10 && strncmp(key, "queue_name", len) == 0)
-        return part ? text_has(w->queues, text) : list_has(w->queues, text);
-    if (len == 11 && strncmp(key, "worker_name", len) == 0)
-        return part ? text_has(w->name, text) : slice_equal(w->name, slice_text(text));
-    for (uint32_t i = 0; i < FIGURE_HEARD; i++) {
-        char *end;
-        if (strlen(fleet_figures[i]) != len || strncmp(fleet_figures[i], key, len) != 0) continue;
-        const double bound = strtod(text, &end);
-        if (end == text || *end != '\0' || !isfinite(bound)) {
-            field_wrong(&x->errors, key, FIELD_NOT_NUMBER, 0);
-            return true;
-        }
-        return number_holds(w->figures[i], op, bound);
-    }
-    return true;
-}
-
-static bool worker_passes(struct exchange *x, const struct fleet_worker *w) {
-    const char *key, *text;
-    bool passes = true;
-    for (uint32_t at = 0; exchange_query_next(x, &at, &key, &text);)
-        passes = key_holds(x, w, key, text) && passes;
-    return passes;
-}
-
-/* ---- order ---- */
-
-static int by_name(const void *left, const void *right) {
-    const struct fleet_worker *a = left, *b = right;
-    const uint32_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
-    const int order = len > 0 ? memcmp(a->name.data, b->name.data, len) : 0;
-    return order != 0 ? order : (a->name.len > b->name.len) - (a->name.len < b->name.len);
-}
-
-/* By one figure, those that are not known last; insertion keeps the order of names. */
-static void figure_sort(struct fleet_state *f, uint32_t figure, bool descending) {
-    for (uint32_t i = 1; i < f->count; i++) {
-        const struct fleet_worker w = f->list[i];
-        const double own = w.figures[figure];
-        uint32_t at = i;
-        for (; at > 0 && !isnan(own); at--) {
-            const double other = f->list[at - 1].figures[figure];
-            if (!isnan(other) && (descending ? other >= own : other <= own)) break;
-            f->list[at] = f->list[at - 1];
-        }
-        f->list[at] = w;
-    }
-}
-
-static void fleet_sort(struct exchange *x, struct fleet_state *f) {
-    const char *order = exchange_query(x, "ordering");
-    const bool descending = order != NULL && *order == '-';
-    if (f->count > 0) qsort(f->list, f->count, sizeof *f->list, by_name);
-    for (uint32_t i = 0; order != NULL && i < FIGURE_COUNT; i++)
-        if (strcmp(order + descending, fleet_figures[i]) == 0) figure_sort(f, i, descending);
-    if (order == NULL || strcmp(order, "-worker_name") != 0) return;
-    for (uint32_t i = 0; i < f->count / 2; i++) {
-        const struct fleet_worker w = f->list[i];
-        f->list[i] = f->list[f->count - 1 - i];
-        f->list[f->count - 1 - i] = w;
-    }
-}
 
 /* ---- list ---- */
 
@@ -149,31 +31,28 @@ static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
 static void list_loaded(struct exchange *x) {
     struct fleet_page *p = x->state;
     struct fleet_state *f = &p->fleet;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < f->count; i++)
-        if (worker_passes(x, &f->list[i])) f->list[kept++] = f->list[i];
-    f->count = kept;
-    if (!megahub_fields_good(x)) return;
-    fleet_sort(x, f);
-    const uint32_t from = p->offset < kept ? p->offset : kept;
-    const uint32_t count = kept - from < p->limit ? kept - from : p->limit;
+    fleet_filter(f, p->filter);
+    fleet_sort(f, p->sort);
+    const uint32_t from = p->offset < f->count ? p->offset : f->count;
+    const uint32_t count = f->count - from < p->limit ? f->count - from : p->limit;
     struct message answer = {.verb = VERB_ROWS};
     answer.rows = (struct rows){.rows = slice_of(f->list + from, count * sizeof *f->list),
-                                .row_count = count, .total = kept,
+                                .row_count = count, .total = f->count,
                                 .total_exact = !f->incomplete};
     x->state = p->page;
     page_write(x, &answer, row_write);
 }
 
 static bool list_read(struct exchange *x, struct message *m) {
-    static const struct page_list plain = {.search = "name"};
     struct fleet_page *p = exchange_alloc(x, sizeof *p);
     struct question q = {0};
     (void)m;
-    if (!page_read(x, &plain, &q)) return false;
+    if (!page_read(x, &fleet_page, &q)) return false;
     p->page = x->state;
     p->limit = q.limit;
     p->offset = q.offset;
+    p->filter = q.filter;
+    p->sort = exchange_copy(x, q.sort);
     x->state = p;
     fleet_load(x, list_loaded);
     return false;
