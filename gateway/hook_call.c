@@ -113,8 +113,7 @@ bool hook_sign(const char *secret, const char *id, int64_t unix_s, struct slice 
 
 static void text_member(struct out *o, const char *key, struct slice text) {
     out_key(o, key);
-    if (text.len > 0) out_text(o, text);
-    else out_null(o);
+    out_text_or_null(o, text);
 }
 
 static void number_member(struct out *o, const char *key, uint64_t value) {

@@ -83,6 +83,7 @@ void out_key(struct out *o, const char *key); /* a literal that needs no escapes
 void out_key_slice(struct out *o, struct slice key); /* any text */
 /* Values; broken UTF-8 becomes U+FFFD. */
 void out_text(struct out *o, struct slice text);
+void out_text_or_null(struct out *o, struct slice text); /* empty writes null */
 void out_string(struct out *o, const char *text); /* NULL writes null */
 void out_integer(struct out *o, int64_t value);
 void out_unsigned(struct out *o, uint64_t value);

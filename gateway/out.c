@@ -103,6 +103,11 @@ void out_text(struct out *o, struct slice text) {
     put_text(o, text);
 }
 
+void out_text_or_null(struct out *o, struct slice text) {
+    if (text.len > 0) out_text(o, text);
+    else out_null(o);
+}
+
 void out_string(struct out *o, const char *text) {
     if (text == NULL) out_null(o);
     else out_text(o, slice_text(text));

@@ -48,13 +48,11 @@ static void happening_write(struct out *o, const struct happening *h, uint32_t n
     out_key(o, "attempt");
     out_unsigned(o, h->attempt);
     out_key(o, "worker_name");
-    if (h->worker.len > 0) out_text(o, h->worker);
-    else out_null(o);
+    out_text_or_null(o, h->worker);
     out_key(o, "reason");
     out_string(o, h->reason);
     out_key(o, "message");
-    if (h->message.len > 0) out_text(o, h->message);
-    else out_null(o);
+    out_text_or_null(o, h->message);
     out_key(o, "created_at");
     out_time(o, h->time_ms);
     out_object_end(o);
@@ -129,8 +127,7 @@ static void line_write(struct out *o, uint32_t number, const char *level, struct
     out_key(o, "message");
     out_text(o, text);
     out_key(o, "worker_name");
-    if (worker.len > 0) out_text(o, worker);
-    else out_null(o);
+    out_text_or_null(o, worker);
     out_key(o, "created_at");
     out_time(o, time_ms);
     out_object_end(o);

@@ -385,17 +385,6 @@ void job_write(struct exchange *x, const struct job *j) {
     out_time(o, m->changed_ms);
 }
 
-static void allowed_write(struct out *o, const char *allowed) {
-    out_key(o, "allowed_statuses");
-    out_list(o);
-    for (const char *at = allowed; *at != '\0';) {
-        const size_t len = strcspn(at, ",");
-        out_text(o, slice_of(at, len));
-        at += len + (at[len] == ',');
-    }
-    out_list_end(o);
-}
-
 bool job_refuse(struct exchange *x, const struct job *j, const char *name, const char *detail,
                 const char *allowed) {
     struct out *o = &x->out;
@@ -404,16 +393,7 @@ bool job_refuse(struct exchange *x, const struct job *j, const char *name, const
     out_bool(o, false);
     out_key(o, "error");
     out_string(o, detail);
-    out_key(o, "detail");
-    out_string(o, detail);
-    out_key(o, "error_code");
-    out_string(o, name);
-    out_key(o, "field_errors");
-    out_object(o);
-    out_object_end(o);
-    out_key(o, "current_status");
-    out_string(o, megahub_status(j->task.status));
-    allowed_write(o, allowed);
+    megahub_stand_write(o, name, detail, j->task.status, allowed);
     out_object_end(o);
     exchange_answer(x, 400);
     return false;

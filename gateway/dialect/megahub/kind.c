@@ -21,8 +21,7 @@ static void kind_read(struct exchange *x, struct slice before, bool whole, struc
         queue = slice_text(old_queue);
     out_object(body);
     out_key(body, "default_queue");
-    if (queue.len > 0) out_text(body, queue);
-    else out_null(body);
+    out_text_or_null(body, queue);
     out_key(body, "default_priority");
     out_string(body, priority >= 0 ? megahub_priorities[priority]
                      : old_priority != NULL ? old_priority : "normal");

@@ -284,6 +284,27 @@ bool megahub_refuse(struct exchange *x, const char *name, const char *detail) {
     return false;
 }
 
+void megahub_stand_write(struct out *o, const char *name, const char *detail, uint8_t status,
+                         const char *allowed) {
+    out_key(o, "detail");
+    out_string(o, detail);
+    out_key(o, "error_code");
+    out_string(o, name);
+    out_key(o, "field_errors");
+    out_object(o);
+    out_object_end(o);
+    out_key(o, "current_status");
+    out_string(o, megahub_status(status));
+    out_key(o, "allowed_statuses");
+    out_list(o);
+    for (const char *at = allowed; *at != '\0';) {
+        const size_t len = strcspn(at, ",");
+        out_text(o, slice_of(at, len));
+        at += len + (at[len] == ',');
+    }
+    out_list_end(o);
+}
+
 static step *const steps[] = {guard_cors, guard_accept, guard_who, guard_brand,
                                guard_role, guard_rate,   NULL};
 

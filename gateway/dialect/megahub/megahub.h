@@ -82,6 +82,10 @@ void megahub_fail(struct exchange *x, enum code code, const char *text);
 /* Ends the exchange with 400, an error_code that is not the code's own, and the fields that were
  * found wrong. Always false. `name` and `detail` are borrowed until then. */
 bool megahub_refuse(struct exchange *x, const char *name, const char *detail);
+/* Members of a refusal for what a task is doing: the status it has, and those (comma between) that
+ * it would have to have. */
+void megahub_stand_write(struct out *o, const char *name, const char *detail, uint8_t status,
+                         const char *allowed);
 
 /* ---- routes ---- */
 

@@ -205,8 +205,7 @@ void origin_write(struct exchange *x, const struct schedule_record *r) {
     out_key(o, "brand");
     brand_write_out(x, r->brand, exchange_print(x, "brand-%u", r->brand));
     out_key(o, "created_by_name");
-    if (r->owner.len > 0) out_text(o, r->owner);
-    else out_null(o);
+    out_text_or_null(o, r->owner);
     out_key(o, "created_at");
     out_time(o, r->created_ms);
     out_key(o, "updated_at");

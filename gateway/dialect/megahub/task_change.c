@@ -14,23 +14,7 @@ static void refuse_state(struct exchange *x, const char *name, const char *detai
                          const char *allowed) {
     struct out *o = &x->out;
     out_object(o);
-    out_key(o, "detail");
-    out_string(o, detail);
-    out_key(o, "error_code");
-    out_string(o, name);
-    out_key(o, "field_errors");
-    out_object(o);
-    out_object_end(o);
-    out_key(o, "current_status");
-    out_string(o, megahub_status(status));
-    out_key(o, "allowed_statuses");
-    out_list(o);
-    for (const char *at = allowed; *at != '\0';) {
-        const size_t len = strcspn(at, ",");
-        out_text(o, slice_of(at, len));
-        at += len + (at[len] == ',');
-    }
-    out_list_end(o);
+    megahub_stand_write(o, name, detail, status, allowed);
     out_object_end(o);
     exchange_answer(x, 400);
 }

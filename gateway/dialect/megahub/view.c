@@ -126,8 +126,7 @@ void megahub_task_read(struct exchange *x, const struct view *v, struct megahub_
 
 static void text_or_null(struct out *o, const char *key, struct slice text) {
     out_key(o, key);
-    if (text.len > 0) out_text(o, text);
-    else out_null(o);
+    out_text_or_null(o, text);
 }
 
 static bool object_like(struct slice bytes) {

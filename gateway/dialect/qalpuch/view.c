@@ -42,8 +42,7 @@ const char *qalpuch_status(uint8_t status) {
 
 static void text_or_null(struct out *o, const char *key, struct slice text) {
     out_key(o, key);
-    if (text.len > 0) out_text(o, text);
-    else out_null(o);
+    out_text_or_null(o, text);
 }
 
 static void both_write(struct out *o, const char *camel, const char *snake, struct slice text) {

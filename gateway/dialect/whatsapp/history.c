@@ -143,8 +143,7 @@ void history_event(struct exchange *x, struct slice station, struct slice event,
     out_key(&o, "event");
     out_text(&o, event);
     out_key(&o, "sessionId");
-    if (session.len > 0) out_text(&o, session);
-    else out_null(&o);
+    out_text_or_null(&o, session);
     out_key(&o, "data");
     out_raw(&o, inner.body.len <= 2 * EVENT_DATA_MAX ? buffer_slice(&inner.body)
                                                      : slice_text("{}"));

@@ -31,12 +31,10 @@ static void code_out(struct exchange *x, struct out *o, const struct session_rep
     out_text(o, r->session);
     if (picture) {
         out_key(o, "qrCode");
-        if (r->qr_code.len > 0) out_text(o, r->qr_code);
-        else out_null(o);
+        out_text_or_null(o, r->qr_code);
     }
     out_key(o, "qrString");
-    if (r->qr_string.len > 0) out_text(o, r->qr_string);
-    else out_null(o);
+    out_text_or_null(o, r->qr_string);
     out_key(o, "updatedAt");
     out_time(o, x->wall_ms);
     out_object_end(o);
@@ -134,11 +132,9 @@ static void hook_session_answer(struct exchange *x) {
     out_text(o, p->r.session);
     state_out(x, p);
     out_key(o, "phoneNumber");
-    if (p->phone.len > 0) out_text(o, p->phone);
-    else out_null(o);
+    out_text_or_null(o, p->phone);
     out_key(o, "displayName");
-    if (p->name.len > 0) out_text(o, p->name);
-    else out_null(o);
+    out_text_or_null(o, p->name);
     out_key(o, "updatedAt");
     out_time(o, p->updated_ms);
     whatsapp_close(x);

@@ -21,8 +21,7 @@ static const char *command_word(uint8_t type) {
 
 static void text_or_null(struct out *o, const char *key, struct slice text) {
     out_key(o, key);
-    if (text.len > 0) out_text(o, text);
-    else out_null(o);
+    out_text_or_null(o, text);
 }
 
 void station_show(struct out *o, const struct station_row *s) {
