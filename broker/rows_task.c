@@ -181,6 +181,11 @@ static struct field_value measure(struct task_row *row, const char *metric, int6
     return given.kind != IS_ABSENT ? given : value_span(from_ms, to_ms);
 }
 
+static struct field_value named_worker(struct task_row *row) {
+    const struct field_value given = part_value(row, slice_text("metrics.worker_name"));
+    return given.kind != IS_ABSENT ? given : value_text(worker_name(row->f, row->head->worker));
+}
+
 enum field_name {
 #define FIELD(name, sentence) NAME_##name,
 #include "broker/field.def"
@@ -231,6 +236,7 @@ static struct field_value task_field(void *context, struct slice name) {
     case NAME_schedule_active:
         return t->schedule == 0 ? value_absent
                                 : value_number(schedule_is_active(row->f, t->schedule));
+    case NAME_ran_by: return named_worker(row);
     case NAME_run_ms:
         return measure(row, "metrics.execution_time_ms", t->started_ms, t->finished_ms);
     case NAME_wait_ms:

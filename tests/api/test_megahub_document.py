@@ -202,6 +202,12 @@ def test_every_measure_of_a_task(house):
             assert found(house.user.get(f"{METRICS}?{name}{lookup}={value}")) == set(), name
         span = f"{METRICS}?{name}__range={value},{value + 1}&{name}__isnull=false"
         assert found(house.user.get(span)) == {task["id"]}, name
+    other = {"base_task": task["id"], "worker_name": "elsewhere 7"}
+    assert said(house.user.post(METRICS, other))["worker_name"] == "elsewhere 7"
+    for query, wanted in (("worker_name=elsewhere 7", {task["id"]}), ("search=elsewhere",
+                          {task["id"]}), ("worker_name=seo-worker-1", set()),
+                          ("search=seo-worker-1", set())):
+        assert found(house.user.get(f"{METRICS}?{query}")) == wanted, query
 
 
 def test_a_task_shows_the_measures_that_its_metrics_have(house):

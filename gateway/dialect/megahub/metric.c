@@ -34,7 +34,7 @@ static const struct page_field fields[] = {
     PAGE_FIELD("error_count", "metrics.error_count", NUMBER),
     PAGE_FIELD("warning_count", "metrics.warning_count", NUMBER),
     PAGE_FIELD("retry_count", "retry_count", NUMBER),
-    PAGE_FIELD("worker_name", "worker", TEXT),
+    PAGE_FIELD("worker_name", "ran_by", TEXT),
     PAGE_FIELD("task_type", "type", TEXT),
     PAGE_FIELD("created_by", "owner", TEXT),
     PAGE_FIELD("status", "status", CHOICE, .choices = statuses),
@@ -54,7 +54,7 @@ static bool list_read(struct exchange *x, struct message *m) {
     tags[3] = (struct page_tag){"failing", "metrics.error_count", "gt", "0"};
     const struct page_list list = {.fields = fields,
                                    .field_count = sizeof fields / sizeof *fields,
-                                   .search = "type,worker", .task_ids = true, .tags = tags,
+                                   .search = "type,ran_by", .task_ids = true, .tags = tags,
                                    .present = "run_ms"};
     m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
                                     .priority = -1, .dialect = -1, .want = WANT_RESULT};
