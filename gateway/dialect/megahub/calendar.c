@@ -216,12 +216,16 @@ bool calendar_open(struct exchange *x, void *own,
 
 /* ---- storing ---- */
 
-/* A name is unique by a key that is its hash, as names may be longer than keys. */
-static struct slice name_key(struct exchange *x, const json_t *body) {
-    const json_t *name = json_object_get(body, "name");
+/* A name is unique by a key that is its hash, as names may be longer than keys; so is the
+ * Idempotency-Key that it was made under. */
+static struct slice keys_of(struct exchange *x, const json_t *body, uint16_t *count) {
+    const json_t *name = json_object_get(body, "name"), *once = json_object_get(body, "once_key");
     const char *hash = hash_hex(x, json_string_value(name), json_string_length(name));
     struct buffer keys = {0};
     text_put(&keys, slice_text(exchange_print(x, "n:%s", hash)));
+    if (once != NULL)
+        text_put(&keys, slice_text(exchange_print(x, "i:%s", json_string_value(once))));
+    *count = (uint16_t)(1 + (once != NULL));
     const struct slice kept = exchange_copy(x, buffer_slice(&keys));
     buffer_free(&keys);
     return kept;
@@ -239,10 +243,31 @@ static void conflict_read(struct exchange *x, const struct message *answer) {
     else calendar_found(x, answer);
 }
 
+/* The name was taken, or the Idempotency-Key: then the first answer again, as it is by now. */
+static void first_read(struct exchange *x, const struct message *answer) {
+    struct calendar *c = x->state;
+    struct object_row row;
+    if (exchange_code(answer) != CODE_OK || !object_row_read(answer->answer.body, &row)) {
+        schedule_name_taken(x);
+        return;
+    }
+    json_t *body = json_of(row.body);
+    const char *made = json_string_value(json_object_get(body, "once"));
+    const bool same = made != NULL && strcmp(made, once_body(x)) == 0;
+    json_decref(body);
+    c->read = c->done;
+    if (same) calendar_found(x, answer);
+    else exchange_refuse(x, CODE_IDEMPOTENCY_CONFLICT, NULL);
+}
+
 static void calendar_stored(struct exchange *x, const struct message *answer) {
     struct calendar *c = x->state;
     const enum code code = exchange_code(answer);
-    if (code == CODE_CONFLICT && c->id == 0) {
+    if (code == CODE_CONFLICT && c->id == 0 && once_key(x) != NULL) {
+        struct message m = calendar_message(x, VERB_FETCH, c);
+        m.object.name = slice_text(exchange_print(x, "i:%s", once_key(x)));
+        exchange_try(x, &m, first_read);
+    } else if (code == CODE_CONFLICT && c->id == 0) {
         schedule_name_taken(x);
     } else if (code == CODE_CONFLICT) {
         const struct message m = calendar_message(x, VERB_FETCH, c);
@@ -261,8 +286,7 @@ void calendar_put(struct exchange *x, json_t *body,
     uint8_t name[RANDOM_BYTES];
     char text[2 * RANDOM_BYTES + 1];
     c->done = done;
-    m.object.options.keys = name_key(x, body);
-    m.object.options.key_count = 1;
+    m.object.options.keys = keys_of(x, body, &m.object.options.key_count);
     m.object.body = json_keep(x, body);
     m.object.options.version = c->version;
     m.object.mode = c->id != 0 ? PUT_REPLACE : PUT_CREATE;
@@ -322,8 +346,12 @@ static bool calendar_create_read(struct exchange *x, struct message *m) {
     struct calendar *c = exchange_alloc(x, sizeof *c);
     (void)m;
     x->state = c;
-    if (!schedule_brand_good(x)) return false;
+    if (!schedule_brand_good(x) || !once_good(x)) return false;
     json_t *body = json_object();
+    if (once_key(x) != NULL) {
+        json_object_set_new(body, "once_key", json_string(once_key(x)));
+        json_object_set_new(body, "once", json_string(once_body(x)));
+    }
     json_object_set_new(body, "description", json_string(""));
     json_object_set_new(body, "color", json_string("#6366f1"));
     json_object_set_new(body, "is_active", json_true());

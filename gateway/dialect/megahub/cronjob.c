@@ -123,6 +123,18 @@ static struct slice payload_make(struct exchange *x, uint64_t id, const json_t *
     return json_keep(x, run);
 }
 
+/* What made it, when that had an Idempotency-Key: it outlives every change. */
+static void once_keep(struct exchange *x, const struct schedule_record *r, json_t *body,
+                      bool whole) {
+    static const char *const members[] = {"once_key", "once"};
+    const char *const hashes[] = {once_key(x), once_body(x)};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        json_t *part = whole && hashes[0] != NULL ? json_string(hashes[i])
+                                                  : text_part(r, members[i]);
+        if (part != NULL) json_object_set_new(body, members[i], part);
+    }
+}
+
 static void parts_make(struct exchange *x, uint64_t id, struct schedule_record *r, json_t *body,
                        json_t *config) {
     json_t *cause = json_object();
@@ -162,6 +174,7 @@ static bool cronjob_apply(struct exchange *x, uint64_t id, struct schedule_recor
     field_zone(x, "timezone", &r->zone, &wrong);
     r->active = member_bool(x->json, "is_active", 0, r->active, &x->errors);
     json_t *config = field_object(x, "task_config", r);
+    once_keep(x, r, body, whole && x->method == METHOD_POST);
     const bool good = fields_good(x, wrong);
     if (good) parts_make(x, id, r, body, config);
     json_decref(config);
@@ -184,20 +197,63 @@ static void created(struct exchange *x, const struct schedule_record *r) {
     cronjob_answer(x, r);
 }
 
+static void first_find(struct exchange *x);
+
 static void reserved(struct exchange *x, const struct schedule_record *number) {
+    struct plan *p = x->state;
     struct schedule_ref ref = {.op = SCHEDULE_CREATE,
                                .set = ALL_SET | SET_SCHEDULE_KEEP | SET_SCHEDULE_KIND,
                                .record = schedule_fresh()};
     ref.record.dialect = MEGAHUB_NUMBER;
     ref.record.keep_ms = setting_keep_ms(x);
+    if (once_key(x) != NULL) p->taken = first_find; /* its own repetition may have been faster */
     if (cronjob_apply(x, number->id, &ref.record, true)) plan_send(x, &ref, created);
 }
+
+/* ---- a POST that is repeated ---- */
+
+struct first { struct schedule_record record; bool found, again; };
+
+static void first_row(struct exchange *x, void *own, const struct schedule_record *r) {
+    struct first *first = own;
+    struct buffer row = {0};
+    uint32_t at = 0;
+    const char *key = exchange_print(x, "\"%s\"", once_key(x));
+    if (first->found || !slice_equal(span_find(r->body, "once_key"), slice_text(key))) return;
+    schedule_row_put(&row, r);
+    first->found = schedule_row_next(exchange_copy(x, buffer_slice(&row)), &at, &first->record);
+    buffer_free(&row);
+}
+
+static void first_end(struct exchange *x, void *own) {
+    const struct first *first = own;
+    const char *body = exchange_print(x, "\"%s\"", once_body(x));
+    if (!first->found && first->again)
+        schedule_name_taken(x);
+    else if (!first->found)
+        plan_reserve(x, SCHEDULE_CRONJOB, NULL, reserved);
+    else if (!slice_equal(span_find(first->record.body, "once"), slice_text(body)))
+        exchange_refuse(x, CODE_IDEMPOTENCY_CONFLICT, NULL);
+    else
+        created(x, &first->record);
+}
+
+static void first_look(struct exchange *x, bool again) {
+    struct first *first = exchange_alloc(x, sizeof *first);
+    *first = (struct first){.again = again};
+    const struct schedule_walk walk = {.kind = SCHEDULE_CRONJOB, .row = first_row,
+                                       .end = first_end, .own = first};
+    schedule_walk(x, &walk);
+}
+
+static void first_find(struct exchange *x) { first_look(x, true); }
 
 static bool cronjob_create_read(struct exchange *x, struct message *m) {
     struct schedule_record r = schedule_fresh();
     (void)m;
-    if (schedule_brand_good(x) && cronjob_apply(x, 1, &r, true))
-        plan_reserve(x, SCHEDULE_CRONJOB, NULL, reserved);
+    if (!schedule_brand_good(x) || !once_good(x) || !cronjob_apply(x, 1, &r, true)) return false;
+    if (once_key(x) != NULL) first_look(x, false);
+    else plan_reserve(x, SCHEDULE_CRONJOB, NULL, reserved);
     return false;
 }
 

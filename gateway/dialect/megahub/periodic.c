@@ -102,17 +102,11 @@ static void periodic_answer(struct exchange *x, const struct schedule_record *r)
 
 /* ---- a POST that is repeated ---- */
 
-enum { ONCE_KEY_MAX = 255 };
-
 /* What is made under an Idempotency-Key has it for a name, which nobody is shown, and keeps a hash
  * of the body that made it. */
 static const char *once_name(struct exchange *x) {
-    const char *key = exchange_header(x, "Idempotency-Key");
-    return key == NULL ? NULL : exchange_print(x, "once:%s", hash_hex(x, key, strlen(key)));
-}
-
-static const char *once_body(struct exchange *x) {
-    return exchange_print(x, "\"%s\"", hash_hex(x, x->body.data, x->body.len));
+    const char *key = once_key(x);
+    return key == NULL ? NULL : exchange_print(x, "once:%s", key);
 }
 
 struct first { struct schedule_record record; bool found; };
@@ -131,7 +125,8 @@ static void created(struct exchange *x, const struct schedule_record *r);
 static void first_end(struct exchange *x, void *own) {
     const struct first *first = own;
     if (!first->found) exchange_refuse(x, CODE_CONFLICT, NULL);
-    else if (!slice_equal(span_find(first->record.body, "once"), slice_text(once_body(x))))
+    else if (!slice_equal(span_find(first->record.body, "once"),
+                          slice_text(exchange_print(x, "\"%s\"", once_body(x)))))
         exchange_refuse(x, CODE_IDEMPOTENCY_CONFLICT, NULL);
     else created(x, &first->record);
 }
@@ -140,7 +135,8 @@ static void first_end(struct exchange *x, void *own) {
 static void once_taken(struct exchange *x) {
     struct buffer filter = {0};
     schedule_predicate(&filter, "name", "eq", once_name(x));
-    const struct schedule_walk walk = {.row = first_row, .end = first_end,
+    const struct schedule_walk walk = {.kind = SCHEDULE_PERIODIC, .row = first_row,
+                                       .end = first_end,
                                        .own = exchange_alloc(x, sizeof(struct first)),
                                        .filter = exchange_copy(x, buffer_slice(&filter)),
                                        .filter_count = 1};
@@ -250,7 +246,7 @@ enum {
 /* ---- POST ---- */
 
 static struct slice once_keep(struct exchange *x, struct slice body) {
-    return slice_text(exchange_print(x, "{\"once\":%s,%.*s", once_body(x), (int)body.len - 1,
+    return slice_text(exchange_print(x, "{\"once\":\"%s\",%.*s", once_body(x), (int)body.len - 1,
                                      (const char *)body.data + 1));
 }
 
@@ -304,12 +300,8 @@ static void base_found(struct exchange *x, const struct message *answer) {
 static bool periodic_create_read(struct exchange *x, struct message *m) {
     (void)m;
     json_t *named = member_find(x->json, "base_task");
-    const char *key = exchange_header(x, "Idempotency-Key");
     uint64_t id = 0;
-    if (!schedule_brand_good(x)) return false;
-    if (key != NULL && (*key == '\0' || strlen(key) > ONCE_KEY_MAX))
-        return exchange_refuse(x, CODE_VALIDATION_ERROR,
-                               "Idempotency-Key takes 1 to 255 bytes.");
+    if (!schedule_brand_good(x) || !once_good(x)) return false;
     if (named == NULL || json_is_null(named)) {
         create(x, NULL);
         return false;

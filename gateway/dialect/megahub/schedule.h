@@ -57,7 +57,15 @@ bool schedule_brand_good(struct exchange *x);
 /* A decimal number below 2^53, and nothing else. */
 bool schedule_number(struct slice text, uint64_t *ret);
 
-struct schedule_walk { /* over all periodic tasks of the brand */
+/* A POST that is repeated under its Idempotency-Key: a hash of the key, NULL = none was sent, and
+ * of the body, both as hexadecimal text. */
+const char *once_key(struct exchange *x);
+const char *once_body(struct exchange *x);
+/* False, with the exchange ended, when the key is none. */
+bool once_good(struct exchange *x);
+
+struct schedule_walk { /* over all schedules of one kind in the brand */
+    uint8_t kind;
     struct slice filter; /* predicates encoded one after the other; may be empty */
     uint32_t filter_count;
     void (*row)(struct exchange *x, void *own, const struct schedule_record *r);

@@ -4,7 +4,7 @@
 #include "proto/schedule.h"
 #include <string.h>
 
-enum { WALK_PAGE = 1000, DIGITS_MAX = 16 };
+enum { WALK_PAGE = 1000, DIGITS_MAX = 16, ONCE_KEY_MAX = 255 };
 
 bool schedule_number(struct slice text, uint64_t *ret) {
     uint64_t number = 0;
@@ -154,6 +154,21 @@ void schedule_locate(struct exchange *x, const char *path, uint64_t id) {
                                                (unsigned long long)id));
 }
 
+/* ---- a POST that is repeated ---- */
+
+const char *once_key(struct exchange *x) {
+    const char *key = exchange_header(x, "Idempotency-Key");
+    return key == NULL ? NULL : hash_hex(x, key, strlen(key));
+}
+
+const char *once_body(struct exchange *x) { return hash_hex(x, x->body.data, x->body.len); }
+
+bool once_good(struct exchange *x) {
+    const char *key = exchange_header(x, "Idempotency-Key");
+    return key == NULL || (*key != '\0' && strlen(key) <= ONCE_KEY_MAX) ||
+           exchange_refuse(x, CODE_VALIDATION_ERROR, "Idempotency-Key takes 1 to 255 bytes.");
+}
+
 /* ---- all ---- */
 
 bool plan_list(struct exchange *x, struct message *m, const struct page_list *list) {
@@ -201,7 +216,7 @@ void schedule_walk(struct exchange *x, const struct schedule_walk *walk) {
     struct buffer filter = {0};
     *w = (struct walking){.walk = *walk, .before = x->state};
     encode_array(&filter, walk->filter_count + 1);
-    schedule_predicate(&filter, "kind", "eq", "1");
+    schedule_predicate(&filter, "kind", "eq", walk->kind == SCHEDULE_CRONJOB ? "2" : "1");
     buffer_append(&filter, walk->filter.data, walk->filter.len);
     w->walk.filter = exchange_copy(x, buffer_slice(&filter));
     buffer_free(&filter);

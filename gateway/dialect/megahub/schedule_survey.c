@@ -79,7 +79,7 @@ static void ready_write(struct exchange *x, void *own) {
 }
 
 static void ready_walk(struct exchange *x, void (*end)(struct exchange *, void *)) {
-    struct schedule_walk walk = {.row = ready_row, .end = end,
+    struct schedule_walk walk = {.kind = SCHEDULE_PERIODIC, .row = ready_row, .end = end,
                                  .own = exchange_alloc(x, sizeof(struct ready))};
     walk.filter = ready_filter(x, &walk.filter_count);
     schedule_walk(x, &walk);
@@ -213,7 +213,8 @@ static void counts_write(struct exchange *x, void *own) {
 }
 
 static bool stats_read(struct exchange *x, struct message *m) {
-    const struct schedule_walk walk = {.row = count_row, .end = counts_write,
+    const struct schedule_walk walk = {.kind = SCHEDULE_PERIODIC, .row = count_row,
+                                       .end = counts_write,
                                        .own = exchange_alloc(x, sizeof(struct counts))};
     (void)m;
     schedule_walk(x, &walk);
