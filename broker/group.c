@@ -21,18 +21,19 @@ static bool file_job_add(struct file_jobs *jobs, uint64_t file, bool gone) {
     return true;
 }
 
-/* Encodes the records of the group. What it says of files is done once it is durable; a job that
+/* Encodes records of the group. What it says of files is done once it is durable; a job that
  * is lost (memory) is made up for when the store is next opened: filer_recover. */
-static void records_encode(struct turn *t) {
-    assert(t->records.len == 0);
-    for (uint32_t i = 0; i < t->fx.record_count; i++) {
-        const struct record *r = &t->fx.records[i];
+static void records_encode(void *context, struct effects *fx) {
+    struct turn *t = context;
+    for (uint32_t i = 0; i < fx->record_count; i++) {
+        const struct record *r = &fx->records[i];
         record_encode(&t->records, r);
         bool kept = true;
         if (r->kind == RECORD_FILE) kept = file_job_add(&t->filling, r->file.file, false);
         if (r->kind == RECORD_FILE_GONE) kept = file_job_add(&t->filling, r->file.file, true);
         if (!kept) log_error("a file is not moved: out of memory");
     }
+    fx->record_count = 0;
 }
 
 void turn_run_file_jobs(struct turn *t) {
@@ -52,18 +53,16 @@ void turn_close_group(struct turn *t) {
     if (t->life == LIFE_DOWN || t->life == LIFE_OPENING || t->flying) return;
     if (t->life == LIFE_RESTORING) return; /* the first group is closed when all is restored */
     audit_sync(t->acts.audit);
+    assert(t->records.len == 0);
+    t->fx.take = records_encode;
+    t->fx.context = t;
     if (core_dirty(t->core)) core_close(t->core, &t->fx);
-    if (t->fx.record_count == 0) {
+    records_encode(t, &t->fx);
+    if (t->records.len == 0 && !t->records.failed) {
         router_release_open(t->setup.router, t->mono_ms);
-        effects_clear(&t->fx);
         t->open_bytes = 0;
         return;
     }
-    records_encode(t);
-    if (t->fx.record_cap > RECORDS_KEPT)
-        effects_free(&t->fx); /* a burst is over: its memory goes back */
-    else
-        effects_clear(&t->fx);
     if (t->records.failed) {
         store_fail(t, "out of memory");
         return;

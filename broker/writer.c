@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { RECORDS_KEPT_BYTES = 1 << 20 };
+
 struct writer {
     const struct store_options *options;
     struct wake *wake;
@@ -159,7 +161,8 @@ void writer_append(struct writer *w, struct buffer *records, uint64_t group) {
     const struct buffer empty = w->records;
     w->records = *records;
     *records = empty;
-    buffer_clear(records);
+    if (empty.cap > RECORDS_KEPT_BYTES) buffer_free(records);
+    else buffer_clear(records);
     w->group = group;
     job_give(w, JOB_APPEND);
 }

@@ -123,7 +123,12 @@ struct effects { /* owned by the shell; the core appends, the shell clears what 
     struct say *says;       uint32_t say_count, say_cap;
     struct record *records; uint32_t record_count, record_cap;
     struct need *needs;     uint32_t need_count, need_cap;
+    /* Set: core_close hands over RECORDS_AT_ONCE records whenever there are so many, and the shell
+     * takes them and sets record_count to 0. A large group then costs no more memory than that. */
+    void (*take)(void *context, struct effects *fx);
+    void *context;
 };
+enum { RECORDS_AT_ONCE = 128 };
 
 /* True when `queues` (comma between, as in event.queues) names the queue, or is empty. */
 bool core_queue_granted(const char *queues, struct slice queue);
@@ -138,7 +143,8 @@ void core_destroy(struct core **self);
 /* One decision. effects->says and needs are appended to. */
 void core_step(struct core *c, const struct event *e, struct effects *fx);
 /* Appends the records of everything that changed since the last close; none = nothing to commit.
- * Slices in the records are borrowed until the next call. */
+ * Slices in the records are borrowed until the next call, in those that go to fx->take until it
+ * returns. */
 void core_close(struct core *c, struct effects *fx);
 /* True when something changed since the last close. */
 bool core_dirty(const struct core *c);
@@ -148,7 +154,7 @@ bool core_ready(const struct core *c);
 int64_t core_wake_ms(const struct core *c);
 
 void effects_clear(struct effects *fx); /* forgets the content, keeps the memory */
-void effects_free(struct effects *fx);
+void effects_free(struct effects *fx); /* content and memory */
 
 /* For tests and the simulator: a digest over everything durable that is held in memory, equal
  * before a crash (after all groups are durable) and after the restore. */

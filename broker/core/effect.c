@@ -103,6 +103,10 @@ struct slice note_keep(struct core *c, struct slice bytes) {
 
 struct record *record_put(struct core *c, enum record_kind kind) {
     struct effects *fx = c->fx;
+    if (fx->take && fx->record_count == RECORDS_AT_ONCE) {
+        fx->take(fx->context, fx);
+        assert(fx->record_count == 0);
+    }
     fx->records = grow(fx->records, fx->record_count, &fx->record_cap, sizeof *fx->records);
     struct record *r = &fx->records[fx->record_count++];
     r->kind = kind;
@@ -142,5 +146,5 @@ void effects_free(struct effects *fx) {
     free(fx->says);
     free(fx->records);
     free(fx->needs);
-    *fx = (struct effects){0};
+    *fx = (struct effects){.take = fx->take, .context = fx->context};
 }

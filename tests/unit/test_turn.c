@@ -174,6 +174,35 @@ static void what_was_acknowledged_survives_a_restart(const char *data) {
     rig_stop(&r);
 }
 
+/* More records than the core hands over at once. */
+static void a_group_of_many_tasks_survives_as_a_whole(const char *data) {
+    enum { MANY = 256 };
+    struct rig r = {0};
+    uint64_t ids[MANY] = {0};
+    uint32_t count = 0, read = 0;
+    const struct message m = {.verb = VERB_SUBMIT,
+                              .submit = {.queue = slice_text("many"), .type = slice_text("t"),
+                                         .payload = slice_text("of many")}};
+    rig_start(&r, data);
+    rig_connect(&r);
+    hello(&r, LINK_CLIENT, "c");
+    send_as(&r, 100, &m, MANY, NULL);
+    for (; count < MANY && await(&r, VERB_SUBMITTED); count++) ids[count] = r.message.submitted.id;
+    is_int(count, MANY, "256 tasks of one frame are acknowledged");
+    rig_stop(&r);
+    rig_start(&r, data);
+    rig_connect(&r);
+    hello(&r, LINK_CLIENT, "c");
+    for (; read < count; read++) {
+        const struct message get = {.verb = VERB_GET, .ref = {.id = ids[read], .want = WANT_BODY}};
+        send_one(&r, 1000 + read, &get);
+        if (!await(&r, VERB_VIEW) ||
+            !slice_equal(r.message.view.body.payload, slice_text("of many"))) break;
+    }
+    is_int(read, MANY, "and each is there after a restart, with its payload");
+    rig_stop(&r);
+}
+
 static void a_second_broker_on_the_folder_is_refused(const char *data) {
     struct rig first = {0}, second = {0};
     rig_start(&first, data);
@@ -407,6 +436,7 @@ int main(void) {
     endpoints_beyond_loopback_get_curve();
     if (mkdtemp(data) == NULL) return 1;
     what_was_acknowledged_survives_a_restart(data);
+    a_group_of_many_tasks_survives_as_a_whole(data);
     a_second_broker_on_the_folder_is_refused(data);
     struct rig r = {0};
     if (rig_start(&r, data)) {
