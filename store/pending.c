@@ -1,13 +1,13 @@
+#include "store/entries.h"
 #include "store/line.h"
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SLAB_ENTRIES = 256, HASH_BITS_FIRST = 10, LANE_SLOTS = 256 };
+enum { HASH_BITS_FIRST = 10, LANE_SLOTS = 256 };
 
 struct task_list { struct task_entry *first, *last; };
 struct plain_list { struct plain_entry *first, *last; };
 struct lane_type { struct lane_type *chain; uint32_t lane; struct slice type; };
-struct slab { struct slab *next; struct task_entry entries[SLAB_ENTRIES]; };
 
 struct pending {
     bool keeps, replaying;
@@ -16,8 +16,7 @@ struct pending {
     struct plain_entry **plains; unsigned plain_bits; uint64_t plain_count;
     struct task_list task_fifo, task_writing;     /* dirty, oldest first; clean but being written */
     struct plain_list plain_fifo, plain_writing;
-    struct task_entry *free_tasks;
-    struct slab *slabs;
+    struct entries entries;
     struct lane_type *lanes[LANE_SLOTS];
     struct lines lines;
 };
@@ -126,24 +125,10 @@ static struct plain_entry *plain_find(const struct pending *p, struct slice key,
     return e;
 }
 
-static bool slab_add(struct pending *p) {
-    struct slab *s = malloc(sizeof *s);
-    if (!s) return false;
-    s->next = p->slabs;
-    p->slabs = s;
-    for (int i = SLAB_ENTRIES - 1; i >= 0; i--) {
-        s->entries[i].chain = p->free_tasks;
-        p->free_tasks = &s->entries[i];
-    }
-    return true;
-}
-
 static struct task_entry *task_make(struct pending *p, uint64_t id) {
-    if (!p->free_tasks && !slab_add(p)) return NULL;
+    struct task_entry *e = entry_take(&p->entries);
+    if (!e) return NULL;
     if (p->task_count >> p->task_bits) tasks_grow(p);
-    struct task_entry *e = p->free_tasks;
-    p->free_tasks = e->chain;
-    memset(e, 0, sizeof *e);
     e->state.id = id;
     struct task_entry **slot = &p->tasks[task_slot(id, p->task_bits)];
     e->chain = *slot;
@@ -209,8 +194,7 @@ static void task_free(struct pending *p, struct task_entry *e, struct task_list 
     struct task_entry **slot = &p->tasks[task_slot(e->state.id, p->task_bits)];
     while (*slot != e) slot = &(*slot)->chain;
     *slot = e->chain;
-    e->chain = p->free_tasks;
-    p->free_tasks = e;
+    entry_give_back(&p->entries, e);
     p->task_count--;
 }
 
@@ -244,7 +228,7 @@ void pending_destroy(struct pending **self) {
     while (p->task_writing.first) task_free(p, p->task_writing.first, &p->task_writing);
     while (p->plain_fifo.first) plain_free(p, p->plain_fifo.first, &p->plain_fifo);
     while (p->plain_writing.first) plain_free(p, p->plain_writing.first, &p->plain_writing);
-    for (struct slab *s = p->slabs, *next; s; s = next) { next = s->next; free(s); }
+    entries_free(&p->entries);
     for (size_t i = 0; i < sizeof p->lanes / sizeof *p->lanes; i++)
         for (struct lane_type *l = p->lanes[i], *next; l; l = next) { next = l->chain; free(l); }
     lines_free(&p->lines);

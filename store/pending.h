@@ -52,7 +52,9 @@ struct task_state {
     bool gone; /* head then holds the value of RECORD_TASK_GONE */
 };
 
+struct slab;
 struct task_entry {
+    struct slab *slab; /* where its memory is: entries.h */
     struct task_entry *chain, *prev, *next;
     struct task_entry *before, *behind; /* in its lane's line while its head is here and queued */
     struct task_line *line;
