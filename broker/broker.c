@@ -4,6 +4,7 @@
 #include "broker/founder.h"
 #include "broker/turn.h"
 #include "proto/host/log.h"
+#include "proto/host/memory.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,7 @@ struct broker *broker_open(const struct broker_setup *setup, char *why, size_t w
     b->stop_fd = setup->stop_fd;
     b->serve = setup->serve;
     limits_take(b);
+    memory_start();
     descriptors_raise();
     if (!parts_open(b, why, why_size) || !endpoints_bind(b, why, why_size)) {
         broker_close(&b);

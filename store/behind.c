@@ -5,11 +5,14 @@
  * with `reached`: the newest group of which nothing is left to write. When the journal behind the
  * last flush has grown to half of tail_bytes_max it has the table flush; once that is on disk the
  * journal is trimmed to the `reached` that was written before the flush began. */
+#include "proto/host/memory.h"
 #include "store/disk.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+enum { MEMORY_LOOK_MS = 1000, QUIET_BYTES = 256 << 10, BURST_BYTES = 4 << 20 };
 
 static void put_reached(struct disk *d, uint64_t reached) {
     struct key key;
@@ -163,6 +166,20 @@ static bool at_rest(struct disk *d) {
     return nothing;
 }
 
+/* What a burst needed goes back to the system once a second has held little of it. */
+static void memory_look(struct disk *d) {
+    int64_t now = disk_now_ms();
+    if (now < d->memory_look_ms) return;
+    d->memory_look_ms = now + MEMORY_LOOK_MS;
+    uint64_t bytes = atomic_get(d->group_bytes);
+    bool quiet = bytes - d->memory_looked_at < QUIET_BYTES &&
+                 atomic_get(d->pending_entries) <= d->options.pending_max;
+    d->memory_looked_at = bytes;
+    if (!quiet || bytes - d->memory_given_at < BURST_BYTES) return;
+    d->memory_given_at = bytes;
+    memory_give_back();
+}
+
 static void *behind(void *context) {
     struct disk *d = context;
     char why[WHY_BYTES] = "";
@@ -174,6 +191,7 @@ static void *behind(void *context) {
             ok = materialise_some(d, why, sizeof why) && flush_step(d, why, sizeof why);
             journal_prepare(d->journal);
         }
+        memory_look(d);
     } while (ok && rest(d, at_rest(d)));
     if (!ok) disk_down(d, why);
     return NULL;
