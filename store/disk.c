@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum {
-    MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 32 * MIB,
+    MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 8 * MIB,
     START_BYTES = MIB / 2,      /* a table that opens writes its manifest, options and log anew */
     BALLAST_BYTES_MIN = 2 * MIB /* of a disk too small for the whole ballast */
 };
@@ -381,7 +381,7 @@ static void defaults(struct store_options *o) {
     if (!o->pending_max) o->pending_max = 8192;
     if (!o->free_bytes_min) o->free_bytes_min = 256ull * MIB;
     if (!o->ballast_bytes) o->ballast_bytes = 32 * MIB;
-    if (!o->cache_bytes) o->cache_bytes = 64 * MIB;
+    if (!o->cache_bytes) o->cache_bytes = 8 * MIB;
 }
 
 static bool disk_settle(struct store *s) { return behind_settle(disk_of(s)); }

@@ -32,7 +32,7 @@ struct store_options {
     uint64_t ballast_bytes;      /* given up when there is no room to start; default 32 MiB, a
                                   * quarter of what is free where that and the watermark do not
                                   * fit */
-    uint64_t cache_bytes;        /* the table's blocks in memory; default 64 MiB */
+    uint64_t cache_bytes;        /* the table's blocks, indexes, filters in memory; 8 MiB */
     bool read_only;              /* relais check: needs a stopped broker, changes nothing */
 };
 

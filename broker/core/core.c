@@ -36,7 +36,7 @@ enum { DAY_MS = 24 * 3600 * 1000 };
 
 void core_limits_default(struct core_limits *limits) {
     *limits = (struct core_limits){
-        .window_bytes_max = 16u << 20, .body_bytes_max = 64u << 20, .links_max = 4096,
+        .window_bytes_max = 4u << 20, .body_bytes_max = 64u << 20, .links_max = 4096,
         .workers_max = 4096, .queues_max = 10000, .lanes_max = 20000, .running_max = 200000,
         .parked_max = 65536, .payload_max = 64 << 10, .result_max = 64 << 10,
         .checkpoint_max = 1 << 20, .extra_max = 8 << 10, .key_max = 255, .message_max = 4096,
