@@ -67,6 +67,10 @@ void result_print(const struct bench *b, const struct meter *m, const struct res
     print_spread("settled_", r->settled);
     if (b->own) printf(",\"server_cpu\":%.2f", (now.server_s - m->server_s) / wall_s);
     printf(",\"client_cpu\":%.2f", (now.client_s - m->client_s) / wall_s);
+    if (b->own && r->rests) {
+        printf(",\"rss_busy_mb\":%.1f", process_rss_mb(b->server.pid));
+        process_rest(b->server.pid);
+    }
     if (b->own) printf(",\"rss_mb\":%.1f", process_rss_mb(b->server.pid));
     printf("%s}\n", r->more ? r->more : "");
     fflush(stdout);

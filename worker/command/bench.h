@@ -35,6 +35,7 @@ struct result { /* one line; what a scenario does not measure stays away */
     double seconds;
     const struct spread *spread;                     /* p50_us p99_us; may be NULL */
     const struct spread *acked, *delivered, *settled; /* latency: the three instead */
+    bool rests; /* rss_mb is of the server at rest; rss_busy_mb is what it was before */
     const char *more; /* further members, ",\"key\":value", or "" */
 };
 

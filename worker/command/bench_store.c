@@ -113,14 +113,14 @@ bool bench_enqueue(struct bench *b) {
 
 /* ---- fill and restart ---- */
 
-static bool fill(struct bench *b, const char *scenario) {
+static bool fill(struct bench *b, const char *scenario, bool rests) {
     struct flow *f = calloc(1, sizeof *f);
     bool ok = f && flow_open(f, b, 1, 1, 0);
     if (ok) {
         struct meter meter = meter_start(b);
         int64_t from = flow_now_ns();
         ok = flow_fill(f, b->count, "fill");
-        struct result r = {.scenario = scenario, .jobs = f->acked,
+        struct result r = {.scenario = scenario, .jobs = f->acked, .rests = rests,
                            .seconds = (double)(flow_now_ns() - from) / 1e9};
         if (ok) result_print(b, &meter, &r);
     }
@@ -129,7 +129,7 @@ static bool fill(struct bench *b, const char *scenario) {
     return ok;
 }
 
-bool bench_fill(struct bench *b) { return fill(b, "fill"); }
+bool bench_fill(struct bench *b) { return fill(b, "fill", true); }
 
 /* How many tasks of the queue the broker says there are; -1 when it does not. */
 static int64_t queued(const struct bench *b) {
@@ -153,7 +153,7 @@ bool bench_restart(struct bench *b) {
         fprintf(stderr, "relais bench: restart kills the server: only its own\n");
         return false;
     }
-    if (!fill(b, "restart-fill")) return false;
+    if (!fill(b, "restart-fill", false)) return false;
     server_kill(&b->server);
     if (!server_restart(&b->server, b->server_options)) return false;
     struct meter meter = meter_start(b);

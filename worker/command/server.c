@@ -230,3 +230,20 @@ double process_rss_mb(pid_t pid) {
     fclose(f);
     return (double)kb / 1024;
 }
+
+void process_rest(pid_t pid) {
+    enum { LOOK_MS = 200, STILL_MS = 3000, REST_MS_MAX = 60000 };
+    const int64_t from_ms = clock_mono_ms();
+    int64_t moved_ms = from_ms, now_ms = from_ms;
+    double was_mb = process_rss_mb(pid), was_s = process_cpu_s(pid);
+    while (now_ms - moved_ms < STILL_MS && now_ms - from_ms < REST_MS_MAX) {
+        poll(NULL, 0, LOOK_MS);
+        const double mb = process_rss_mb(pid), s = process_cpu_s(pid);
+        now_ms = clock_mono_ms();
+        const bool still = mb > was_mb * 0.99 && mb < was_mb * 1.01 && s - was_s < 0.05;
+        if (still) continue;
+        moved_ms = now_ms;
+        was_mb = mb;
+        was_s = s;
+    }
+}

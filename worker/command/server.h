@@ -43,4 +43,6 @@ bool server_token(const struct server *s, const char *role, char token[static SE
 /* CPU seconds used so far, and resident memory in MB; 0 when there is no such process. */
 double process_cpu_s(pid_t pid);
 double process_rss_mb(pid_t pid);
+/* Returns when the process has done next to nothing for 3 s, its memory as it was, or after 60. */
+void process_rest(pid_t pid);
 #endif
