@@ -175,12 +175,12 @@ RUN_ENV = RELAIS=$(CURDIR)/$(B)/relais RELAIS_BUILD=$(CURDIR)/$(B) RELAIS_FLAVOU
 RUN = $(RUN_ENV) $(if $(filter tsan,$(FLAVOUR)),$(shell setarch -R true 2> /dev/null && echo setarch -R))
 HAS_API := $(wildcard tests/api/test_*.py)
 HAS_CRASH := $(wildcard tests/crash/test_*.py)
-CHAOS_FIRST := $(wildcard tests/crash/test_stream.py)
+CRASH_FIRST = $(wildcard tests/crash/test_st*.py) $(filter-out tests/crash/test_st%,$(HAS_CRASH))
 STORIES := $(wildcard tests/story/*.story)
 
-.PHONY: suites suite-tap suite-story suite-api suite-crash
+.PHONY: suites suite-tap suite-story suite-python suite-api suite-crash
 suites: # each one runs, whatever the others say; what a sanitizer said of any process fails it
-	@rm -f $(REPORT).*; failed=; for suite in suite-tap suite-story suite-api suite-crash; do \
+	@rm -f $(REPORT).*; failed=; for suite in suite-tap suite-story suite-python; do \
 	    $(MAKE) --no-print-directory FLAVOUR=$(FLAVOUR) B=$(B) $$suite || failed="$$failed $$suite"; \
 	done; \
 	said=$$(grep -lE 'ERROR: |runtime error: |WARNING: ThreadSanitizer' $(REPORT).* 2> /dev/null); \
@@ -197,7 +197,8 @@ PYTEST_EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c \
 	'said=$$($(call PYTEST,$(1)) "$$0" 2>&1); code=$$?; echo "$$0"; echo "$$said"; exit $$code'
 # the longest first, so that none runs alone at the end. Sanitizers take three to ten times as long:
 # they get the suites that parse most, and those where threads meet
-API_LONG := voices heads account speech_streaming qalpuch_account whatsapp_session socket matrix
+API_LONG := megahub_schedule_survey account voices matrix whatsapp_day bounds qalpuch_account sounds \
+	speakers speech_streaming socket http hook bench whatsapp whatsapp_session
 API_asan := attack attack_native bounds commands exec fleet heads hook http megahub megahub_checkpoint \
 	megahub_job megahub_list megahub_monitor megahub_schedule objects qalpuch qalpuch_file \
 	qalpuch_work socket speech speech_socket stream_native whatsapp whatsapp_session
@@ -206,10 +207,13 @@ API_tsan := beat fleet hook http megahub_worker objects python_worker qalpuch_wo
 API_FIRST := $(wildcard $(API_LONG:%=tests/api/test_%.py))
 API_SUITES = $(if $(API_$(FLAVOUR)),$(wildcard $(API_$(FLAVOUR):%=tests/api/test_%.py)),$\
 	$(API_FIRST) $(filter-out $(API_FIRST),$(HAS_API)))
+# kills and stops wait more than all others: they need no time of their own
+suite-python:
+	@$(if $(HAS_API)$(HAS_CRASH),$(call PYTEST_EACH,400,$(CRASH_FIRST) $(API_SUITES)),true)
 suite-api:
 	@$(if $(HAS_API),$(call PYTEST_EACH,400,$(API_SUITES)),true)
 suite-crash:
-	@$(if $(HAS_CRASH),$(RUN) $(call PYTEST,280) $(HAS_CRASH),true)
+	@$(if $(HAS_CRASH),$(call PYTEST_EACH,280,$(CRASH_FIRST)),true)
 
 .PHONY: test
 test: deps-test all ## builds and runs unit, story, API and short crash tests
@@ -250,8 +254,9 @@ sim: deps ## the simulator: 20,000 seeds, and every bug switch must be caught
 	else echo 'sim: skipped, there is no tests/sim/sim.c'; fi
 # two files at a time: a minute of speech in real time needs no core
 chaos: API_JOBS := 2
+CHAOS_API := $(wildcard tests/api/test_sounds.py tests/api/test_speakers.py)
 chaos: test-chaos-deps ## kills, stops and damage on real processes, at full length
-	@$(if $(HAS_CRASH),export RELAIS_CHAOS=1; $(call PYTEST_EACH,600,$(CHAOS_FIRST) $(filter-out $(CHAOS_FIRST),$(HAS_CRASH))),echo 'chaos: skipped, there are no tests/crash/test_*.py')
+	@$(if $(HAS_CRASH),export RELAIS_CHAOS=1; $(call PYTEST_EACH,600,$(CRASH_FIRST) $(CHAOS_API)),echo 'chaos: skipped, there are no tests/crash/test_*.py')
 .PHONY: test-chaos-deps
 test-chaos-deps: deps-test all
 	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) test-programs

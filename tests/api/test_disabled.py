@@ -11,7 +11,7 @@ from conftest import Caller
 from frames import Socket
 from people import BASE, PASSWORD, good, name, relais_ok
 
-DEADLINE_S = 20
+DEADLINE_S = 50
 
 
 @pytest.fixture

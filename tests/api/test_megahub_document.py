@@ -41,7 +41,7 @@ class House:
                     201)
 
     def claim(self, **fields):
-        task, = said(self.worker.post("/tasks/claim/", {"wait": 5, **fields}))["tasks"]
+        task, = said(self.worker.post("/tasks/claim/", {"wait": 30, **fields}))["tasks"]
         return task
 
     def run(self, metrics, **fields):

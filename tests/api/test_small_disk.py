@@ -13,7 +13,7 @@ from conftest import SEEN_S, RELAIS, Relais
 
 SMALL = ["--segment-bytes=1M", "--free-bytes-min=2M"]
 MORE_THAN_BALLAST = ["--segment-bytes=1M", "--free-bytes-min=40M"]
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @pytest.fixture

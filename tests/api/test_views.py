@@ -61,7 +61,7 @@ def found(user, number, **query):
     return number in [each["id"] for each in rows]
 
 
-def until(wanted, within_s=20):
+def until(wanted, within_s=60):
     deadline = time.monotonic() + within_s
     while not (value := wanted()):
         assert time.monotonic() < deadline, "it did not come to that"
@@ -330,7 +330,7 @@ def test_a_recording_that_is_still_made_is_a_task(user, worker):
     recordings.good(user.post(f"{base}/{job}/end"))
     answer = user.get(task["source_file"]["url"].replace(user.base, ""))
     assert answer.status_code == 200 and answer.content == recordings.SOUND
-    held = recordings.good(worker.post(base + "/claim", {"wait": 5}))["task"]
+    held = recordings.good(worker.post(base + "/claim", {"wait": 30}))["task"]
     recordings.good(worker.post(f"{base}/{job}/complete", {"result": recordings.RESULT},
                                 headers={"X-Lease": str(held["lease_epoch"])}))
     assert seen(user, task["id"])["result_data"] == recordings.RESULT
