@@ -1,4 +1,5 @@
 /* rows_task.c - lists of tasks; see filler.h. */
+#include "broker/core/hook.h"
 #include "broker/filler.h"
 #include "proto/encode.h"
 #include <jansson.h>
@@ -216,6 +217,7 @@ static struct field_value task_field(void *context, struct slice name) {
     case NAME_type: return value_text(row->lane->type);
     case NAME_labels: return value_text(row->lane->labels);
     case NAME_worker: return value_text(worker_name(row->f, t->worker));
+    case NAME_internal: return value_number(hook_internal(row->lane->queue));
     case NAME_created_ms: return value_time(t->created_ms);
     case NAME_updated_ms: return value_time(t->updated_ms);
     case NAME_started_ms: return value_time(t->started_ms);
@@ -380,7 +382,7 @@ static bool counters_suffice(const struct filler *f) {
     const struct question *q = f->q;
     return q->owner.len == 0 && q->search.len == 0 && q->worker.len == 0 && q->dialect < 0
         && q->from_ms == 0 && q->to_ms == 0
-        && filter_names_only(f->filter, "status,priority,queue,type,labels");
+        && filter_names_only(f->filter, "status,priority,queue,type,labels,internal");
 }
 
 uint64_t lane_matches(struct filler *f, const struct lane_record *l, uint8_t status) {

@@ -74,6 +74,30 @@ def brand(server):
     return Brand(server)
 
 
+def test_what_relais_does_for_itself_is_in_no_list_of_the_brand(brand, listener):
+    brand.subscribe(listener.url, "task.completed")
+    nowhere = brand.subscribe("http://127.0.0.1:1/", "task.completed")
+    task = brand.run()
+    assert listener.next().json["data"]["task_id"] == task["task_id"]
+    for _ in range(200):
+        dead = brand.admin.get(HOOKS + "dead/").json()
+        if dead["count"]:
+            break
+        time.sleep(0.05)
+    assert dead["count"] == 1, "what could not be told is there"
+    for query in ("", "?has_metrics=true", "?status=completed,failed,running,pending",
+                  "?created_by=" + f"user{brand.number}", "?ordering=-updated_at",
+                  "?queue_name=relais.webhook"):
+        listed = brand.user.get("/tasks/" + query).json()
+        wanted = [] if "relais" in query else [task["id"]]
+        assert [each["id"] for each in listed["results"]] == wanted, query
+        assert listed["count"] == len(wanted), query
+    assert brand.user.get("/tasks/monitoring/metrics/").json()["count"] == 1
+    board = brand.user.get("/tasks/dashboard/").json()
+    assert board["total_count"] == len(board["recent_items"]) == 1
+    assert brand.admin.delete(f"{HOOKS}{nowhere['id']}/").status_code == 204
+
+
 # ---- subscriptions ----
 
 @row("POST /tasks/webhooks")

@@ -6,6 +6,7 @@
  * tenth of the mean counts as that tenth. Sensitivity low, medium and high: beyond four, three,
  * two deviations. Looked at are the newest tasks of the period, LOOK_MAX of them. */
 #include "gateway/dialect/megahub/monitor.h"
+#include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/spell.h"
 #include <math.h>
 #include <string.h>
@@ -143,11 +144,15 @@ static void search_write(struct exchange *x, const struct message *answer) {
 static void tasks_ask(struct exchange *x) {
     const struct search *s = x->state;
     struct message m = {.verb = VERB_ASK};
+    struct buffer filter = {0};
+    page_filter(&filter, "internal", slice_text("0"));
     m.question = (struct question){
         .kind = slice_text("tasks"), .brand = x->who.brand, .priority = -1, .dialect = -1,
         .status_mask = 1u << STATUS_COMPLETED | 1u << STATUS_FAILED, .type = s->monitor.type,
-        .limit = LOOK_MAX, .descending = true, .want = WANT_RESULT};
+        .limit = LOOK_MAX, .descending = true, .want = WANT_RESULT,
+        .filter = buffer_slice(&filter)};
     exchange_send(x, &m, search_write);
+    buffer_free(&filter);
 }
 
 static bool search_read(struct exchange *x, struct message *m) {

@@ -55,7 +55,7 @@ static bool list_read(struct exchange *x, struct message *m) {
     const struct page_list list = {.fields = fields,
                                    .field_count = sizeof fields / sizeof *fields,
                                    .search = "type,ran_by", .task_ids = true, .tags = tags,
-                                   .present = "run_ms"};
+                                   .present = "run_ms", .hidden = "internal"};
     m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
                                     .priority = -1, .dialect = -1, .want = WANT_RESULT};
     if (!page_read(x, &list, &m->question)) return false;

@@ -346,8 +346,9 @@ bool page_read(struct exchange *x, const struct page_list *list, struct question
     while (exchange_query_next(x, &at, &key, &text))
         if (*text != '\0') key_read(&p, list->fields, list->field_count, key, text);
     search_read(&p, list);
-    const char *present = "0";
-    if (list->present != NULL) predicate_put(&p, list->present, "null", &present, 1);
+    const char *no = "0";
+    if (list->present != NULL) predicate_put(&p, list->present, "null", &no, 1);
+    if (list->hidden != NULL) predicate_put(&p, list->hidden, "eq", &no, 1);
     if (p.count > 0) {
         struct buffer wire = {0};
         encode_array(&wire, p.count);

@@ -62,6 +62,7 @@ struct page_list {
                          * NULL = none, and `search` is ignored */
     const struct page_tag *tags; /* ended by a NULL word; NULL = none */
     const char *present; /* the broker's field that every row has; NULL = any */
+    const char *hidden;  /* the broker's field that is 1 in rows that are not shown; NULL = none */
     bool task_ids;      /* `search` may be a task's task_ text */
     const char *fixed_field, *fixed_value; /* holds for every row; NULL = nothing does */
 };

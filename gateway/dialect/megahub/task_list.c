@@ -44,6 +44,8 @@ static const struct page_field fields[] = {
     PAGE_FIELD("cost", "metrics.cost_usd", NUMBER),
     PAGE_FIELD("cost_usd", "metrics.cost_usd", NUMBER),
     PAGE_FIELD("tokens_used", "metrics.tokens_used", NUMBER),
+    PAGE_FIELD("api_calls_count", "metrics.api_calls_count", NUMBER),
+    PAGE_FIELD("error_count", "metrics.error_count", NUMBER),
     PAGE_FIELD("has_metrics", "run_ms", THERE),
     PAGE_FIELD("is_resumable", "resumable", BOOL),
     PAGE_FIELD("is_periodic", "schedule", THERE),
@@ -52,11 +54,11 @@ static const struct page_field fields[] = {
 static const struct page_list list = {.fields = fields + 1,
                                       .field_count = sizeof fields / sizeof *fields - 1,
                                       .search = "type,extra.description",
-                                      .task_ids = true};
+                                      .hidden = "internal", .task_ids = true};
 static const struct page_list active_list = {.fields = fields,
                                              .field_count = sizeof fields / sizeof *fields,
                                              .search = "type,extra.description",
-                                             .task_ids = true};
+                                             .hidden = "internal", .task_ids = true};
 
 /* What is asked for, by a user's name when his number was given. */
 static bool question_read(struct exchange *x, struct question *q, const char *owner) {

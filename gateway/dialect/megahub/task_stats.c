@@ -3,6 +3,7 @@
  * What stands now comes from the lanes' counters, which know the tasks that are kept; what ran,
  * from the tallies. A queue of queue-stats is a priority. */
 #include "gateway/dialect/megahub/monitor.h"
+#include "gateway/dialect/megahub/page.h"
 #include "proto/decode.h"
 
 enum { LANES_PAGE = 1000, WEEK = 7, RECENT = 5 };
@@ -241,10 +242,14 @@ static void dashboard_write(struct exchange *x, const struct message *answer) {
 }
 
 static bool dashboard_read(struct exchange *x, struct message *m) {
+    struct buffer filter = {0};
+    page_filter(&filter, "internal", slice_text("0"));
     m->question = (struct question){.kind = slice_text("tasks"), .brand = x->who.brand,
                                     .priority = -1, .dialect = -1, .limit = RECENT,
                                     .descending = true, .count = true,
-                                    .want = WANT_BODY | WANT_RESULT};
+                                    .want = WANT_BODY | WANT_RESULT,
+                                    .filter = exchange_copy(x, buffer_slice(&filter))};
+    buffer_free(&filter);
     return true;
 }
 
