@@ -132,12 +132,14 @@ static void value_member(struct out *o, const char *key, struct slice bytes) {
     else out_null(o);
 }
 
+/* A rule that is only tried has no task: null. */
 static void task_id_member(struct out *o, const uint8_t *id_key, uint64_t task) {
     const struct id_key key = spell_key(id_key);
+    const bool there = task > 0 && task <= ID_NUMBER_MAX;
     char text[TASK_TEXT_SIZE];
-    task_text_write(&key, task, text);
+    if (there) task_text_write(&key, task, text);
     out_key(o, "task_id");
-    out_string(o, text);
+    out_string(o, there ? text : NULL);
 }
 
 static void task_write(struct out *o, const uint8_t *id_key, const struct view *v) {
@@ -193,8 +195,7 @@ static void session_write(struct out *o, struct slice rows) {
 
 /* What the broker says of an alert, and what of it only a gateway can spell. */
 static void alert_write(struct out *o, const uint8_t *id_key, struct slice data) {
-    char why[1];
-    json_t *said = json_parse(data, why, sizeof why);
+    json_t *said = json_of(data);
     const char *key;
     json_t *value;
     out_object(o);

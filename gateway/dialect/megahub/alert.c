@@ -229,7 +229,6 @@ static void trial_sent(struct exchange *x, const struct message *answer) {
 /* The event that a firing would tell, marked as a test. */
 static void trial_send(struct exchange *x, const struct object_row *row, const struct rule *r) {
     const struct trial *t = x->state;
-    struct buffer b = {0};
     json_t *event = json_pack("{s:I s:O s:I s:s s:s s:f s:f s:s s:s s:I s:I s:b}",
                               "alert_rule", (json_int_t)row->id,
                               "rule_name", json_object_get(r->json, "name"),
@@ -247,7 +246,6 @@ static void trial_send(struct exchange *x, const struct object_row *row, const s
         .data = exchange_copy(x, slice_text(text != NULL ? text : "{}"))};
     free(text);
     json_decref(event);
-    buffer_free(&b);
     hook_submit(x, &told, trial_sent);
 }
 
