@@ -74,7 +74,8 @@ void turn_push_keyring(struct turn *t, uint32_t peer) {
     router_say(t->setup.router, peer, SAY_GROUP, &m);
 }
 
-void turn_route(struct turn *t) {
+/* Encodes the core's says and asks its needs. */
+static void route(struct turn *t) {
     struct router *router = t->setup.router;
     for (uint32_t i = 0; i < t->fx.say_count; i++) {
         struct say *say = &t->fx.says[i];
@@ -97,7 +98,7 @@ void turn_step(struct turn *t, struct event *e) {
     e->seed = seed_next(t);
     core_step(t->core, e, &t->fx);
     assert(t->fx.record_count == 0); /* records come from core_close alone */
-    if (t->fx.say_count > 0 || t->fx.need_count > 0) turn_route(t);
+    if (t->fx.say_count > 0 || t->fx.need_count > 0) route(t);
 }
 
 /* ---- what peers say ---- */

@@ -112,7 +112,8 @@ bool peer_same(const struct peer *p, zmq_msg_t *body) {
     return key != NULL && strcmp(key, p->grant->key) == 0;
 }
 
-char verb_direction(enum verb verb) {
+/* The direction column of verb.def: 'C' 'W' 'A' 'B' 'F', 0 for no verb. */
+static char verb_direction(enum verb verb) {
     enum { A = 'A', B = 'B', C = 'C', F = 'F', W = 'W' };
     static const char directions[] = {
 #define VERB(name, number, direction, answer, sentence) [number] = (char)direction,

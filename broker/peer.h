@@ -80,6 +80,4 @@ enum code peer_who(const struct peer *p, const struct frame *f, struct who *who)
 /* What the principal may do with one item. all_brands: what local workers say counts for all. */
 enum code peer_allow(const struct peer *p, const struct message *m, bool all_brands,
                      struct who *who);
-/* The direction column of verb.def: 'C' 'W' 'A' 'B' 'F', 0 for no verb. */
-char verb_direction(enum verb verb);
 #endif

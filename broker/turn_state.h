@@ -55,8 +55,6 @@ bool turn_take_frames(struct turn *t);
 /* Steps the core and routes its effects. */
 void turn_step(struct turn *t, struct event *e);
 struct event turn_event(struct turn *t, enum event_kind kind);
-/* Encodes the core's says and asks its needs. */
-void turn_route(struct turn *t);
 void turn_take_answers(struct turn *t);
 void turn_bury_peers(struct turn *t);
 /* The registry changed: connections whose key has gone lose their link. */

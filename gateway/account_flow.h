@@ -42,11 +42,6 @@ typedef void hash_then(struct exchange *x, bool good, const char *text);
 /* stored NULL = make a text. Over the bound: RATE_LIMITED. */
 void password_hash(struct exchange *x, struct slice password, const char *stored, hash_then *then);
 
-/* Splits FAMILY-SECRET; false when it has not that form. */
-bool refresh_read(struct exchange *x, struct slice text, char family[FAMILY_SIZE],
-                  uint8_t hash[GRANT_HASH_BYTES]);
-/* Makes a secret for the flow's family: its text and its hash. */
-void refresh_make(struct exchange *x, struct flow *f, uint8_t hash[GRANT_HASH_BYTES]);
 /* Ends a family and kills its access tokens; flow.waiting goes up by what flow.next waits for. */
 void family_end(struct exchange *x, const char *family);
 /* Counts one answer of those that flow.next waits for. */

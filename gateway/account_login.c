@@ -14,7 +14,8 @@ static void secret_hash(struct exchange *x, const char *secret, size_t len,
                        KEYRING_ID_KEY_BYTES);
 }
 
-bool refresh_read(struct exchange *x, struct slice text, char family[FAMILY_SIZE],
+/* Splits FAMILY-SECRET; false when it has not that form. */
+static bool refresh_read(struct exchange *x, struct slice text, char family[FAMILY_SIZE],
                   uint8_t hash[GRANT_HASH_BYTES]) {
     const char *at = (const char *)text.data;
     if (text.len != REFRESH_TEXT_SIZE - 1 || at[FAMILY_SIZE - 1] != '-') return false;
@@ -26,7 +27,8 @@ bool refresh_read(struct exchange *x, struct slice text, char family[FAMILY_SIZE
     return true;
 }
 
-void refresh_make(struct exchange *x, struct flow *f, uint8_t hash[GRANT_HASH_BYTES]) {
+/* Makes a secret for the flow's family: its text and its hash. */
+static void refresh_make(struct exchange *x, struct flow *f, uint8_t hash[GRANT_HASH_BYTES]) {
     uint8_t raw[REFRESH_SECRET_BYTES];
     char secret[44];
     randombytes_buf(raw, sizeof raw);

@@ -29,7 +29,8 @@ static bool option_key(void *socket, int option, const char *key) {
     return zmq_setsockopt(socket, option, key, KEY_TEXT) == 0;
 }
 
-bool wire_keys(char public_key[KEY_TEXT], char secret_key[KEY_TEXT]) {
+/* A fresh CURVE key pair; false when libzmq has no CURVE. */
+static bool keys_make(char public_key[KEY_TEXT], char secret_key[KEY_TEXT]) {
     return zmq_curve_keypair(public_key, secret_key) == 0;
 }
 
@@ -40,7 +41,7 @@ static bool curve(void *socket, const struct wire_options *o) {
     if (o->public_key && o->secret_key)
         return option_key(socket, ZMQ_CURVE_PUBLICKEY, o->public_key) &&
                option_key(socket, ZMQ_CURVE_SECRETKEY, o->secret_key);
-    return wire_keys(public_key, secret_key) &&
+    return keys_make(public_key, secret_key) &&
            option_key(socket, ZMQ_CURVE_PUBLICKEY, public_key) &&
            option_key(socket, ZMQ_CURVE_SECRETKEY, secret_key);
 }

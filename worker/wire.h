@@ -35,6 +35,4 @@ enum wire_event wire_event(struct wire *w);
 /* Waits for a frame, an event, room to send (when asked for), or that fd can be read; at most
  * timeout_ms, -1 = for ever. */
 void wire_wait(struct wire *w, int fd, bool room, int64_t timeout_ms);
-/* A fresh CURVE key pair; false when libzmq has no CURVE. */
-bool wire_keys(char public_key[KEY_TEXT], char secret_key[KEY_TEXT]);
 #endif

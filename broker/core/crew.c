@@ -301,7 +301,8 @@ static bool crew_give(struct core *c, struct crew *crew, struct lane *l) {
     return true;
 }
 
-void crew_dispatch(struct core *c, struct crew *crew) {
+/* Delivers while somebody of the crew is idle and a lane of it is ready. */
+static void dispatch(struct core *c, struct crew *crew) {
     crew->users++; /* a claim that is served may be its last user */
     while (c->leased < c->limits.running_max && !list_empty(&crew->idle)) {
         const struct taker *taker = owner_of(list_first(&crew->idle), struct taker, idle);
@@ -316,7 +317,7 @@ void crew_dispatch(struct core *c, struct crew *crew) {
 void crew_dispatch_pending(struct core *c) {
     for (struct node *n; (n = list_first(&c->crews_pending));) {
         list_unlink(n);
-        crew_dispatch(c, owner_of(n, struct crew, pending));
+        dispatch(c, owner_of(n, struct crew, pending));
     }
 }
 

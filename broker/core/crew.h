@@ -26,8 +26,6 @@ void crew_busy(struct taker *taker);
 void crew_wake(struct core *c);
 /* Delivers while the lane is ready and somebody idle serves it. */
 void crew_dispatch_lane(struct core *c, struct lane *lane);
-/* Delivers while somebody of the crew is idle and a lane of it is ready. */
-void crew_dispatch(struct core *c, struct crew *crew);
 /* The same for every crew that got idle takers in this step. */
 void crew_dispatch_pending(struct core *c);
 /* True when who serves this for the brand (0 = all) serves the lane but for its labels; *labels

@@ -114,13 +114,14 @@ static void tallies_of_worker(struct core *c, const struct task *task, struct sl
     ret[1] = s->rows[1];
 }
 
-bool tally_counts(const struct task *t) {
+/* False when the task is none that is counted. */
+static bool counts(const struct task *t) {
     const struct slice queue = t->lane->queue->set.name;
     return !task_accepted(t) && !(queue.len > 7 && memcmp(queue.data, "relais.", 7) == 0);
 }
 
 void tally_created(struct core *c, const struct task *t) {
-    if (!tally_counts(t)) return;
+    if (!counts(t)) return;
     struct tally *row = tally_of_lane(c, t);
     row->sums.created++;
     tally_dirty(c, row);
@@ -162,7 +163,7 @@ static void end_count(struct tally_sums *sums, enum status status) {
 
 void tally_settled(struct core *c, const struct task *t, struct slice worker,
                    struct slice numbers) {
-    if (!tally_counts(t)) return;
+    if (!counts(t)) return;
     const enum status status = (enum status)t->head.status;
     struct tally *rows[3] = {tally_of_lane(c, t)};
     uint32_t count = 1;
@@ -188,7 +189,7 @@ void tally_amended(struct core *c, const struct task *t, struct slice worker,
         place_of(h->brand, TALLY_TYPE, h->finished_ms, h->priority, t->lane->type),
         place_of(h->brand, TALLY_WORKER, h->finished_ms, 0, worker),
         place_of(h->brand, TALLY_HOUR, h->finished_ms, 0, worker)};
-    if (!tally_counts(t)) return;
+    if (!counts(t)) return;
     for (size_t i = 0; i < (worker.len ? 3 : 1); i++) {
         struct tally *row = tally_get(c, &places[i]);
         taken_count(&row->sums, &less, true);

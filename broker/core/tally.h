@@ -20,8 +20,6 @@
 
 enum { TALLY_HOURS_KEPT = 48, TALLY_SWEEP_COUNT = 1000 };
 
-/* False when the task is none that is counted. */
-bool tally_counts(const struct task *t);
 void tally_created(struct core *c, const struct task *t);
 /* The run has ended: worker is who ended it (empty = nobody), numbers a list of measure.h. */
 void tally_settled(struct core *c, const struct task *t, struct slice worker,

@@ -103,7 +103,8 @@ void worker_heard(struct core *c, struct worker *w) {
     worker_room(c, w);
 }
 
-void worker_take_back(struct core *c, struct worker *w) {
+/* Unstarted leases go back to the queue. */
+static void take_back(struct core *c, struct worker *w) {
     for (struct node *n = w->leases.next, *next; n != &w->leases; n = next) {
         next = n->next;
         struct lease *l = owner_of(n, struct lease, in_worker);
@@ -199,7 +200,7 @@ void worker_timer(struct core *c, struct worker *w) {
         w->suspect = true;
         worker_room(c, w);
         heap_set(&c->clock, &w->timer, w->heard + c->limits.lost_ms);
-        worker_take_back(c, w);
+        take_back(c, w);
     }
 }
 

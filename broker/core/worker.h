@@ -20,8 +20,6 @@ void worker_record_once(struct core *c, struct worker *w);
 /* Idle or busy, by its slots, link and health. */
 void worker_room(struct core *c, struct worker *w);
 void worker_heard(struct core *c, struct worker *w);
-/* Unstarted leases go back to the queue. */
-void worker_take_back(struct core *c, struct worker *w);
 /* Its attempts end (CRASHED or LEASE_LOST) and it is forgotten. */
 void worker_lost(struct core *c, struct worker *w, enum reason reason);
 /* Frees it when it holds nothing, is not linked and not claiming. */

@@ -31,14 +31,6 @@ void token_stamp(struct token *token) {
     sodium_bin2hex(token->jti, sizeof token->jti, raw, sizeof raw);
 }
 
-bool token_has_brand(const struct token *token, uint32_t brand) {
-    assert(token->brand_count <= TOKEN_BRANDS_MAX);
-    if (token->brand_count == 0) return token->role == ROLE_ADMIN;
-    for (uint32_t i = 0; i < token->brand_count; i++)
-        if (token->brands[i] == brand) return true;
-    return false;
-}
-
 static void mac_of(uint8_t mac[crypto_auth_hmacsha256_BYTES], const char *text, size_t len,
                    const struct token_secret *secret) {
     static_assert(sizeof secret->bytes == crypto_auth_hmacsha256_KEYBYTES, "the key's size");

@@ -52,6 +52,4 @@ size_t token_sign(const struct token *token, const struct token_secret *secret, 
 enum code token_verify(struct token *ret_token, struct slice text,
                        const struct token_secret *secrets, uint32_t secret_count, int64_t now_s,
                        const char **why);
-/* True when the token names the brand, or is an admin's that names none. */
-bool token_has_brand(const struct token *token, uint32_t brand);
 #endif

@@ -20,11 +20,6 @@ void emit_number(struct emit *e, const char *name, int64_t number) {
     fprintf(e->out, "%" PRId64, number);
 }
 
-void emit_flag(struct emit *e, const char *name, bool flag) {
-    emit_name(e, name);
-    fputs(flag ? "true" : "false", e->out);
-}
-
 void emit_time(struct emit *e, const char *name, int64_t ms) {
     char text[DATE_TEXT_MAX];
     date_format_ms(ms, text);

@@ -13,7 +13,6 @@ struct emit { FILE *out; bool some; };
 struct emit emit_open(FILE *out);
 void emit_close(struct emit *e);
 void emit_number(struct emit *e, const char *name, int64_t number);
-void emit_flag(struct emit *e, const char *name, bool flag);
 void emit_time(struct emit *e, const char *name, int64_t ms);
 void emit_string(struct emit *e, const char *name, const char *text); /* NULL = null */
 void emit_bytes(struct emit *e, const char *name, struct slice bytes);

@@ -117,7 +117,7 @@ static void page_attempts(FILE *out, const struct relais_view *v) {
     }
 }
 
-void show_page(FILE *out, const struct relais_view *v) {
+static void page_write(FILE *out, const struct relais_view *v) {
     char text[256];
     fprintf(out, "task %" PRIu64 ": %s", v->id, relais_status_name(v->status));
     if (v->status == RELAIS_RUNNING || v->progress > 0) fprintf(out, ", %d %%", v->progress);
@@ -166,5 +166,5 @@ void show_row(FILE *out, const struct relais_view *v) {
 
 void show_task(const struct relais_view *v, bool json) {
     if (json) show_json(stdout, v);
-    else show_page(stdout, v);
+    else page_write(stdout, v);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 void show_json(FILE *out, const struct relais_view *v);
-void show_page(FILE *out, const struct relais_view *v);
 void show_row_head(FILE *out);
 void show_row(FILE *out, const struct relais_view *v);
 /* JSON or page. */

@@ -1,6 +1,7 @@
 /* checkpoint.c - checkpoints of jobs: listed, read, made; see job.h. */
 #include "gateway/account.h"
 #include "gateway/dialect/megahub/checkpoint.h"
+#include "gateway/dialect/megahub/schedule.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/start.h"
 
@@ -63,6 +64,13 @@ static bool checkpoint_bare_read(struct exchange *x, struct message *m) {
 
 /* ---- one ---- */
 
+typedef void checkpoint_then(struct exchange *x, const struct checkpoint_record *c);
+struct checkpoint_find { /* while it is under way */
+    checkpoint_then *then;
+    void *state;
+    struct checkpoint_record found;
+};
+
 static void number_ask(struct exchange *x, uint64_t number, exchange_then *then) {
     const struct who who = job_house(x);
     struct message m = {.verb = VERB_ASK};
@@ -85,7 +93,9 @@ static void number_arrived(struct exchange *x, const struct message *answer) {
     f->then(x, &f->found);
 }
 
-void checkpoint_find(struct exchange *x, uint64_t number, checkpoint_then *then) {
+/* By number, within the caller's brand; NULL = there is none. x->state is the caller's again in
+ * `then`; the record lives as long as the exchange. */
+static void checkpoint_find(struct exchange *x, uint64_t number, checkpoint_then *then) {
     struct checkpoint_find *f = exchange_alloc(x, sizeof *f);
     *f = (struct checkpoint_find){.then = then, .state = x->state};
     x->state = f;
@@ -103,15 +113,7 @@ static void one_write(struct exchange *x, const struct checkpoint_record *c) {
 
 /* {id}: a checkpoint's number. */
 static bool id_read(struct exchange *x, uint64_t *ret_number) {
-    const struct slice text = exchange_param(x, "id");
-    uint64_t number = 0;
-    for (uint32_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || i == 16) return job_not_found(x);
-        number = 10 * number + (uint64_t)(text.data[i] - '0');
-    }
-    if (number == 0 || number > ID_NUMBER_MAX) return job_not_found(x);
-    *ret_number = number;
-    return true;
+    return schedule_number(exchange_param(x, "id"), ret_number) || job_not_found(x);
 }
 
 static bool checkpoint_detail_read(struct exchange *x, struct message *m) {

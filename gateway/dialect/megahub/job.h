@@ -82,8 +82,6 @@ void job_checkpoint_write(struct exchange *x, const struct checkpoint_record *c,
 /* A page of tasks that are jobs, once each is gathered, with what `row` writes for each. */
 typedef void job_row(struct exchange *x, const struct job *j);
 void job_page_write(struct exchange *x, const struct message *answer, job_row *row);
-/* {"id","base_task_id"} of the job that a checkpoint or state belongs to. */
-void job_reference_write(struct exchange *x, uint64_t task);
 int64_t job_remaining_ms(const struct exchange *x, const struct job *j); /* -1 = unknown */
 /* The number that `member` of the body gives for a job or task: an integer, or task_ text. 0, with
  * the field error noted when `required`, if there is none. */

@@ -265,7 +265,8 @@ int64_t job_remaining_ms(const struct exchange *x, const struct job *j) {
     return (x->wall_ms - j->task.started_ms) / m->done * (m->total - m->done);
 }
 
-void job_reference_write(struct exchange *x, uint64_t task) {
+/* {"id","base_task_id"} of the job that a checkpoint or state belongs to. */
+static void reference_write(struct exchange *x, uint64_t task) {
     struct out *o = &x->out;
     out_object(o);
     out_key(o, "id");
@@ -281,7 +282,7 @@ void job_checkpoint_write(struct exchange *x, const struct checkpoint_record *c,
     out_key(o, "id");
     out_unsigned(o, c->number);
     out_key(o, "persistent_job");
-    job_reference_write(x, c->id);
+    reference_write(x, c->id);
     out_key(o, "step_name");
     out_text(o, c->name);
     if (data) {
@@ -312,7 +313,7 @@ void job_state_write(struct exchange *x, const struct job *j) {
     out_key(o, "id");
     out_unsigned(o, j->task.id);
     out_key(o, "persistent_job");
-    job_reference_write(x, j->task.id);
+    reference_write(x, j->task.id);
     raw_or(o, "pages_status", span_find(j->state, "pages_status"), "{}");
     raw_or(o, "error_details", span_find(j->state, "error_details"), "[]");
     raw_or(o, "error_log", span_find(j->state, "error_log"), "[]");

@@ -1,5 +1,6 @@
 /* monitor.c - see monitor.h; and GET /tasks/monitoring/, the map of what is there. */
 #include "gateway/dialect/megahub/monitor.h"
+#include "gateway/dialect/megahub/schedule.h"
 #include "proto/base/date.h"
 #include <math.h>
 #include <stdlib.h>
@@ -160,16 +161,7 @@ bool monitor_missing(struct exchange *x) {
 }
 
 bool monitor_id(struct exchange *x, uint64_t *ret_id) {
-    const struct slice text = exchange_param(x, "id");
-    uint64_t number = 0;
-    bool good = text.len > 0 && text.len <= 16;
-    for (uint32_t i = 0; good && i < text.len; i++) {
-        good = text.data[i] >= '0' && text.data[i] <= '9';
-        number = 10 * number + (uint64_t)(text.data[i] - '0');
-    }
-    if (!good || number == 0) return monitor_missing(x);
-    *ret_id = number;
-    return true;
+    return schedule_number(exchange_param(x, "id"), ret_id) || monitor_missing(x);
 }
 
 /* ---- GET /tasks/monitoring/ ---- */

@@ -34,7 +34,8 @@ static void list_take(struct exchange *x, const json_t *list, struct capabilitie
     }
 }
 
-void capabilities_read(struct exchange *x, json_t *object, struct capabilities *ret) {
+/* Reads a list of capabilities; a text stands for a list of one. Notes what is wrong. */
+static void capabilities_read(struct exchange *x, json_t *object, struct capabilities *ret) {
     json_t *one = member_find(object, "capabilities");
     *ret = (struct capabilities){0};
     if (json_is_string(one)) {

@@ -38,8 +38,6 @@ struct agent {
 };
 
 bool capabilities_have(const struct capabilities *l, struct slice word);
-/* Reads a list of capabilities; a text stands for a list of one. Notes what is wrong. */
-void capabilities_read(struct exchange *x, json_t *object, struct capabilities *ret);
 /* False when the object is not one of ours. What it holds lives as long as the exchange. */
 bool agent_of(struct exchange *x, const struct object_row *row, struct agent *ret);
 /* True when the answer is a worker of the acting brand, else refuses as not found. */

@@ -88,8 +88,6 @@ struct qalpuch_extra {
     bool text;
 };
 void qalpuch_extra_read(struct exchange *x, struct slice extra, struct qalpuch_extra *ret);
-/* What the dialect says of a task with this status: pending, processing, completed, failed. */
-const char *qalpuch_status(uint8_t status);
 /* Writes the Task object of a VIEW with body, result and log. */
 void qalpuch_task_write(struct exchange *x, struct out *o, const struct view *v);
 /* Asks for the Task JSON of each row of an ASK; one that went meanwhile is left out. */

@@ -24,7 +24,8 @@ void qalpuch_extra_read(struct exchange *x, struct slice extra, struct qalpuch_e
     json_decref(fields);
 }
 
-const char *qalpuch_status(uint8_t status) {
+/* What the dialect says of a task with this status: pending, processing, completed, failed. */
+static const char *status_word(uint8_t status) {
     switch ((enum status)status) {
     case STATUS_DELIVERED:
     case STATUS_RUNNING:
@@ -103,7 +104,7 @@ void qalpuch_task_write(struct exchange *x, struct out *o, const struct view *v)
     else out_value(o, v->body.payload);
     text_or_null(o, "type", v->type);
     out_key(o, "status");
-    out_string(o, qalpuch_status(v->head.status));
+    out_string(o, status_word(v->head.status));
     files_write(x, o, v, &extra);
     text_or_null(o, "message", message_of(v));
     out_key(o, "progress");

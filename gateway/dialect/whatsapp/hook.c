@@ -44,7 +44,7 @@ static void code_out(struct exchange *x, struct out *o, const struct session_rep
  * a megabyte. */
 enum { TOLD_QR_MAX = 4 << 10 };
 
-void qr_keep(struct exchange *x, const struct session_report *r, history_then *then) {
+static void qr_keep(struct exchange *x, const struct session_report *r, history_then *then) {
     struct out body = {0}, told = {0};
     code_out(x, &body, r, true);
     code_out(x, &told, r, r->qr_code.len <= TOLD_QR_MAX);

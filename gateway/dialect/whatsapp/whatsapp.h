@@ -116,8 +116,7 @@ struct slice history_beat(struct exchange *x, const struct heartbeat *h);
 
 /* ---- hook.c ---- */
 
-/* Keeps, or after the code is used, forgets a session's QR code. */
-void qr_keep(struct exchange *x, const struct session_report *r, history_then *then);
+/* Forgets a session's QR code: it is used, or the session has gone. */
 void qr_drop(struct exchange *x, struct slice session, history_then *then);
 
 /* ---- session.c ---- */
