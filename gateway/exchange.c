@@ -90,7 +90,7 @@ static int hex_value(char c) {
 }
 
 /* A broken escape stays as it is, and so does an escaped NUL. */
-static const char *query_decode(struct exchange *x, const char *from, size_t len) {
+const char *exchange_decode(struct exchange *x, const char *from, size_t len) {
     char *text = exchange_alloc(x, len + 1), *to = text;
     for (size_t i = 0; i < len; i++) {
         char c = from[i] == '+' ? ' ' : from[i];
@@ -113,8 +113,8 @@ bool exchange_query_next(struct exchange *x, uint32_t *at, const char **name,
     while (*p == '&') p++;
     if (*p == '\0') return false;
     size_t len = strcspn(p, "&"), key = strcspn(p, "&=");
-    *name = query_decode(x, p, key);
-    *value = key < len ? query_decode(x, p + key + 1, len - key - 1) : "";
+    *name = exchange_decode(x, p, key);
+    *value = key < len ? exchange_decode(x, p + key + 1, len - key - 1) : "";
     *at = (uint32_t)(p + len - x->query);
     return true;
 }

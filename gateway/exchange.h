@@ -67,8 +67,8 @@ struct exchange {
     uint32_t brand_count;
     int64_t wall_ms;            /* when it began */
     char request_id[40];
-    struct slice body;          /* BODY_BYTES and BODY_JSON */
-    json_t *json;               /* BODY_JSON: parsed; NULL when there was no body */
+    struct slice body;          /* BODY_BYTES, BODY_JSON, BODY_FIELDS */
+    json_t *json;               /* BODY_JSON, BODY_FIELDS: parsed; NULL when there was no body */
     struct form_field *fields;  /* BODY_FORM */
     uint32_t field_count;
     struct upload *uploads;     /* BODY_FORM, BODY_FILE */
@@ -92,6 +92,8 @@ typedef void exchange_then(struct exchange *x, const struct message *answer);
 
 /* NULL data when the pattern has no such name. */
 struct slice exchange_param(const struct exchange *x, const char *name);
+/* Text of a query or of a form, decoded ("+" is a blank), NUL-ended in the arena. */
+const char *exchange_decode(struct exchange *x, const char *from, size_t len);
 /* First value of a query key, decoded ("+" is a blank), NUL-ended in the arena; NULL = absent.
  * A key without "=" gives "". */
 const char *exchange_query(struct exchange *x, const char *name);

@@ -97,7 +97,7 @@ void metadata_write(struct exchange *x, const struct route_table *table) {
     out_object(o);
     for (enum method m = METHOD_POST; m <= METHOD_PUT; m++) {
         const struct route *r = x->allow & 1u << m ? route_at(x, table, m) : NULL;
-        if (r == NULL || r->body != BODY_JSON) continue;
+        if (r == NULL || (r->body != BODY_JSON && r->body != BODY_FIELDS)) continue;
         out_key(o, method_name(m));
         out_object(o);
         said_each(said_of(x->dialect->name, r), member_write, o);

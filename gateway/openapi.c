@@ -168,7 +168,7 @@ static bool body_schema_write(struct out *o, const char *said) {
 }
 
 static void body_write(struct out *o, const struct route *r, const char *said) {
-    const bool json = r->body == BODY_JSON, form = r->body == BODY_FORM;
+    const bool json = r->body == BODY_JSON || r->body == BODY_FIELDS, form = r->body == BODY_FORM;
     if (r->body == BODY_NONE) return;
     out_key(o, "requestBody");
     out_object(o);

@@ -1,5 +1,6 @@
 #include "gateway/request.h"
 #include "gateway/early.h"
+#include "gateway/fields.h"
 #include "gateway/guard.h"
 #include "gateway/metadata.h"
 #include "proto/host/clock.h"
@@ -194,7 +195,9 @@ static bool body_fits(struct request *r) {
         return exchange_refuse(x, CODE_PAYLOAD_TOO_LARGE, NULL);
     }
     if (!r->facts.has_body) return true;
-    if (x->route->body == BODY_JSON && type != NULL && !type_is(type, "application/json")) {
+    if (x->route->body == BODY_FIELDS && fields_sent(type)) return true;
+    const bool json = x->route->body == BODY_JSON || x->route->body == BODY_FIELDS;
+    if (json && type != NULL && !type_is(type, "application/json")) {
         return exchange_refuse(x, CODE_UNSUPPORTED_MEDIA_TYPE,
                                "a body with Content-Type: application/json is expected");
     }
@@ -331,6 +334,7 @@ size_t request_body(struct request *r, const uint8_t *data, size_t len) {
     switch (r->x.route->body) {
     case BODY_NONE: break;
     case BODY_JSON:
+    case BODY_FIELDS:
     case BODY_BYTES:
         if (r->body.cap == 0 && r->facts.content_length > 0) {
             buffer_reserve(&r->body, (size_t)r->facts.content_length);
@@ -360,10 +364,18 @@ void request_read(struct request *r) {
     request_check(r);
 }
 
+static bool fields_read(struct request *r, const char *type) {
+    const char *why = NULL;
+    r->x.json = fields_parse(&r->x, type, r->server->config->form_fields_max, &why);
+    return r->x.json != NULL || refuse_parse(r, why);
+}
+
 static bool json_read(struct request *r) {
     char why[192];
+    const char *type = exchange_header(&r->x, "Content-Type");
     if (r->body.len == 0) return true;
     r->x.body = buffer_slice(&r->body);
+    if (r->x.route->body == BODY_FIELDS && fields_sent(type)) return fields_read(r, type);
     r->x.json = json_parse(r->x.body, why, sizeof why);
     if (r->x.json == NULL) return refuse_parse(r, exchange_print(&r->x, "%s", why));
     return json_is_object(r->x.json) || refuse_parse(r, "an object is expected");
@@ -374,6 +386,7 @@ void request_body_end(struct request *r) {
     switch (r->x.route->body) {
     case BODY_NONE: break;
     case BODY_JSON:
+    case BODY_FIELDS:
         if (!json_read(r)) return;
         break;
     case BODY_BYTES: r->x.body = buffer_slice(&r->body); break;

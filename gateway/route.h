@@ -34,6 +34,7 @@ enum guard { /* who may call a route; several = any of them */
 enum body_kind {
     BODY_NONE,     /* none is read; one that is sent is thrown away within the limit */
     BODY_JSON,     /* application/json or no type at all: one object, strict; absent = json NULL */
+    BODY_FIELDS,   /* the same, or a form of texts (fields.h), read as an object of them */
     BODY_FORM,     /* multipart/form-data; files are streamed to the file endpoint */
     BODY_BYTES,    /* kept in memory */
     BODY_FILE      /* the raw body is one file, streamed: uploads[0] */

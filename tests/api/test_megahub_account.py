@@ -81,6 +81,50 @@ def test_bad_credentials_are_400(person):
             "password")
 
 
+@row("POST /auth/login")
+@row("POST /auth/refresh")
+@row("POST /auth/logout")
+def test_a_login_by_form(person):
+    """As DRF's parsers take it; the fields are checked like those of JSON."""
+    caller = Caller(person.server.http)
+    fields = {"username": f"{person.name}", "password": PASSWORD, "remember_me": "on"}
+    encoded = ok(caller.call("POST", "/auth/login/", data=fields))
+    parts = ok(caller.call("POST", "/auth/login/", files={k: (None, v) for k, v in fields.items()}))
+    assert encoded["user"] == parts["user"]
+    again = ok(caller.call("POST", "/auth/refresh/", data={"refresh": parts["refresh"]}))
+    ok(Caller(person.server.http, again["access"]).call("POST", "/auth/logout/",
+                                                        data={"refresh": again["refresh"]}))
+    last = {"data": f"username=nobody&password=x&username={person.email.replace('@', '%40')}"
+                    f"&password={PASSWORD.replace(' ', '+')}",
+            "headers": {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}}
+    ok(caller.call("POST", "/auth/login/", **last))
+
+
+@row("POST /auth/login", error=400)
+@pytest.mark.parametrize("body, kind, fields", [
+    ("", "application/x-www-form-urlencoded", ("username", "password")),
+    ("username=%&=&&password", "application/x-www-form-urlencoded", ("password",)),
+    ("username=a&password=%ff", "application/x-www-form-urlencoded", ()),
+    ("&".join(f"f{i}=" for i in range(100)), "application/x-www-form-urlencoded", ()),
+    ("--b\r\nbroken", "multipart/form-data; boundary=b", ()),
+    ("x", "multipart/form-data", ()),
+    ('--b\r\nContent-Disposition: form-data; name="username"; filename="f"\r\n\r\nx\r\n--b--\r\n',
+     "multipart/form-data; boundary=b", ()),
+    ('--b\r\nContent-Disposition: form-data; name="username"\r\n\r\n\r\n--b--\r\n',
+     "multipart/form-data; boundary=b", ("username", "password"))])
+def test_a_form_that_cannot_be(relais, body, kind, fields):
+    refused(Caller(relais.http).call("POST", "/auth/login/", data=body,
+                                     headers={"Content-Type": kind}), 400, "VALIDATION_ERROR",
+            *fields)
+
+
+@row("POST /auth/login", error=415)
+def test_another_media_type_is_not_read(relais):
+    for kind in ("text/plain", "application/xml", "application/x-www-form-urlencodedx"):
+        refused(Caller(relais.http).call("POST", "/auth/login/", data="username=a", headers={
+            "Content-Type": kind}), 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
 @row("POST /auth/login", error=429)
 def test_too_many_logins_say_when_in_minutes(relais_with):
     server = relais_with("--logins-per-min=2")

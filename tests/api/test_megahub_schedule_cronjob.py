@@ -186,10 +186,12 @@ def test_runs_by_hand_are_counted(user, worker):
     assert after["last_execution_status"] == "completed"
     assert after["next_execution_at"] == job["next_execution_at"], "the clock goes its own way"
 
+
 @row("POST /tasks/scheduled/cron-jobs")
 @row("POST /tasks/scheduled/cron-jobs", error=409)
 def test_a_repeated_post_makes_nothing_new(user, stranger):
-    body, key = {"name": "n", "task_type": "report", "frequency": "daily"}, {"Idempotency-Key": "the same"}
+    body = {"name": "n", "task_type": "report", "frequency": "daily"}
+    key = {"Idempotency-Key": "the same"}
     first = user.post(f"{CRONJOBS}/", body, headers=key)
     path = f"{CRONJOBS}/{first.json()['id']}/"
     again = user.post(f"{CRONJOBS}/", body, headers=key)
@@ -214,7 +216,8 @@ def test_a_repeated_post_makes_nothing_new(user, stranger):
 
 
 def test_posts_at_once_under_one_key_make_one(user):
-    body, key = {"name": "n", "task_type": "report", "frequency": "daily"}, {"Idempotency-Key": "at once"}
+    body = {"name": "n", "task_type": "report", "frequency": "daily"}
+    key = {"Idempotency-Key": "at once"}
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: Caller(user.base, user.token).post(
             f"{CRONJOBS}/", body, headers=key), range(8)))

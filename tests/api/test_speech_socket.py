@@ -135,6 +135,7 @@ def test_without_credentials_they_close_with_4401(user, nobody, worker):
         assert Socket(user.base, path, "wrong", in_query=True).closed() == 4401
         assert Socket(user.base, path, worker.token).closed() == 4403
     refused(nobody.get(f"{STREAM}?job_uuid={job}"), 426, "UPGRADE_REQUIRED")
+    assert "ne répond qu'à des WebSockets" in nobody.get("/api/jobs/ws").json()["message"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "end", '{"type":"stop"}'])

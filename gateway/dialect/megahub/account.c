@@ -74,7 +74,8 @@ bool auth_login_read(struct exchange *x, struct message *m) {
     struct slice handle = member_text(x->json, by_email ? "email" : "username", REQUIRED,
                                       ACCOUNT_EMAIL_MAX, e);
     struct slice password = member_text(x->json, "password", REQUIRED, ACCOUNT_PASSWORD_MAX, e);
-    member_bool(x->json, "remember_me", NULLABLE, false, e);
+    if (!json_is_string(member_find(x->json, "remember_me"))) /* as a form has it */
+        member_bool(x->json, "remember_me", NULLABLE, false, e);
     if (megahub_fields_good(x)) account_login(x, handle, password, login_done);
     return false;
 }

@@ -46,18 +46,18 @@ bool auth_password_read(struct exchange *x, struct message *m);
 #define MEGAHUB_OPEN (GUARD_OPEN | GUARD_SLOW)
 #define MEGAHUB_OWN (GUARD_USER | GUARD_ADMIN | GUARD_LIMITED)
 #define MEGAHUB_ACCOUNT_ROUTES \
-    ROUTE(POST, JSON, "/auth/login", MEGAHUB_OPEN, 200, auth_login_read, \
+    ROUTE(POST, FIELDS, "/auth/login", MEGAHUB_OPEN, 200, auth_login_read, \
           "trades a password for tokens"), \
-    ROUTE(POST, JSON, "/auth/refresh", MEGAHUB_OPEN, 200, auth_refresh_read, \
+    ROUTE(POST, FIELDS, "/auth/refresh", MEGAHUB_OPEN, 200, auth_refresh_read, \
           "trades a refresh token for new tokens, once"), \
-    ROUTE(POST, JSON, "/auth/logout", MEGAHUB_OWN, 200, auth_logout_read, "ends this login"), \
+    ROUTE(POST, FIELDS, "/auth/logout", MEGAHUB_OWN, 200, auth_logout_read, "ends this login"), \
     ROUTE(GET, NONE, "/auth/me", MEGAHUB_OWN, 200, auth_me_read, "who the caller is"), \
     ROUTE(PATCH, JSON, "/auth/me", MEGAHUB_OWN, 200, auth_change_read, \
           "changes the caller's name or address"), \
     ROUTE(PATCH, JSON, "/auth/update-profile", MEGAHUB_OWN, 200, auth_change_read, "the same"), \
     ROUTE(PUT, JSON, "/auth/update-profile", MEGAHUB_OWN, 200, auth_change_read, "the same"), \
-    ROUTE(POST, JSON, "/auth/change-password", MEGAHUB_OWN | GUARD_SLOW, 200, auth_password_read, \
-          "changes the password; other logins end"), \
+    ROUTE(POST, FIELDS, "/auth/change-password", MEGAHUB_OWN | GUARD_SLOW, 200, \
+          auth_password_read, "changes the password; other logins end"), \
     ROUTE(GET, NONE, "/brands", GUARD_USER | GUARD_ADMIN, 200, brand_list_read, \
           "the caller's brands"), \
     ROUTE(POST, JSON, "/brands", GUARD_ADMIN, 201, brand_create_read, "makes a brand"), \

@@ -5,6 +5,7 @@
 #include "gateway/dialect/megahub/fleet.h"
 #include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/outcode.h"
+#include "gateway/fields.h"
 #include "gateway/guard.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,7 +225,9 @@ static struct refusal refusal_of(struct exchange *x, enum code code, const char 
 static struct refusal validation_refusal(struct exchange *x, const char *text) {
     struct refusal r = {"VALIDATION_ERROR", x->errors.count == 0 ? text : "Invalid input.", 400};
     if (x->cause == CAUSE_BRAND_MALFORMED) r.name = "BRAND_REQUIRED";
-    if (x->cause == CAUSE_PARSE && x->route != NULL && x->route->body == BODY_JSON)
+    if (x->cause == CAUSE_PARSE && x->route != NULL &&
+        (x->route->body == BODY_JSON || x->route->body == BODY_FIELDS) &&
+        !fields_sent(exchange_header(x, "Content-Type")))
         r.detail = exchange_print(x, "JSON parse error - %s", r.detail);
     for (uint32_t i = 0; i < x->errors.count; i++) {
         const char *own = x->errors.list[i].text;

@@ -108,6 +108,7 @@ static const char *sentence_of(const struct exchange *x, int status, const char 
     case 410: return "Le flux audio est terminé";
     case 413: return "Fichier ou requête trop volumineux";
     case 415: return "Type de contenu non pris en charge";
+    case 426: return "Cette adresse ne répond qu'à des WebSockets";
     case 429: return "Trop de requêtes, réessayez plus tard";
     case 500: return "Erreur interne du serveur";
     case 503: return "Service indisponible, réessayez plus tard";
