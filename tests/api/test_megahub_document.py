@@ -175,6 +175,59 @@ def test_the_filters_across_the_apps(house):
     assert found(get(METRICS + "?search=high_memory")) == {slow}
 
 
+NEVER = ("created_after=2999-01-01", "created_before=2000-01-01", "created_at__gt=2999-01-01",
+         "created_at__range=2000-01-01,2000-01-02", "id__in=1,2", "search=zzzz")
+CHANGED = ("updated_after=2999-01-01", "updated_before=2000-01-01", "updated_at__lt=2000-01-01")
+OTHERS = ("created_by=nobody",)
+
+
+@pytest.mark.parametrize("path, body, more", [
+    ("/tasks/", {"task_type": "t{}"}, CHANGED + OTHERS),
+    ("/tasks/persistent-jobs/", {"task_type": "t{}", "job_data": {}}, CHANGED + OTHERS),
+    ("/tasks/persistent-jobs/job-states/", None, CHANGED + OTHERS),
+    (POINTS, None, ()),
+    (METRICS, None, CHANGED + OTHERS),
+    (ALERTS, {**example("002_alert_request.json"), "name": "n{}", "task_types": ["none"]},
+     CHANGED + OTHERS),
+    (PERIODIC, {**example("002_periodic_request.json"), "description": "{}"}, CHANGED + OTHERS),
+    ("/tasks/scheduled/cron-jobs/", {"name": "n{}", "task_type": "t", "frequency": "monthly"},
+     CHANGED + OTHERS),
+    ("/tasks/scheduled/calendars/", {"name": "n{}"}, CHANGED + OTHERS),
+    ("/tasks/webhooks/", {"url": "http://127.0.0.1:1/{}", "events": ["task.failed"]}, CHANGED),
+    ("/tasks/queues/", {"name": "n{}"}, CHANGED), ("/tasks/types/", {"name": "n{}"}, CHANGED)])
+def test_every_list_knows_the_common_keys(house, path, body, more):
+    for number in range(3):
+        if path in (POINTS, METRICS) or "job-states" in path:
+            task = house.create()
+            said(house.boss.post(JOBS, {"base_task": task["id"], "job_data": {}}), 201)
+            house.claim()
+            said(house.worker.post(POINTS, {"persistent_job": task["id"], "step_name": "s",
+                                            "checkpoint_data": {}}), 201)
+            said(house.worker.post(f"/tasks/{task['id']}/complete/", {"result_data": {}}))
+        else:
+            made = {k: v.format(number) if isinstance(v, str) and "://humari" not in v else v
+                    for k, v in body.items()}
+            said(house.boss.post(path, made), 201)
+    whole = said(house.boss.get(path))
+    ids = [each["id"] for each in whole["results"]]
+    assert whole["count"] == len(ids) == 3 and ids == sorted(ids, reverse=True)
+    for query in NEVER + more:
+        assert said(house.boss.get(f"{path}?{query}"))["count"] == 0, query
+    for query in ("ordering=id", "ordering=created_at"):
+        rows = said(house.boss.get(f"{path}?{query}"))["results"]
+        assert [each["id"] for each in rows] == ids[::-1], query
+    kept = f"{path}?created_after=2000-01-01&id__in={','.join(map(str, ids))}&page_size=2"
+    first = said(house.boss.get(kept))
+    assert [each["id"] for each in first["results"]] == ids[:2] and first["previous"] is None
+    assert first["next"].startswith(house.boss.base + path) and "page_size=2" in first["next"]
+    last = said(house.boss.get(first["next"][len(house.boss.base):]))
+    assert [each["id"] for each in last["results"]] == ids[2:] and last["next"] is None
+    refused(house.boss.get(f"{path}?page=9"), 404, "NOT_FOUND", "Invalid page.")
+    for key in ("created_after", "id__gte"):
+        wrong = said(house.boss.get(f"{path}?{key}=many"), 400)
+        assert list(wrong["field_errors"]) == [key] and wrong["error_code"] == "VALIDATION_ERROR"
+
+
 # ---- monitoring ----
 
 @row("POST /tasks/monitoring/metrics")

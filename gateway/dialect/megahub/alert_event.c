@@ -42,8 +42,7 @@ static const struct page_field fields[] = {
     PAGE_FIELD("metric_value", "body.metric_value", NUMBER),
     PAGE_FIELD("task_type", "body.task_type", TEXT),
     PAGE_FIELD("triggered_at", "created_ms", TIME),
-    PAGE_FIELD("created_after", "created_ms", TIME, .op = "gte"),
-    PAGE_FIELD("created_before", "created_ms", TIME, .op = "lte"),
+    PAGE_TIMES("created", "created_ms"),
 };
 static const struct page_list events = {.fields = fields,
                                         .field_count = sizeof fields / sizeof *fields,

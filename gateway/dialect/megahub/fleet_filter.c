@@ -103,7 +103,7 @@ static bool number_holds(double number, struct slice op, struct slice value) {
 static bool value_holds(const struct fleet_worker *w, struct slice field, struct slice op,
                         struct slice value) {
     const bool name = is(field, "worker_name"), queue = is(field, "queue_name");
-    if (is(op, "words")) return words_hold(w, value);
+    if (is(field, SEARCHED)) return words_hold(w, value);
     if (is(op, "null")) {
         const bool there = name || (queue ? w->queues.len > 0 : !isnan(number_of(w, field)));
         return there != is(value, "1");

@@ -33,6 +33,7 @@ static const struct page_field fields[] = {
     PAGE_FIELD("status", "status", CHOICE, .choices = statuses),
     PAGE_FIELD("priority", "priority", CHOICE, .choices = page_priorities),
     PAGE_FIELD("task_type", "type", TEXT),
+    PAGE_FIELD("created_by", "owner", TEXT),
     PAGE_FIELD("current_step", "extra.job_step", TEXT),
     PAGE_FIELD("progress", "extra.job_percent", NUMBER),
     PAGE_FIELD("progress_percentage", "extra.job_percent", NUMBER),

@@ -76,7 +76,8 @@ static const struct page_field fields[] = {
     PAGE_FIELD("default_priority", "body.default_priority", TEXT),
     PAGE_FIELD("timeout_seconds", "body.timeout_seconds", NUMBER),
     PAGE_FIELD("max_retries", "body.max_retries", NUMBER),
-    PAGE_FIELD("created_at", "created_ms", TIME),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
 };
 const struct things things_types = {
     .object = "task_type", .path = "/tasks/types", .read = kind_read,

@@ -256,7 +256,8 @@ static void ordering_read(struct exchange *x, const struct page_field *fields,
         at += len + (at[len] == ',');
     }
     const char *bare = sort + (*sort == '-');
-    if (strcmp(bare, "created_ms") == 0 || strcmp(bare, "id") == 0) {
+    if (strcmp(bare, "created_ms") == 0 || strcmp(bare, "id") == 0 ||
+        strcmp(bare, "number") == 0) {
         q->descending = *sort == '-'; /* numbers rise with time: the index has that order */
         return;
     }

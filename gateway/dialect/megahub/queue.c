@@ -53,7 +53,8 @@ static const struct page_field fields[] = {
     PAGE_FIELD("concurrency", "body.concurrency", NUMBER),
     PAGE_FIELD("max_memory_mb", "body.max_memory_mb", NUMBER),
     PAGE_FIELD("is_active", "body.is_active", BOOL),
-    PAGE_FIELD("created_at", "created_ms", TIME),
+    PAGE_TIMES("created", "created_ms"),
+    PAGE_TIMES("updated", "updated_ms"),
 };
 const struct things things_queues = {
     .object = "task_queue", .path = "/tasks/queues", .read = queue_read, .stored = queue_stored,

@@ -25,7 +25,9 @@ static const struct page_field fields[] = {
     PAGE_FIELD("id", "id", NUMBER),
     PAGE_FIELD("persistent_job", "id", NUMBER),
     PAGE_FIELD("retry_count", "retry_count", NUMBER),
-    PAGE_FIELD("updated_at", "extra.job_changed_ms", TIME),
+    PAGE_FIELD("created_by", "owner", TEXT),
+    PAGE_TIMES("created", "extra.job_made_ms"),
+    PAGE_TIMES("updated", "extra.job_changed_ms"),
 };
 static const struct page_list list = {.fields = fields,
                                       .field_count = sizeof fields / sizeof *fields,

@@ -197,7 +197,8 @@ static bool hook_list_read(struct exchange *x, struct message *m) {
     static const struct page_field fields[] = {
         PAGE_FIELD("id", "id", NUMBER),
         PAGE_FIELD("url", "body.url", TEXT),
-        PAGE_FIELD("created_at", "created_ms", TIME),
+        PAGE_TIMES("created", "created_ms"),
+        PAGE_TIMES("updated", "updated_ms"),
     };
     static const struct page_list list = {.fields = fields,
                                           .field_count = sizeof fields / sizeof *fields,
