@@ -1,6 +1,7 @@
 /* filer.c - see filer.h. */
 #include "broker/filer.h"
 #include "broker/keys.h"
+#include "broker/owner.h"
 #include "broker/post.h"
 #include "broker/registry.h"
 #include "broker/streamer.h"
@@ -20,13 +21,6 @@ enum { FILER_FRAMES_MAX = 64, FILER_SLEEP_MS = 1000, NAMED_KEPT_MS = 3600000, RE
        PEER_CHUNKS_MAX = 8 /* libzmq holds so many for one peer: they are long */ };
 static const uint64_t id_mask = (UINT64_C(1) << 53) - 1;
 
-/* Whose an upload is; the endpoint's thread alone knows. */
-struct owner {
-    struct map_node by_id; /* first: a node is its owner */
-    uint64_t id;
-    struct who who;        /* who may go on with it */
-};
-
 enum job_kind { JOB_PLACE, JOB_REMOVE, JOB_UNNAME };
 struct job { struct letter letter; uint64_t file; enum job_kind kind; };
 
@@ -41,7 +35,7 @@ struct filer {
     struct files *files;
     struct streams *streams;
     struct streamer *streamer;
-    struct map owners;
+    struct owners owners;
     struct registry registry;
     int64_t now_ms, sweep_at_ms;
     struct buffer bytes;  /* of one read */
@@ -84,7 +78,7 @@ struct filer *filer_new(const struct filer_setup *setup, char *why, size_t why_s
         .folder = setup->data, .uploads_max = setup->uploads_max,
         .file_bytes_max = setup->file_bytes_max, .idle_ms_max = setup->upload_idle_ms,
         .named_ms_max = NAMED_KEPT_MS};
-    if (!wake_open(&f->wake) || f->router == NULL || !map_init(&f->owners, 64)
+    if (!wake_open(&f->wake) || f->router == NULL || !owners_open(&f->owners)
         || (f->files = files_open(&options, why, why_size)) == NULL
         || !streams_begin(f, why, why_size))
         filer_destroy(&f);
@@ -97,21 +91,6 @@ bool filer_bind(struct filer *f, const char *endpoint, char *bound, size_t bound
 }
 
 /* ---- uploads ---- */
-
-static struct owner *owner_find(const struct filer *f, uint64_t id) {
-    for (struct map_node *n = map_first(&f->owners, hash_number(id)); n; n = map_next(n)) {
-        struct owner *o = (struct owner *)(void *)n;
-        if (o->id == id) return o;
-    }
-    return NULL;
-}
-
-static void owner_forget(struct filer *f, uint64_t id) {
-    struct owner *o = owner_find(f, id);
-    if (o == NULL) return;
-    map_remove(&f->owners, &o->by_id);
-    free(o);
-}
 
 static bool disk_full(const struct filer *f, uint64_t more) {
     struct statvfs disk;
@@ -137,6 +116,16 @@ static enum code code_of(enum file_result result) {
 /* What is linked: an upload that begins with the bytes of another file. */
 struct source { uint64_t file, size; const uint8_t *known; uint8_t hash[FILE_HASH_BYTES]; };
 
+/* Never 0; whether it is taken already is seen when it is used. */
+static uint64_t id_draw(void) {
+    uint64_t id = 0;
+    while (id == 0) {
+        randombytes_buf(&id, sizeof id);
+        id &= id_mask;
+    }
+    return id;
+}
+
 static enum file_result upload_begin(struct filer *f, uint64_t id, struct source *from) {
     if (from == NULL) return files_create(f->files, id, f->now_ms);
     return files_link(f->files, from->file, id, f->now_ms, from->known, &from->size, from->hash);
@@ -144,21 +133,16 @@ static enum file_result upload_begin(struct filer *f, uint64_t id, struct source
 
 static enum code upload_create(struct filer *f, const struct who *who, struct source *from,
                                uint64_t *ret_id) {
-    struct owner *o = calloc(1, sizeof *o);
-    if (o == NULL) return CODE_BUSY;
     enum file_result result = FILE_EXISTS;
-    for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++) {
-        randombytes_buf(&o->id, sizeof o->id);
-        o->id &= id_mask;
-        if (o->id != 0) result = upload_begin(f, o->id, from);
+    uint64_t id = 0;
+    for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++)
+        result = upload_begin(f, id = id_draw(), from);
+    if (result != FILE_OK) return code_of(result);
+    if (!owners_put(&f->owners, id, who)) {
+        files_drop(f->files, id);
+        return CODE_BUSY;
     }
-    if (result != FILE_OK) {
-        free(o);
-        return code_of(result);
-    }
-    o->who = *who;
-    map_put(&f->owners, &o->by_id, hash_number(o->id));
-    *ret_id = o->id;
+    *ret_id = id;
     return CODE_OK;
 }
 
@@ -167,22 +151,16 @@ static enum code stream_create(struct filer *f, const struct who *who, uint64_t 
     if (disk_full(f, 0)) return CODE_STORAGE_FULL;
     enum file_result result = FILE_EXISTS;
     uint64_t id = 0;
-    for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++) {
-        randombytes_buf(&id, sizeof id);
-        id &= id_mask;
-        if (id != 0)
-            result = streams_create(f->streams, id, who->brand, f->now_ms, clock_wall_ms());
-    }
+    for (int i = 0; i < ID_TRIES && result == FILE_EXISTS; i++)
+        result = streams_create(f->streams, id = id_draw(), who->brand, f->now_ms,
+                                clock_wall_ms());
     if (result == FILE_OK) *ret_id = id;
     return streamer_code(result);
 }
 
 /* An upload is its principal's alone: nobody else learns that there is one. */
 static enum code upload_check(const struct filer *f, const struct who *who, uint64_t id) {
-    const struct owner *o = owner_find(f, id);
-    const bool mine = o != NULL && o->who.brand == who->brand && o->who.role == who->role
-        && strcmp(o->who.name, who->name) == 0;
-    return mine ? CODE_OK : CODE_NOT_FOUND;
+    return owners_match(&f->owners, id, who) ? CODE_OK : CODE_NOT_FOUND;
 }
 
 /* Without a ticket nobody learns what exists. */
@@ -206,7 +184,7 @@ static enum code upload_drop(struct filer *f, const struct who *who, uint64_t id
                                           : CODE_NOT_FOUND;
     enum code code = upload_check(f, who, id);
     if (code == CODE_OK) code = code_of(files_drop(f->files, id));
-    if (code == CODE_OK) owner_forget(f, id);
+    if (code == CODE_OK) owners_forget(&f->owners, id);
     return code;
 }
 
@@ -412,7 +390,7 @@ static void job_run(struct filer *f, const struct job *job) {
     if (result != FILE_OK && !(job->kind == JOB_REMOVE && result == FILE_UNKNOWN))
         log_error("a file could not be moved or removed", field_number("file", job->file),
                   field_text("why", result == FILE_UNKNOWN ? "there is none" : strerror(errno)));
-    owner_forget(f, job->file);
+    owners_forget(&f->owners, job->file);
 }
 
 static void jobs_run(struct filer *f) {
@@ -424,8 +402,9 @@ static void jobs_run(struct filer *f) {
 }
 
 static void upload_dropped(void *context, uint64_t id) {
+    struct filer *f = context;
     log_info("an upload that nobody went on with was given up", field_number("file", id));
-    owner_forget(context, id);
+    owners_forget(&f->owners, id);
 }
 
 static void stream_over(void *context, uint64_t id) {
@@ -487,10 +466,7 @@ void filer_destroy(struct filer **self) {
     streamer_destroy(&f->streamer);
     streams_close(&f->streams);
     files_close(&f->files); /* what is in incoming/ is looked at by the next start */
-    for (size_t i = 0; f->owners.buckets != NULL && i <= f->owners.mask; i++)
-        while (f->owners.buckets[i] != NULL)
-            owner_forget(f, ((struct owner *)(void *)f->owners.buckets[i])->id);
-    map_free(&f->owners);
+    owners_close(&f->owners);
     router_destroy(&f->router);
     wake_close(&f->wake);
     post_free(&f->jobs);
