@@ -1,12 +1,13 @@
-"""Nothing that a brand is told depends on another brand's objects. The same calls are played for one
-brand on two servers: on one the other brand is empty, on the other it has played the same before, so
-that it has objects of every kind under the same names. Every route of the binary is called, lists and
-figures with their filters too, and all answers must be equal, byte for byte but for what the server
-issues: numbers, texts and times, each replaced by the order in which it was first seen.
+"""Nothing that a brand is told depends on another brand's objects. The same calls are played for
+one brand on two servers: on one the other brand is empty, on the other it has made and changed the
+same before, so that it has objects of every kind under the same names. Every route of the binary is
+called, lists and figures with their filters too, and all answers must be equal, byte for byte but
+for what the server issues: numbers, texts and times, each replaced by the order in which it was
+first seen.
 
-What is one for the installation is not played: accounts (a name or an e-mail address is taken once),
-and what administrators of all brands do. How fast numbers grow tells how much is done in all brands
-together; ARCHITECTURE.md says so."""
+What is one for the installation is not played: accounts (a name or an e-mail address is taken
+once), and what administrators of all brands do. How fast numbers grow tells how much is done in all
+brands together; ARCHITECTURE.md says so."""
 import itertools
 import json
 import re
@@ -34,16 +35,19 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 ISSUED = re.compile("|".join([
     TIME, r"\bc[a-z0-9]{24}\b", r"task_[a-z0-9]{12}", r"eyJ[\w-]+\.[\w-]+\.[\w-]+",
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", r"\b[0-9a-f]{64}\b",
-    r"whsec_[\w+/=]+", r"msg_\d+", r"session-[0-9a-f]{24}", r"127\.0\.0\.1:\d+", r"relais-hooks-[0-9a-f]+"]))
-NUMBERED = r"(id|cid|commandId|hook|rule_id|last_task|subscription|lease_epoch|number|base_task|base_task_id|persistent_job|periodic_task_id" \
-    r"|cron_job_id|calendar_id|calendar_task_id|execution_task_id|job_id|user_id|checkpoint_id)"
+    r"whsec_[\w+/=]+", r"msg_\d+", r"session-[0-9a-f]{24}", r"127\.0\.0\.1:\d+",
+    r"relais-hooks-[0-9a-f]+"]))
+NUMBERED = "(id|cid|commandId|hook|rule_id|last_task|subscription|lease_epoch|number|base_task" \
+    "|base_task_id|persistent_job|periodic_task_id|cron_job_id|calendar_id|calendar_task_id" \
+    "|execution_task_id|job_id|user_id|checkpoint_id)"
 PATHS = re.compile(r"(/tasks/)(\d+)(/(?:source|result)/)")
 NAMED_AT_RANDOM = ("/monitoring/workers", "/metrics/dashboard", "/sessions")  # rows go by name
 TIMED = ("/anomalies",)  # by what took how long: only with a measure that does not
 NUMBER = re.compile(r'(\\?"%s\\?": ?"?)(\d+)' % NUMBERED)
 LASTS = re.compile(  # what took how long
-    r'("(?:\w*_ms|\w*duration\w*|\w*_minutes|\w*_hours|performance_score|\w*_time|value|drift\w*'
-    r'|silentMs|change_percent|expected_range|uptime|trend)": ?)(-?[\d.e+-]+|"\w+"|\[[-\d.e+, ]*\])')
+    r'("(?:\w*_ms|\w*duration\w*|(?:avg|estimated)\w*_minutes|uptime_hours|performance_score'
+    r'|\w*_time|value|drift\w*|silentMs|change_percent|expected_range|uptime|trend)": ?)'
+    r'(-?[\d.e+-]+|"\w+"|\[[-\d.e+, ]*\])')
 
 
 class Apart(Realm):
@@ -60,7 +64,8 @@ class Apart(Realm):
         name = f"account-{brand}-{next(realms.numbers)}"
         made = side["admin"].data("POST", "/api/v1/users", {
             "name": name, "email": name + "@example.org"})["id"]
-        return realms.Thing({"id": made}, lambda: side["admin"].call("GET", f"/api/v1/users/{made}"))
+        path = f"/api/v1/users/{made}"
+        return realms.Thing({"id": made}, lambda: side["admin"].call("GET", path))
 
     def callers(self, brand):
         """Who plays: one of each kind, of this brand alone."""

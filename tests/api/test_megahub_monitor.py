@@ -176,7 +176,7 @@ def test_what_no_metric_can_be_is_refused(user, stranger, worker):
     refused(user.post(BASE, {"cost_usd": 1}), 400, "VALIDATION_ERROR",
             base_task=["Ce champ est requis"])
     refused(user.post(BASE, {"base_task": "task_x"}), 400, "VALIDATION_ERROR",
-            base_task=["Ce n'est pas un choix valide."])
+            base_task=["Un nombre entier valide est requis."])
     refused(user.post(BASE, {"base_task": task, "cost_usd": "much"}), 400, "VALIDATION_ERROR",
             cost_usd=number)
     assert user.post(BASE, {"base_task": task, "cost_usd": -1}).status_code == 400

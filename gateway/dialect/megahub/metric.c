@@ -4,10 +4,10 @@
  * broker, and what a worker or a member gives wins over that. So POST on a task that has metrics
  * changes them (200), PUT replaces what was given, and DELETE takes it all away. Changes are made
  * on the version that was read; another's in between is read again. */
+#include "gateway/dialect/megahub/job.h"
 #include "gateway/dialect/megahub/metric.h"
 #include "gateway/dialect/megahub/page.h"
 #include "gateway/dialect/output.h"
-#include "gateway/dialect/spell.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,31 +228,12 @@ static struct change *change_new(struct exchange *x) {
     return c;
 }
 
-/* base_task: a number, or a task_ text. */
-static uint64_t task_read(struct exchange *x) {
-    json_t *task = member_find(x->json, "base_task");
-    uint64_t id = 0;
-    if (task == NULL || json_is_null(task)) {
-        field_wrong(&x->errors, "base_task", FIELD_MISSING, 0);
-    } else if (json_is_string(task)) {
-        const struct slice text = slice_of(json_string_value(task), json_string_length(task));
-        if (!spell_task_read(x, text, &id))
-            field_wrong(&x->errors, "base_task", FIELD_NOT_A_CHOICE, 0);
-    } else if (json_is_integer(task) && json_integer_value(task) > 0 &&
-               (uint64_t)json_integer_value(task) <= ID_NUMBER_MAX) {
-        id = (uint64_t)json_integer_value(task);
-    } else {
-        field_wrong(&x->errors, "base_task", FIELD_NOT_INTEGER, 0);
-    }
-    return id;
-}
-
 static bool make_read(struct exchange *x, struct message *m) {
     struct change *c = change_new(x);
     (void)m;
     c->made = true;
     body_read(x);
-    c->id = task_read(x);
+    c->id = job_number_member(x, "base_task", true);
     if (!megahub_fields_good(x)) return false;
     look(x);
     return false;

@@ -20,6 +20,7 @@ struct hook { /* x->state of an exchange about one */
     struct slice bytes; /* the body as stored */
     uint8_t bits;       /* of its events */
     const char *secret; /* shown once; NULL = not */
+    struct slice stored; /* the object as it was answered */
 };
 
 /* ---- the Webhook JSON ---- */
@@ -128,15 +129,32 @@ static bool hook_take(struct exchange *x, struct hook *h, json_t *body) {
 
 /* ---- storing ---- */
 
-static void hook_stored(struct exchange *x, const struct message *answer) {
+/* Which events are made for the brand: those of `bits` too, or with 0 none any more. */
+static struct message bits_message(const struct exchange *x, uint8_t bits) {
+    return (struct message){
+        .verb = VERB_QUEUE,
+        .queue = {.queue = slice_text(HOOK_QUEUE), .brand = x->who.brand, .hooks = bits,
+                  .set = SET_QUEUE_BRAND | SET_QUEUE_HOOKS}};
+}
+
+static void hook_kept(struct exchange *x, const struct message *answer) {
     struct hook *h = x->state;
     struct object_row row;
-    if (!object_row_read(answer->answer.body, &row)) {
+    (void)answer;
+    if (!object_row_read(h->stored, &row)) {
         exchange_refuse(x, CODE_INTERNAL_ERROR, NULL);
         return;
     }
     hook_write(x, &row, h->secret);
     exchange_answer(x, x->route->status);
+}
+
+/* The bits are set again: who deleted the last webhook meanwhile may have cleared them. */
+static void hook_stored(struct exchange *x, const struct message *answer) {
+    struct hook *h = x->state;
+    const struct message m = bits_message(x, h->bits);
+    h->stored = exchange_copy(x, answer->answer.body);
+    exchange_send(x, &m, hook_kept);
 }
 
 static void hook_store(struct exchange *x, const struct message *answer) {
@@ -159,9 +177,7 @@ static void hook_store(struct exchange *x, const struct message *answer) {
 
 /* Events first, then who wants them. */
 static void hook_keep(struct exchange *x, const struct hook *h) {
-    struct message m = {.verb = VERB_QUEUE};
-    m.queue = (struct queue_set){.queue = slice_text(HOOK_QUEUE), .brand = x->who.brand,
-                                 .hooks = h->bits, .set = SET_QUEUE_BRAND | SET_QUEUE_HOOKS};
+    const struct message m = bits_message(x, h->bits);
     exchange_send(x, &m, hook_store);
 }
 
@@ -239,9 +255,48 @@ static void hook_found_write(struct exchange *x, const struct message *answer) {
     exchange_answer(x, x->route->status);
 }
 
-static void hook_dropped_write(struct exchange *x, const struct message *answer) {
-    (void)answer;
+static void dropped_answer(struct exchange *x, const struct message *answer) {
+    (void)answer; /* what could not be cleared costs a little, and goes with the next deletion */
     exchange_answer(x, x->route->status);
+}
+
+/* One that was made since the first look stands in this one, or sets the bits after its PUT. */
+static void dropped_look(struct exchange *x, const struct message *answer) {
+    struct object_row row;
+    unsigned bits = 0;
+    if (exchange_code(answer) == CODE_OK)
+        for (uint32_t at = 0; object_row_next(answer->rows.rows, &at, &row);) {
+            json_t *body = json_of(row.body);
+            bits |= bits_of(body);
+            json_decref(body);
+        }
+    const struct message m = bits_message(x, (uint8_t)bits);
+    if (bits == 0) dropped_answer(x, answer);
+    else exchange_try(x, &m, dropped_answer);
+}
+
+static void dropped_cleared(struct exchange *x, const struct message *answer) {
+    struct message m = {0};
+    (void)answer;
+    hook_question(x, &m);
+    m.question.limit = HOOK_TARGETS_MAX;
+    exchange_try(x, &m, dropped_look);
+}
+
+static void dropped_counted(struct exchange *x, const struct message *answer) {
+    const struct message m = bits_message(x, 0);
+    if (exchange_code(answer) != CODE_OK || answer->rows.total > 0) dropped_answer(x, answer);
+    else exchange_try(x, &m, dropped_cleared);
+}
+
+/* With the last webhook of the brand its events go, too. */
+static void hook_dropped_write(struct exchange *x, const struct message *answer) {
+    struct message m = {0};
+    (void)answer;
+    hook_question(x, &m);
+    m.question.limit = 1;
+    m.question.count = true;
+    exchange_try(x, &m, dropped_counted);
 }
 
 /* PUT, PATCH, and POST: another secret. */
@@ -283,7 +338,8 @@ static bool hook_key_read(struct exchange *x, struct message *m) {
 static bool dead_list_read(struct exchange *x, struct message *m) {
     static const struct page_field fields[] = {
         PAGE_FIELD("id", "id", NUMBER),
-        PAGE_FIELD("created_at", "created_ms", TIME),
+        PAGE_TIMES("created", "created_ms"),
+        PAGE_TIMES("updated", "updated_ms"),
         PAGE_FIELD("failed_at", "finished_ms", TIME),
     };
     static const struct page_list list = {.fields = fields,
