@@ -7,6 +7,7 @@ import pytest
 
 from conftest import SHORT, TIME, Relais, end
 from listener import Listener, Mailbox
+from peer import ANSWER, OK, QUEUE, Peer
 from rows import row
 
 HOOKS = "/tasks/webhooks/"
@@ -40,8 +41,8 @@ def listener():
 
 
 class Brand:
-    def __init__(self, server):
-        self.number = next(BRANDS)
+    def __init__(self, server, number=None):
+        self.number = number or next(BRANDS)
         self.admin = server.caller("user", f"chief{self.number}", self.number, "--brand-admin")
         self.user = server.caller("user", f"user{self.number}", self.number)
         self.worker = server.caller("worker", f"worker{self.number}", self.number)
@@ -419,3 +420,30 @@ def test_a_gateway_that_is_killed_loses_no_call_and_doubles_none(tmp_path):
     assert dead(brand, 0) == []
     assert gateway.stop() == 0 and broker.stop() == 0
     listener.close()
+
+
+def events_made(server):
+    """Whether the broker makes events for brand 1: what its queue of events says."""
+    client = Peer(server.native, "client")
+    try:
+        heard, item = client.ask(QUEUE, ["relais.webhook", {}])
+    finally:
+        client.close()
+    assert heard == ANSWER and item[1] == OK, item
+    return b"hooks" in item[2]
+
+
+def test_without_webhooks_no_events_are_made(relais_with, listener):
+    server = relais_with(*FLAGS)
+    brand = Brand(server, 1)
+    assert not events_made(server)
+    first = brand.subscribe(listener.url, "task.completed")
+    second = brand.subscribe(listener.url, "task.failed")
+    assert events_made(server)
+    assert brand.admin.delete(f"{HOOKS}{first['id']}/").status_code == 204
+    assert events_made(server), "one is left"
+    assert brand.admin.delete(f"{HOOKS}{second['id']}/").status_code == 204
+    assert not events_made(server)
+    brand.subscribe(listener.url, "task.completed")
+    task = brand.run()
+    assert listener.next().json["data"]["task_id"] == task["task_id"]
