@@ -265,6 +265,12 @@ def test_a_user_sees_the_brands_of_the_token(relais, root, brand):
     assert body["count"] == 2 and body["next"] is None and body["previous"] is None
     assert made in body["results"] and [b["id"] for b in body["results"]] == [brand, made["id"]]
     assert ok(user.get(f"/brands/{made['id']}/")) == made
+    assert ok(user.get("/brands/?search=" + made["name"].upper()))["results"] == [made]
+    first = ok(user.get("/brands/?page_size=1"))
+    assert first["count"] == 2 and [b["id"] for b in first["results"]] == [brand]
+    last = ok(user.get(first["next"][len(user.base):]))
+    assert last["results"] == [made] and last["next"] is None
+    refused(user.get("/brands/?page=9"), 404, "NOT_FOUND")
 
 
 @row("GET /brands/{id}", error=404)

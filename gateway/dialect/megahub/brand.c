@@ -79,20 +79,35 @@ void brand_names_write(struct exchange *x, const struct brand_names *names) {
 
 /* ---- lists ---- */
 
+struct own { /* the list of a token's own brands */
+    struct brand_names names; /* first: x->state */
+    void *page;
+    uint32_t limit, offset;
+};
+
+static void own_row_write(struct exchange *x, struct slice rows, uint32_t *at) {
+    const struct brand_names *n = (const void *)rows.data;
+    brand_write_out(x, n->brands[*at], n->names[*at]);
+    (*at)++;
+}
+
+/* Keeps those that `search` finds, then one page of them. */
 static void own_write(struct exchange *x) {
-    const struct brand_names *n = x->state;
-    struct out *o = &x->out;
-    out_object(o);
-    out_key(o, "count");
-    out_unsigned(o, n->count);
-    out_key(o, "next");
-    out_null(o);
-    out_key(o, "previous");
-    out_null(o);
-    out_key(o, "results");
-    brand_names_write(x, n);
-    out_object_end(o);
-    exchange_answer(x, x->route->status);
+    struct own *own = x->state;
+    struct brand_names *n = &own->names;
+    const char *search = exchange_query(x, "search");
+    uint32_t found = 0, shown = 0;
+    for (uint32_t i = 0; i < n->count; i++) {
+        if (search != NULL && strcasestr(n->names[i], search) == NULL) continue;
+        if (found++ < own->offset || shown == own->limit) continue;
+        n->brands[shown] = n->brands[i];
+        n->names[shown++] = n->names[i];
+    }
+    struct message answer = {.verb = VERB_ROWS};
+    answer.rows = (struct rows){.rows = slice_of(n, sizeof *n), .row_count = shown,
+                                .total = found, .total_exact = true};
+    x->state = own->page;
+    page_write(x, &answer, own_row_write);
 }
 
 static void row_write(struct exchange *x, struct slice rows, uint32_t *at) {
@@ -109,17 +124,20 @@ static void all_write(struct exchange *x, const struct message *answer) {
 
 /* A token's own brands are few; an admin of all gets them in pages. */
 bool brand_list_read(struct exchange *x, struct message *m) {
-    if (x->brand_count > 0) {
-        x->state = exchange_alloc(x, sizeof(struct brand_names));
-        brand_names_load(x, x->brands, x->brand_count, own_write);
-        return false;
-    }
+    static const struct page_list list = {.search = "name"};
     m->verb = VERB_ASK;
     m->question = (struct question){.kind = slice_text("objects"), .object = slice_text("brand"),
                                     .priority = -1, .dialect = -1};
-    static const struct page_list list = {.search = "name"};
-    if (page_read(x, &list, &m->question))
+    if (!page_read(x, &list, &m->question)) return false;
+    if (x->brand_count == 0) {
         exchange_send_as(x, &account_house, m, all_write);
+        return false;
+    }
+    struct own *own = exchange_alloc(x, sizeof *own);
+    *own = (struct own){.page = x->state, .limit = m->question.limit,
+                        .offset = m->question.offset};
+    x->state = own;
+    brand_names_load(x, x->brands, x->brand_count, own_write);
     return false;
 }
 
