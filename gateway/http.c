@@ -20,7 +20,7 @@ enum {
     EVENTS_MAX = 128, STREAM_BLOCK = 32768, ROUNDS_MAX = 8,
     CHECKS_MAX = 500, /* a tick: some microseconds each */
     READ_STEP = 256, /* by which the memory for a head grows: small, so that little is left over */
-    DEAD_PEER_MS = 60000 /* a peer that acknowledges nothing for so long is gone */
+    DEAD_PROBES = 3  /* that a peer may leave unanswered */
 };
 
 struct http {
@@ -52,6 +52,17 @@ static uint64_t address_hash(const struct sockaddr *a) {
     return hash_bytes(2, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 8);
 }
 
+/* A peer that vanishes without a word: what was sent to it, or a probe where nothing is, must be
+ * acknowledged in time. So a task is not given to a worker that waits and is no more. */
+static void death_watch(int fd, unsigned dead_ms) {
+    const int on = 1, probes = DEAD_PROBES, every_s = (int)(dead_ms / 1000 / DEAD_PROBES);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &every_s, sizeof every_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 static void client_open(struct server *s, struct MHD_Connection *connection, void **context) {
     struct client *c = calloc(1, sizeof *c);
     if (c == NULL) abort();
@@ -65,9 +76,8 @@ static void client_open(struct server *s, struct MHD_Connection *connection, voi
     c->address = address_hash(info->client_addr);
     c->deadline_ms = s->now_ms + s->config->header_ms;
     int on = 1;
-    unsigned dead_ms = DEAD_PEER_MS;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
+    death_watch(c->fd, s->config->http_dead_ms);
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
     strain_open(s->strainer, &c->strain, c->fd);
