@@ -40,6 +40,7 @@ static void limits_take(struct broker *b) {
 #define LIMIT(name, ...) b->core_limits.name = c->name;
 #include "proto/option.def"
     b->store_options.folder = c->data;
+    b->store_options.id_key = b->secret.id_key;
 #define OPTION(...)
 #define LIMIT(...)
 #define STORE(name, ...) b->store_options.name = c->name;

@@ -33,6 +33,7 @@ struct filler {
     size_t active_count;
     struct message message; /* a row of tasks */
     uint32_t skip, limit;
+    bool searches; /* the walk finds what has the terms */
     int64_t known; /* how many match, from counters that are exact; -1 = not known */
 };
 
@@ -112,9 +113,6 @@ void tallies_fill(struct filler *f);
 
 /* ---- rows_gather.c ---- */
 
-/* True when so large a share of all tasks is the brand's that reading all is less than finding each
- * by the brand's index, where a row costs eight times as much. */
-bool brand_is_large(const struct filler *f);
 /* True when so many tasks match that reading the statuses that hold them is less than walking. */
 bool gather_pays(struct filler *f, int64_t matched, uint32_t *statuses);
 /* False when the store could not be read. */

@@ -1,10 +1,11 @@
 #include "broker/filter.h"
+#include "proto/base/fold.h"
 #include "proto/decode.h"
 #include <math.h>
 #include <stdlib.h>
 
 enum op { OP_EQ, OP_NE, OP_LT, OP_LTE, OP_GT, OP_GTE, OP_IN, OP_PREFIX, OP_CONTAINS, OP_NULL,
-          OP_WORDS, OP_COUNT };
+          OP_WORDS, OP_TERMS, OP_COUNT };
 
 struct value { struct slice text; double number; }; /* NAN: the text is no number */
 
@@ -18,12 +19,13 @@ struct filter {
     uint32_t predicate_count, value_count;
     struct predicate predicates[FILTER_PREDICATES_MAX];
     struct value values[FILTER_VALUES_MAX];
+    bool terms_assumed;
 };
 
 static bool op_read(struct slice name, enum op *op) {
     static const char *const names[OP_COUNT] = {"eq", "ne", "lt",     "lte",      "gt",
                                                 "gte", "in", "prefix", "contains", "null",
-                                                "words"};
+                                                "words", "terms"};
     for (int i = 0; i < OP_COUNT; i++) {
         if (!slice_equal(name, slice_text(names[i]))) continue;
         *op = (enum op)i;
@@ -144,16 +146,65 @@ static bool words_hold(const struct predicate *p, struct slice search, field_fin
     return true;
 }
 
-/* ---- does it hold? ---- */
+static uint8_t folded(struct slice text, uint32_t at) {
+    return fold_byte(at > 0 ? text.data[at - 1] : 0, text.data[at]);
+}
 
 static bool contains(struct slice text, struct slice part) {
     for (uint32_t at = 0; at + part.len <= text.len; at++) {
         uint32_t n = 0;
-        while (n < part.len && lower(text.data[at + n]) == lower(part.data[n])) n++;
+        while (n < part.len && folded(text, at + n) == folded(part, n)) n++;
         if (n == part.len) return true;
     }
     return false;
 }
+
+/* The next of a search's terms from *at on; empty at its end. */
+static struct slice term_next(struct slice search, uint32_t *at) {
+    static const char blanks[] = " \t\n\r";
+    while (*at < search.len && memchr(blanks, search.data[*at], 4) != NULL) ++*at;
+    const uint32_t from = *at;
+    while (*at < search.len && memchr(blanks, search.data[*at], 4) == NULL) ++*at;
+    return slice_of(search.data + from, *at - from);
+}
+
+/* Whether one of the fields of a list holds the text. */
+static bool fields_hold(struct slice fields, struct slice term, field_find *find, void *row) {
+    while (fields.len > 0) {
+        const uint8_t *comma = memchr(fields.data, ',', fields.len);
+        const uint32_t len = comma != NULL ? (uint32_t)(comma - fields.data) : fields.len;
+        const struct field_value v = find(row, slice_of(fields.data, len));
+        if (v.kind == IS_TEXT && contains(v.text, term)) return true;
+        const uint32_t step = comma != NULL ? len + 1 : len;
+        fields = slice_of(fields.data + step, fields.len - step);
+    }
+    return false;
+}
+
+static bool terms_hold(const struct predicate *p, struct slice search, field_find *find,
+                       void *row) {
+    uint32_t at = 0;
+    for (int terms = 0; terms < SEARCH_WORDS_MAX; terms++) {
+        const struct slice term = term_next(search, &at);
+        if (term.len == 0) return true;
+        if (!fields_hold(p->field, term, find, row)) return false;
+    }
+    return true;
+}
+
+bool filter_terms(const struct filter *f, struct slice *fields, struct slice *terms) {
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
+        if (f->predicates[i].op != OP_TERMS) continue;
+        *fields = f->predicates[i].field;
+        *terms = f->values[f->predicates[i].first].text;
+        return true;
+    }
+    return false;
+}
+
+void filter_assume_terms(struct filter *f, bool hold) { f->terms_assumed = hold; }
+
+/* ---- does it hold? ---- */
 
 static int text_order(struct slice a, struct slice b) {
     const uint32_t len = a.len < b.len ? a.len : b.len;
@@ -191,6 +242,7 @@ static bool value_fits(enum op op, const struct field_value *field, const struct
     case OP_CONTAINS:
     case OP_NULL:
     case OP_WORDS:
+    case OP_TERMS:
     case OP_COUNT: break;
     }
     return false;
@@ -201,6 +253,11 @@ bool filter_matches(const struct filter *f, field_find *find, void *row) {
         const struct predicate *p = &f->predicates[i];
         if (p->op == OP_WORDS) {
             if (!words_hold(p, f->values[p->first].text, find, row)) return false;
+            continue;
+        }
+        if (p->op == OP_TERMS) {
+            const struct slice search = f->values[p->first].text;
+            if (!f->terms_assumed && !terms_hold(p, search, find, row)) return false;
             continue;
         }
         const struct field_value field = find(row, p->field);

@@ -3,9 +3,11 @@
  * On the wire an array of predicates, each an array [field, op, value…] of texts:
  *   eq ne lt lte gt gte   one value      compared as numbers when the field is one
  *   in                    any number of values, one of which is equal
- *   prefix contains       one value; contains does not mind the case of ASCII letters
+ *   prefix contains       one value; contains does not mind the case of letters (fold.h)
  *   words                 one value, and field is a list with comma between: every word of the
  *                         value must begin a word in one of them (their first SEARCH_BYTES)
+ *   terms                 likewise, and each of what stands between blanks in the value must be
+ *                         contained in one of them (SEARCH_WORDS_MAX of these, the rest is ignored)
  *   null                  "1": the row has no such field, "0": it has one
  * A row that does not have the field fails every predicate on it but null.
  *
@@ -41,6 +43,10 @@ struct filter;
  * the wire. */
 enum code filter_new(struct slice wire, struct filter **ret);
 void filter_destroy(struct filter **self);
+/* The first predicate of terms: its fields and its value; false when there is none. */
+bool filter_terms(const struct filter *f, struct slice *fields, struct slice *terms);
+/* From now on the terms are known to hold, or not any more. */
+void filter_assume_terms(struct filter *f, bool hold);
 bool filter_matches(const struct filter *f, field_find *find, void *row);
 /* True when every word of `search` begins a word of one of the texts. */
 bool search_matches(struct slice search, const struct slice *texts, uint32_t count);

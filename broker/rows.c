@@ -7,8 +7,6 @@
 #include "proto/host/log.h"
 #include <assert.h>
 
-enum { CREATED_SLACK_MS = 3600000 }; /* a wall clock that was set back does not hide tasks */
-
 void rows_free(struct rows_page *page) {
     buffer_free(&page->rows);
     buffer_free(&page->next);
@@ -38,15 +36,8 @@ static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
 
 /* ---- which records match ---- */
 
-/* True when no later record of the walk can match. */
-static bool walk_is_past(const struct question *q, const struct record *r) {
-    if (r->kind != RECORD_TASK) return false;
-    if (q->descending && q->from_ms != 0)
-        return r->task.created_ms + CREATED_SLACK_MS < q->from_ms; /* theirs may be any number */
-    return !q->descending && q->to_ms != 0 && r->task.created_ms - CREATED_SLACK_MS > q->to_ms;
-}
-
-static bool record_matches(struct filler *f, const struct record *r) {
+static bool record_matches(struct filler *f, struct store_walk *w, const struct record *r) {
+    if (f->searches) filter_assume_terms(f->filter, walk_sure(w));
     const struct question *q = f->q;
     switch ((int)r->kind) {
     case RECORD_TASK: {
@@ -138,7 +129,7 @@ static void row_write(struct filler *f, const struct record *r) {
 
 static bool budget_spent(struct rows_page *page) {
     if (page->looked >= page->rows_max) return true;
-    return (page->looked & 255) == 0 && page->looked > 0 && clock_mono_ms() > page->end_ms;
+    return (++page->rounds & 63) == 0 && clock_mono_ms() > page->end_ms;
 }
 
 /* Goes on counting behind the page, without writing rows. */
@@ -147,9 +138,8 @@ static void walk_count(struct filler *f, struct store_walk *w, int64_t counted) 
     struct record r;
     page->total_exact = true;
     while (walk_next(w, &r)) {
-        page->looked++;
-        if (walk_is_past(f->q, &r)) break;
-        if (record_matches(f, &r)) counted++;
+        page->looked = (uint32_t)walk_looked(w);
+        if (record_matches(f, w, &r)) counted++;
         if (counted >= COUNT_MAX || budget_spent(page)) {
             page->total_exact = false;
             break;
@@ -165,9 +155,8 @@ static void walk_sort(struct filler *f, struct store_walk *w, struct sorter *sor
     struct record r;
     int64_t matched = 0;
     while (!page->incomplete && walk_next(w, &r)) {
-        page->looked++;
-        if (walk_is_past(f->q, &r)) break;
-        if (record_matches(f, &r)) {
+        page->looked = (uint32_t)walk_looked(w);
+        if (record_matches(f, w, &r)) {
             if (r.kind == RECORD_OBJECT) object_sort(f, sorter, &r.object);
             else if (r.kind == RECORD_SCHEDULE) schedule_sort(sorter, &r.schedule);
             else sorter_take(sorter, &r.task);
@@ -188,9 +177,8 @@ static void walk_fill(struct filler *f, struct store_walk *w) {
     uint32_t skipped = 0;
     bool more = false;
     while ((f->known < 0 || (int64_t)page->count + skipped < f->known) && walk_next(w, &r)) {
-        page->looked++;
-        if (walk_is_past(f->q, &r)) break;
-        if (record_matches(f, &r)) {
+        page->looked = (uint32_t)walk_looked(w);
+        if (record_matches(f, w, &r)) {
             if (skipped < f->skip) {
                 skipped++;
             } else {
@@ -218,9 +206,12 @@ static enum code question_walk(const struct question *q, uint8_t role, struct wa
         walk->kind = WALK_POINTS;
         walk->from_id = walk->to_id = q->number;
     }
+    walk->from_ms = q->from_ms;
+    walk->to_ms = q->to_ms;
     const uint32_t mask = q->status_mask;
     const bool one = mask != 0 && (mask & (mask - 1)) == 0;
-    if (walk->kind == WALK_TASKS && one && mask != 1u << STATUS_QUEUED && q->brand != 0) {
+    if (walk->kind == WALK_TASKS && one && mask != 1u << STATUS_QUEUED && q->brand != 0 &&
+        q->type.len > 0) { /* of one type they stand in the order of ids */
         walk->kind = WALK_STATUS; /* queued tasks have no such index: they leave too soon */
         walk->status = (uint8_t)__builtin_ctz(mask);
         walk->type = q->type;
@@ -228,16 +219,29 @@ static enum code question_walk(const struct question *q, uint8_t role, struct wa
     return CODE_OK;
 }
 
+/* A search of what the store has an index for. */
+static void search_prepare(struct filler *f, struct walk *walk) {
+    struct slice fields, terms;
+    if ((walk->kind != WALK_TASKS && walk->kind != WALK_STATUS) || walk->brand == 0) return;
+    if (!filter_terms(f->filter, &fields, &terms)) return;
+    if (!slice_equal(fields, slice_text("type,extra.description,task_id"))) return;
+    walk->kind = WALK_TEXT;
+    walk->terms = terms;
+    walk->id_key = f->page->id_key;
+    f->searches = true;
+}
+
 static void page_walk(struct filler *f, struct walk *walk) {
     struct rows_page *page = f->page;
     walk->looks_max = page->rows_max;
-    walk->dense = walk->kind == WALK_TASKS && brand_is_large(f);
+    search_prepare(f, walk);
     struct store_walk *w = walk_open(f->view, walk);
     if (w == NULL) {
         page->code = f->q->cursor.len > 0 ? CODE_VALIDATION_ERROR : CODE_UNAVAILABLE;
         return;
     }
-    const bool tasks = walk->kind == WALK_TASKS || walk->kind == WALK_STATUS;
+    const bool tasks = walk->kind == WALK_TASKS || walk->kind == WALK_STATUS ||
+                       walk->kind == WALK_TEXT;
     const bool sorts = tasks || walk->kind == WALK_OBJECTS || walk->kind == WALK_SCHEDULES;
     struct sorter *sorter = sorts && f->q->sort.len > 0 ? sorter_new(f) : NULL;
     if (sorter != NULL) walk_sort(f, w, sorter);

@@ -32,7 +32,7 @@ struct rows_page {
     int64_t wall_ms;   /* objects that ended by then are not there */
     /* filled */
     struct buffer rows, next; /* owned */
-    uint32_t count, looked;
+    uint32_t count, looked, rounds;
     bool incomplete, total_exact;
     int64_t total;     /* -1 = not asked for */
     enum code code;

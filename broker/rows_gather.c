@@ -28,21 +28,6 @@ static void counts_fill(struct filler *f, struct share by_status[STATUS_COUNT],
     }
 }
 
-bool brand_is_large(const struct filler *f) {
-    uint64_t own = 0, all = 0;
-    for (size_t i = 0; i <= f->lanes.mask; i++) {
-        for (struct map_node *n = f->lanes.buckets[i]; n != NULL; n = n->next) {
-            const struct lane_record *l = &((struct lane_entry *)(void *)n)->lane;
-            uint64_t sum = 0;
-            for (int s = 1; s < STATUS_COUNT; s++)
-                for (int p = 0; p < PRIORITY_COUNT; p++) sum += l->count[s][p];
-            all += sum;
-            if (l->brand == f->q->brand) own += sum;
-        }
-    }
-    return f->q->brand != 0 && own > all / 8;
-}
-
 bool gather_pays(struct filler *f, int64_t matched, uint32_t *statuses) {
     struct share by_status[STATUS_COUNT] = {{0}};
     uint64_t brand_all, looks = 0;

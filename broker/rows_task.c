@@ -1,7 +1,9 @@
 /* rows_task.c - lists of tasks; see filler.h. */
 #include "broker/core/hook.h"
 #include "broker/filler.h"
+#include "broker/secret.h"
 #include "proto/encode.h"
+#include "proto/id.h"
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -96,37 +98,42 @@ struct task_row { /* the task that is being looked at */
     struct filler *f;
     const struct task_head *head;
     const struct lane_record *lane;
-    bool read;               /* its body and result were looked for */
-    struct buffer kept;      /* of them, what fields show */
-    uint32_t owner_len, error_len, extra_len, metrics_len;
+    bool body_read, result_read; /* they were looked for */
+    struct buffer body, result;  /* of them, what fields show */
+    uint32_t owner_len, error_len;
     json_t *extra, *metrics; /* owned; NULL until asked for */
+    char id_text[TASK_TEXT_SIZE]; /* "" until asked for */
 };
 
-static void part_found(void *context, const struct record *r) {
+static void row_body_found(void *context, const struct record *r) {
     struct task_row *row = context;
-    if (r->kind == RECORD_BODY) {
-        buffer_append(&row->kept, r->body.owner.data, r->body.owner.len);
-        buffer_append(&row->kept, r->body.extra.data, r->body.extra.len);
-        row->owner_len = r->body.owner.len;
-        row->extra_len = r->body.extra.len;
-    } else if (r->kind == RECORD_RESULT) { /* comes after the body */
-        buffer_append(&row->kept, r->result.message.data, r->result.message.len);
-        buffer_append(&row->kept, r->result.metrics.data, r->result.metrics.len);
-        row->error_len = r->result.message.len;
-        row->metrics_len = r->result.metrics.len;
-    }
+    buffer_append(&row->body, r->body.owner.data, r->body.owner.len);
+    buffer_append(&row->body, r->body.extra.data, r->body.extra.len);
+    row->owner_len = r->body.owner.len;
 }
 
-static const uint8_t *row_parts(struct task_row *row) {
-    if (!row->read) view_task(row->f->view, row->head->id, part_found, row);
-    row->read = true;
-    return row->kept.data;
+static void row_result_found(void *context, const struct record *r) {
+    struct task_row *row = context;
+    buffer_append(&row->result, r->result.message.data, r->result.message.len);
+    buffer_append(&row->result, r->result.metrics.data, r->result.metrics.len);
+    row->error_len = r->result.message.len;
+}
+
+static void row_body_need(struct task_row *row) {
+    if (!row->body_read) view_body(row->f->view, row->head->id, row_body_found, row);
+    row->body_read = true;
+}
+
+static void row_result_need(struct task_row *row) {
+    if (!row->result_read) view_result(row->f->view, row->head->id, row_result_found, row);
+    row->result_read = true;
 }
 
 static void task_row_close(struct task_row *row) {
     json_decref(row->extra);
     json_decref(row->metrics);
-    buffer_free(&row->kept);
+    buffer_free(&row->body);
+    buffer_free(&row->result);
 }
 
 static struct field_value value_time(int64_t ms) {
@@ -159,19 +166,25 @@ static struct field_value value_span(int64_t from_ms, int64_t to_ms) {
 
 /* What only body and result tell. */
 static struct field_value part_value(struct task_row *row, struct slice name) {
-    const uint8_t *parts = row_parts(row);
-    const uint32_t extra_at = row->owner_len, error_at = extra_at + row->extra_len,
-                   metrics_at = error_at + row->error_len;
-    if (slice_equal(name, slice_text("owner"))) return value_text(slice_of(parts, row->owner_len));
-    if (slice_equal(name, slice_text("error")))
-        return value_text(slice_of(parts + error_at, row->error_len));
-    if (name.len > 6 && memcmp(name.data, "extra.", 6) == 0)
-        return field_of_member(&row->extra, slice_of(parts + extra_at, row->extra_len),
+    const bool extra = name.len > 6 && memcmp(name.data, "extra.", 6) == 0;
+    const bool metrics = name.len > 8 && memcmp(name.data, "metrics.", 8) == 0;
+    if (extra || slice_equal(name, slice_text("owner"))) {
+        row_body_need(row);
+        const uint8_t *text = row->body.data;
+        if (!extra) return value_text(slice_of(text, row->owner_len));
+        if (text == NULL) return value_absent;
+        return field_of_member(&row->extra,
+                               slice_of(text + row->owner_len, row->body.len - row->owner_len),
                                slice_of(name.data + 6, name.len - 6));
-    if (name.len > 8 && memcmp(name.data, "metrics.", 8) == 0)
-        return field_of_member(&row->metrics, slice_of(parts + metrics_at, row->metrics_len),
-                               slice_of(name.data + 8, name.len - 8));
-    return value_absent;
+    }
+    if (!metrics && !slice_equal(name, slice_text("error"))) return value_absent;
+    row_result_need(row);
+    const uint8_t *text = row->result.data;
+    if (!metrics) return value_text(slice_of(text, row->error_len));
+    if (text == NULL) return value_absent;
+    return field_of_member(&row->metrics,
+                           slice_of(text + row->error_len, row->result.len - row->error_len),
+                           slice_of(name.data + 8, name.len - 8));
 }
 
 /* The worker's own measure, when it gave one; else the broker's; none when they were deleted. */
@@ -234,6 +247,11 @@ static struct field_value task_field(void *context, struct slice name) {
         return value_number(t->checkpoint > 0 && (t->status == STATUS_FAILED ||
                                                   t->status == STATUS_CANCELLED ||
                                                   t->status == STATUS_PAUSED));
+    case NAME_task_id: {
+        const struct id_key ids = {.hash = ticket_hash, .context = row->f->page->id_key};
+        if (row->id_text[0] == 0) task_text_write(&ids, t->id, row->id_text);
+        return value_text(slice_text(row->id_text));
+    }
     case NAME_schedule: return value_time((int64_t)t->schedule);
     case NAME_schedule_active:
         return t->schedule == 0 ? value_absent
@@ -254,7 +272,6 @@ struct body_match { const struct question *q; const struct lane_record *lane; bo
 
 static void body_found(void *context, const struct record *r) {
     struct body_match *m = context;
-    if (r->kind != RECORD_BODY) return;
     const struct slice texts[] = {m->lane->type, m->lane->queue, r->body.owner, r->body.extra,
                                   r->body.payload};
     m->matches = (m->q->owner.len == 0 || slice_equal(m->q->owner, r->body.owner))
@@ -282,7 +299,7 @@ bool task_matches(struct filler *f, const struct task_head *t, const struct lane
     if (f->filter != NULL && !filter_holds(f, t, l)) return false;
     if (q->owner.len == 0 && q->search.len == 0) return true;
     struct body_match match = {.q = q, .lane = l};
-    view_task(f->view, t->id, body_found, &match);
+    view_body(f->view, t->id, body_found, &match);
     return match.matches;
 }
 

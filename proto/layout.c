@@ -42,6 +42,7 @@ static const struct field option_fields[] = {
     O("metrics", metrics, BIN, .set = SET_METRICS),
     O("numbers", numbers, BIN),
     O("numbers_before", numbers_before, BIN),
+    O("taken", taken_ms, I64),
     O("version", version, U32, .set = SET_VERSION),
 };
 static const struct layout options_layout = {

@@ -96,6 +96,7 @@ struct options {
     struct slice metrics;  /* "metrics" (UPDATE of a completed or failed task): replaces them */
     struct slice numbers, numbers_before; /* "numbers" "numbers_before": lists of measure.h, of
                                            * those metrics and of the ones they replace */
+    int64_t taken_ms;      /* "taken" (SUBMIT): when a gateway took it in, its time of creation */
     uint32_t version;      /* "version" (UPDATE): the task's, else CONFLICT */
 };
 

@@ -2,7 +2,7 @@
  *
  * Each index row must be the one its task's head calls for; as a task has at most one row in an
  * index, equal numbers of rows and of tasks that call for one then prove that none is missing. */
-#include "store/view.h"
+#include "store/audit.h"
 #include <endian.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -100,6 +100,12 @@ static struct slice lane_type(struct audit *a, uint32_t number) {
     const struct lane_tally *l = lane_find(a, number);
     if (!l || !l->lane.type.len) return (struct slice){0};
     return slice_of(a->types.data + l->type_at, l->lane.type.len);
+}
+
+static struct slice type_of(void *context, uint32_t lane) { return lane_type(context, lane); }
+
+static void say_text(void *context, uint64_t id, const char *what) {
+    finding(context, "task %" PRIu64 ": %s", id, what);
 }
 
 static void look_head(struct audit *a, const struct scan_row *row) {
@@ -311,6 +317,8 @@ uint64_t store_audit(struct store *s, store_report *report, void *context) {
     look_parts(&a, KEY_RESULT);
     look_parts(&a, KEY_SUB);
     compare_counts(&a);
+    struct audit_texts texts = {a.view, &a, type_of, say_text};
+    audit_texts(&texts);
     audit_objects(&a);
     static const enum key_kind plains[] = {KEY_META, KEY_LANE, KEY_QUEUE, KEY_WORKER,
                                            KEY_DEDUP, KEY_OBJECT, KEY_FILE, KEY_STATION,

@@ -20,6 +20,11 @@ static void put_reached(struct disk *d, uint64_t reached) {
     key_plain(&key, KEY_REACHED);
     for (int i = 0; i < 8; i++) buffer_byte(&value, (uint8_t)(reached >> 8 * i));
     for (int i = 0; i < 4; i++) buffer_byte(&value, (uint8_t)(LAYOUT_VERSION >> 8 * i));
+    const uint64_t more[] = {(uint64_t)d->writer.created_max_ms, (uint64_t)d->writer.setback_ms,
+                             d->writer.texts ? d->text_from : UINT64_MAX,
+                             d->writer.texts ? texts_mark(d->options.id_key) : 0};
+    for (size_t k = 0; k < sizeof more / sizeof *more; k++)
+        for (int i = 0; i < 8; i++) buffer_byte(&value, (uint8_t)(more[k] >> 8 * i));
     table_batch_put(d->writer.batch, key_slice(&key), buffer_slice(&value));
     buffer_free(&value);
 }
@@ -59,6 +64,8 @@ static bool verify(struct disk *d, char *why, size_t why_size) {
 static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     if (!verify(d, why, why_size)) return false;
     bool ok = true;
+    if (d->writer.texts)
+        ok = texts_sweep(d->writer.texts, d->table, d->writer.batch, why, why_size);
     pthread_mutex_lock(&d->lock);
     pending_take(d->pending, BATCH_MAX, &d->taken);
     for (size_t i = 0; ok && i < d->taken.task_count; i++)
@@ -67,6 +74,7 @@ static bool materialise_some(struct disk *d, char *why, size_t why_size) {
         materialise_plain(&d->writer, d->taken.plains[i]);
     uint64_t reached = reached_now(d);
     pthread_mutex_unlock(&d->lock);
+    if (ok && d->writer.texts) ok = texts_write(d->writer.texts, d->writer.batch, why, why_size);
     ok = ok && write_batch(d, reached, why, why_size);
     if (!ok) return false;
     pthread_mutex_lock(&d->lock);
@@ -198,14 +206,18 @@ static void *behind(void *context) {
 }
 
 bool behind_start(struct disk *d, char *why, size_t why_size) {
-    d->writer = (struct materialise){.table = d->table, .batch = table_batch_new(),
-                                     .pending = d->pending, .has_subs = d->writer.has_subs};
+    d->writer.table = d->table;
+    d->writer.batch = table_batch_new();
+    d->writer.pending = d->pending;
+    bool indexed = !d->options.id_key || texts_open(&d->texts, d->options.id_key);
+    if (d->options.id_key) d->writer.texts = &d->texts;
     d->settled = d->reached;
     d->taken.tasks = calloc(BATCH_MAX, sizeof *d->taken.tasks);
     d->taken.plains = calloc(BATCH_MAX, sizeof *d->taken.plains);
     d->ids = calloc(BATCH_MAX, sizeof *d->ids);
     d->wheres = calloc(BATCH_MAX, sizeof *d->wheres);
-    bool ok = d->writer.batch && d->taken.tasks && d->taken.plains && d->ids && d->wheres;
+    bool ok = d->writer.batch && d->taken.tasks && d->taken.plains && d->ids && d->wheres &&
+              indexed;
     if (ok) ok = pthread_create(&d->thread, NULL, behind, d) == 0;
     if (!ok) snprintf(why, why_size, "%s: no memory or no thread", d->folder);
     d->thread_runs = ok;
@@ -234,6 +246,7 @@ void behind_stop(struct disk *d) {
         d->thread_runs = false;
     }
     table_batch_free(&d->writer.batch);
+    texts_close(&d->texts);
     free(d->taken.tasks);
     free(d->taken.plains);
     free(d->ids);

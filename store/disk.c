@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum {
-    MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 8 * MIB,
+    MIB = 1 << 20, SETBACK_MS = 3600000, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 8 * MIB,
     START_BYTES = MIB / 2,      /* a table that opens writes its manifest, options and log anew */
     BALLAST_BYTES_MIN = 2 * MIB /* of a disk too small for the whole ballast */
 };
@@ -290,24 +290,60 @@ static bool open_table(struct disk *d, char *why, size_t why_size) {
     return d->table != NULL;
 }
 
+/* The newest task of the table; id 0 = none. */
+static bool newest_head(struct disk *d, struct task_head *head, char *why, size_t why_size) {
+    struct key prefix;
+    struct range range;
+    struct record r = {0};
+    key_begin(&prefix, KEY_HEAD);
+    range_prefix(&range, &prefix);
+    *head = (struct task_head){0};
+    if (!d->table) return true;
+    struct table_scan *scan = table_scan_open(d->table, NULL, &range, true);
+    bool ok = scan && table_scan_ok(scan, why, why_size);
+    if (ok && table_scan_valid(scan)) {
+        ok = record_decode_value(RECORD_TASK, table_scan_value(scan), &r);
+        *head = r.task;
+        if (!ok) snprintf(why, why_size, "%s/table: the newest task is damaged", d->folder);
+    }
+    table_scan_close(&scan);
+    return ok;
+}
+
+/* Goes on with what the table knows of times and searches. One of an older layout knows nothing:
+ * its clock is given an hour, and what it has is found by walking. So is what was indexed under
+ * another key of spelling. */
+static bool state_take_up(struct disk *d, const struct table_state *s, char *why,
+                          size_t why_size) {
+    struct task_head newest;
+    const bool older = s->version && s->version < LAYOUT_VERSION;
+    const bool other = d->options.id_key && s->text_key != texts_mark(d->options.id_key);
+    d->writer.created_max_ms = s->created_max_ms;
+    d->writer.setback_ms = older ? SETBACK_MS : s->setback_ms;
+    d->text_from = s->text_from;
+    if (!s->version || (!older && !other)) return true;
+    if (!newest_head(d, &newest, why, why_size)) return false;
+    if (older) d->writer.created_max_ms = newest.created_ms;
+    d->text_from = newest.id + 1;
+    return true;
+}
+
 static bool read_reached(struct disk *d, char *why, size_t why_size) {
     struct buffer value = {0};
     struct key key;
+    struct table_state state = {0};
     key_plain(&key, KEY_REACHED);
     int got = d->table ? table_get(d->table, NULL, key_slice(&key), &value, why, why_size) : 0;
     bool ok = got >= 0;
     if (got > 0) {
-        uint32_t version = 0;
-        ok = value.len == 12;
-        for (int i = 0; ok && i < 8; i++) d->reached |= (uint64_t)value.data[i] << 8 * i;
-        for (int i = 0; ok && i < 4; i++) version |= (uint32_t)value.data[8 + i] << 8 * i;
-        ok = ok && version == LAYOUT_VERSION;
+        ok = table_state_read(buffer_slice(&value), &state);
+        d->reached = state.reached;
         if (!ok)
             snprintf(why, why_size, "%s/table: written by another version (layout %u, this is %d)",
-                     d->folder, version, LAYOUT_VERSION);
+                     d->folder, state.version, LAYOUT_VERSION);
     }
     buffer_free(&value);
-    return ok;
+    return ok && state_take_up(d, &state, why, why_size);
 }
 
 /* The types of the lanes that the table knows, and whether any task there has parts. */

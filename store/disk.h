@@ -10,7 +10,7 @@
 #include "store/view.h"
 #include <pthread.h>
 
-enum { SYNC_SAMPLES = 512, PATH_BYTES = 512, LAYOUT_VERSION = 2, BATCH_MAX = 512, TICK_MS = 5 };
+enum { SYNC_SAMPLES = 512, PATH_BYTES = 512, BATCH_MAX = 512, TICK_MS = 5 };
 
 /* Where in the journal's bytes a group was, every MARK_BYTES: tells how much lies behind it. */
 struct mark { uint64_t group, bytes; };
@@ -45,6 +45,8 @@ struct disk {
 
     /* the table thread's own */
     struct materialise writer;
+    struct texts texts;
+    uint64_t text_from; /* tasks in the table from this id on are indexed for searches */
     struct taken taken;
     uint64_t *ids;
     struct was *wheres;

@@ -103,6 +103,11 @@ void key_point(struct key *k, uint32_t brand, uint64_t number) {
     key_u64(k, number);
 }
 
+void key_block(struct key *k, enum key_kind kind, uint32_t brand, uint64_t block) {
+    key_number(k, kind, brand);
+    key_u64(k, block);
+}
+
 static void key_owned(struct key *k, const struct object_record *o) {
     key_begin(k, KEY_OWNED);
     key_u8(k, o->kind);
@@ -210,7 +215,8 @@ bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, str
     case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
     case KEY_STATION: case KEY_SESSION: case KEY_COMMAND: case KEY_SCHEDULE: case KEY_TALLY:
     case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE:
-    case KEY_NAME: case KEY_OWNED: case KEY_EXPIRY: case KEY_POINT: break;
+    case KEY_NAME: case KEY_OWNED: case KEY_EXPIRY: case KEY_POINT: case KEY_TEXT: case KEY_SIGN:
+        break;
     }
     return false;
 }
@@ -235,7 +241,7 @@ enum record_kind key_value_kind(struct slice key) {
     case KEY_SCHEDULE: return RECORD_SCHEDULE;
     case KEY_TALLY: return RECORD_TALLY;
     case KEY_REACHED: case KEY_DUE: case KEY_CREATED: case KEY_NAME: case KEY_OWNED:
-    case KEY_EXPIRY: case KEY_POINT: break;
+    case KEY_EXPIRY: case KEY_POINT: case KEY_TEXT: case KEY_SIGN: break;
     }
     return RECORD_NONE;
 }

@@ -33,6 +33,8 @@ void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
               struct slice name);
 
 void key_object(struct key *k, uint8_t object, uint32_t brand, uint64_t id);
+/* TEXT and SIGN. */
+void key_block(struct key *k, enum key_kind kind, uint32_t brand, uint64_t block);
 void key_point(struct key *k, uint32_t brand, uint64_t number);
 /* The keys that an object has beside its own: its names, its place among its owner's, its end.
  * A cursor starts as {0}; false behind the last. */

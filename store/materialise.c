@@ -42,6 +42,21 @@ static void move_index(struct materialise *m, enum key_kind kind, const struct t
     if (!same || carries) put(m, &new, carries ? head : (struct slice){0});
 }
 
+static void time_learn(struct materialise *m, int64_t created_ms) {
+    const int64_t back = m->created_max_ms - created_ms;
+    if (back > m->setback_ms) m->setback_ms = back;
+    if (back < 0) m->created_max_ms = created_ms;
+}
+
+/* What is new, or was submitted anew, is found by its words. */
+static void text_learn(struct materialise *m, const struct task_entry *e,
+                       const struct task_head *head) {
+    struct record r;
+    if (!m->texts || !e->state.body.dirty || e->state.body.state != PART_PUT) return;
+    if (!record_decode_value(RECORD_BODY, part_slice(&e->state.body), &r)) return;
+    texts_note(m->texts, head->brand, head->id, pending_lane_type(m->pending, head->lane), &r.body);
+}
+
 static void put_head(struct materialise *m, struct task_entry *e, const struct task_head *head) {
     struct slice value = part_slice(&e->state.head);
     struct task_head from = old_head(e, head->brand);
@@ -51,7 +66,9 @@ static void put_head(struct materialise *m, struct task_entry *e, const struct t
     if (!e->where.status) {
         key_created(&key, head->brand, head->id);
         put(m, &key, (struct slice){0});
+        time_learn(m, head->created_ms);
     }
+    text_learn(m, e, head);
     for (int i = 0; i < INDEXES; i++) move_index(m, indexes[i], &from, head, value);
 }
 
@@ -90,6 +107,7 @@ static bool delete_task(struct materialise *m, struct task_entry *e, uint32_t br
     struct task_head from = old_head(e, brand), none = {.id = e->state.id};
     struct key key;
     if (!e->where.status) return true;
+    if (m->texts) texts_note_gone(m->texts, brand, e->state.id);
     key_id(&key, KEY_HEAD, e->state.id);
     delete(m, &key);
     key_created(&key, brand, e->state.id);
@@ -140,6 +158,21 @@ static bool write_parts(struct materialise *m, const struct task_entry *e, char 
     return true;
 }
 
+/* A body that changed without its head: rare, so the head is read. */
+static bool text_of_body(struct materialise *m, const struct task_entry *e, char *why,
+                         size_t why_size) {
+    struct buffer value = {0};
+    struct record r;
+    struct key key;
+    if (!m->texts || !e->state.body.dirty || e->state.head.dirty || e->state.gone) return true;
+    key_id(&key, KEY_HEAD, e->state.id);
+    const int got = table_get(m->table, NULL, key_slice(&key), &value, why, why_size);
+    if (got > 0 && record_decode_value(RECORD_TASK, buffer_slice(&value), &r))
+        text_learn(m, e, &r.task);
+    buffer_free(&value);
+    return got >= 0;
+}
+
 bool materialise_task(struct materialise *m, struct task_entry *e, char *why, size_t why_size) {
     struct record r = {.kind = RECORD_NONE};
     struct was where = {0};
@@ -155,6 +188,7 @@ bool materialise_task(struct materialise *m, struct task_entry *e, char *why, si
                                  r.task.due_ms};
         }
     }
+    if (!text_of_body(m, e, why, why_size)) return false;
     if (!e->state.gone && !write_parts(m, e, why, why_size)) return false;
     pending_batched(e, &where);
     return true;

@@ -5,7 +5,7 @@
 #ifndef RELAIS_STORE_MATERIALISE_H
 #define RELAIS_STORE_MATERIALISE_H
 #include "store/pending.h"
-#include "store/table.h"
+#include "store/texts.h"
 
 struct materialise {
     struct table *table;
@@ -13,6 +13,10 @@ struct materialise {
     const struct pending *pending;
     bool has_subs; /* the table may hold parts under tasks */
     uint64_t records;
+    struct texts *texts;  /* NULL: nothing is indexed for searches */
+    /* The newest time of creation in the table, and by how much a task with a higher id was at most
+     * created before one with a lower: the clock may have been set back. */
+    int64_t created_max_ms, setback_ms;
 };
 
 /* Adds an entry's dirty parts to the batch. Call under the lock of `pending`. False: see why. */

@@ -33,6 +33,8 @@ struct store_options {
                                   * quarter of what is free where that and the watermark do not
                                   * fit */
     uint64_t cache_bytes;        /* the table's blocks, indexes, filters in memory; 8 MiB */
+    const uint8_t *id_key;       /* 16 bytes, borrowed: how tasks are spelt; NULL: searches
+                                  * walk through all tasks */
     bool read_only;              /* relais check: needs a stopped broker, changes nothing */
 };
 
@@ -71,7 +73,8 @@ enum walk_kind {
     WALK_TASKS = 1, WALK_STATUS = 2, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
     WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10,
     WALK_SESSIONS = 11, WALK_SCHEDULES = 12, WALK_TALLIES = 13,
-    WALK_POINTS = 14 /* checkpoints of all tasks, by number */
+    WALK_POINTS = 14, /* checkpoints of all tasks, by number */
+    WALK_TEXT = 15    /* tasks of one brand that may have every term of a search; see walk_sure */
 };
 struct walk {
     enum walk_kind kind;
@@ -81,9 +84,10 @@ struct walk {
     bool all_brands;     /* OBJECTS: of any brand; else of `brand`, which may be 0 */
     struct slice owner;  /* OBJECTS of one brand: only this owner's; empty = all */
     struct slice type;   /* STATUS: empty = all types */
-    bool dense;          /* TASKS of one brand: so many tasks are its own that reading all of them
-                          * in order is less than finding each by the brand's index. With a cursor
-                          * the walk goes on as the one that gave it. */
+    struct slice terms;  /* TEXT: what stands between blanks */
+    const uint8_t *id_key; /* TEXT: how tasks are spelt, 16 bytes; borrowed */
+    int64_t from_ms, to_ms; /* TASKS, STATUS of one type, TEXT: what the table has of other times is
+                          * left out, as far as the order of ids tells; 0 = open */
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */
     struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */
@@ -98,6 +102,10 @@ struct store_walk *walk_open(struct store_view *v, const struct walk *walk);
 bool walk_next(struct store_walk *w, struct record *record);
 /* The walk ended because it had looked at looks_max rows; a new one goes on from its cursor. */
 bool walk_spent(const struct store_walk *w);
+/* TEXT: the terms hold for the row given last; else they may. */
+bool walk_sure(const struct store_walk *w);
+/* Rows of the table and of what is pending that were looked at. */
+uint64_t walk_looked(const struct store_walk *w);
 /* Why the walk ended early otherwise; NULL when it did not. */
 const char *walk_trouble(const struct store_walk *w);
 /* Replaces `cursor`: the place behind the last row looked at. Empty before the first. */
@@ -105,6 +113,9 @@ void walk_cursor(const struct store_walk *w, struct buffer *cursor);
 void walk_close(struct store_walk **self);
 /* One task with body and result, from the view. False when there is none or it cannot be read. */
 bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context);
+/* Its body, or its result, alone. */
+bool view_body(struct store_view *v, uint64_t id, store_found *found, void *context);
+bool view_result(struct store_view *v, uint64_t id, store_found *found, void *context);
 /* One file record. False when there is none or it cannot be read: see view_trouble. */
 bool view_file(struct store_view *v, uint64_t file, store_found *found, void *context);
 /* Why a read through this view failed; NULL when none did. */

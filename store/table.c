@@ -1,4 +1,5 @@
 #include "store/table.h"
+#include "store/text.h"
 #include <assert.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@ enum {
     MEMTABLES = 3, FILE_BYTES = 64 << 20, LEVEL_BYTES = 256 << 20, OPEN_FILES = 512,
     L0_COMPACT = 8, L0_SLOW = 40, L0_STOP = 64, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
     DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20,
-    MANIFEST_STEP_BYTES = 64 << 10
+    MANIFEST_STEP_BYTES = 64 << 10, CHUNK_FIRST = 64, CHUNK_ROWS = 512
 };
 
 struct table {
@@ -28,6 +29,14 @@ struct table_scan {
     rocksdb_readoptions_t *options;
     struct range range; /* RocksDB keeps pointers into it */
     bool descending;
+
+    /* Going back is a search a row in RocksDB, going on is a step. So keys that end in an id are
+     * read forward, a chunk of ids at a time, and given from the last of the chunk. */
+    bool chunked;
+    uint64_t low, high, span; /* ids that are left: [low, high); as many are read next */
+    struct buffer bytes;
+    struct chunk_row { size_t at; uint32_t key_len, value_len; } *rows; /* owned */
+    size_t row_count, row_cap; /* those before row_count are still to be given */
 };
 
 /* Takes RocksDB's message: one line into `why`. True when there was none. */
@@ -61,6 +70,55 @@ static rocksdb_block_based_table_options_t *blocks_new(rocksdb_cache_t *cache) {
     return b;
 }
 
+/* ---- values that are added to ---- */
+
+static char *merged(const char *key, size_t key_len, const struct slice *parts, size_t count,
+                    unsigned char *success, size_t *new_len) {
+    struct buffer sum = {0};
+    *success = key_len > 0 && text_merge((enum key_kind)(uint8_t)key[0], parts, count, &sum);
+    if (!*success) buffer_free(&sum);
+    *new_len = sum.len;
+    return (char *)sum.data; /* given back by merge_free */
+}
+
+static char *merge_partial(void *state, const char *key, size_t key_len, const char *const *list,
+                           const size_t *lens, int count, unsigned char *success,
+                           size_t *new_len) {
+    (void)state;
+    struct slice *parts = calloc((size_t)count + 1, sizeof *parts);
+    for (int i = 0; parts && i < count; i++) parts[i] = slice_of(list[i], lens[i]);
+    *success = 0;
+    char *sum = parts ? merged(key, key_len, parts, (size_t)count, success, new_len) : NULL;
+    free(parts);
+    return sum;
+}
+
+static char *merge_full(void *state, const char *key, size_t key_len, const char *existing,
+                        size_t existing_len, const char *const *list, const size_t *lens,
+                        int count, unsigned char *success, size_t *new_len) {
+    (void)state;
+    size_t have = existing ? 1 : 0;
+    struct slice *parts = calloc((size_t)count + 1, sizeof *parts);
+    if (parts && have) parts[0] = slice_of(existing, existing_len);
+    for (int i = 0; parts && i < count; i++) parts[have + (size_t)i] = slice_of(list[i], lens[i]);
+    *success = 0;
+    char *sum = parts ? merged(key, key_len, parts, have + (size_t)count, success, new_len) : NULL;
+    free(parts);
+    return sum;
+}
+
+static void merge_free(void *state, const char *value, size_t len) {
+    (void)state, (void)len;
+    free((void *)(uintptr_t)value);
+}
+
+static void merge_destroy(void *state) { (void)state; }
+
+static const char *merge_name(void *state) {
+    (void)state;
+    return "relais.text";
+}
+
 static rocksdb_options_t *options_new(const struct table_options *o,
                                       rocksdb_block_based_table_options_t *blocks) {
     rocksdb_options_t *r = rocksdb_options_create();
@@ -84,6 +142,9 @@ static rocksdb_options_t *options_new(const struct table_options *o,
     /* A lane's head leaves runs of tombstones: compact files that are full of them. */
     rocksdb_options_add_compact_on_deletion_collector_factory(r, DELETION_WINDOW, DELETION_TRIGGER);
     rocksdb_options_set_manifest_preallocation_size(r, MANIFEST_STEP_BYTES); /* small disks */
+    rocksdb_options_set_merge_operator(
+        r, rocksdb_mergeoperator_create(NULL, merge_destroy, merge_full, merge_partial,
+                                        merge_free, merge_name)); /* owns it */
     rocksdb_options_set_max_log_file_size(r, LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(r, 2);
     rocksdb_options_set_info_log_level(r, 2); /* warnings */
@@ -204,39 +265,124 @@ bool table_get_many(struct table *t, const struct table_snapshot *at, const stru
     return ok;
 }
 
+/* ---- walks ---- */
+
+static uint64_t tail_of(const struct key *k, uint32_t prefix) {
+    uint64_t tail = 0;
+    for (uint32_t i = prefix; i < prefix + 8; i++)
+        tail = tail << 8 | (i < k->len ? k->bytes[i] : 0);
+    return tail;
+}
+
+/* True when the range lies within keys of `prefix` bytes and an id behind them. */
+static bool range_of_ids(const struct range *r, uint32_t *prefix) {
+    *prefix = r->from.bytes[0] == KEY_HEAD ? 1 : r->from.bytes[0] == KEY_CREATED ? 5 : 0;
+    return *prefix > 0 && r->from.len >= *prefix && r->from.len <= *prefix + 8;
+}
+
+static void chunks_begin(struct table_scan *s) {
+    uint32_t prefix;
+    s->chunked = s->descending && range_of_ids(&s->range, &prefix);
+    if (!s->chunked) return;
+    const bool within = s->range.to.len > prefix &&
+                        memcmp(s->range.from.bytes, s->range.to.bytes, prefix) == 0;
+    s->low = tail_of(&s->range.from, prefix);
+    s->high = within ? tail_of(&s->range.to, prefix) : UINT64_MAX;
+    if (within && s->range.to.len > prefix + 8 && s->high < UINT64_MAX) s->high++;
+    s->span = CHUNK_FIRST;
+    rocksdb_iter_seek_to_last(s->iterator); /* the one step back says where the ids end */
+    if (!rocksdb_iter_valid(s->iterator)) { s->high = s->low; return; }
+    size_t len = 0;
+    const char *key = rocksdb_iter_key(s->iterator, &len);
+    const uint64_t last = key_tail_id(slice_of(key, len));
+    if (last + 1 < s->high) s->high = last + 1;
+}
+
+static bool chunk_keep(struct table_scan *s) {
+    size_t key_len = 0, value_len = 0;
+    const char *key = rocksdb_iter_key(s->iterator, &key_len);
+    const char *value = rocksdb_iter_value(s->iterator, &value_len);
+    if (key_tail_id(slice_of(key, key_len)) >= s->high) return false;
+    if (s->row_count == s->row_cap) {
+        const size_t cap = s->row_cap ? s->row_cap * 2 : CHUNK_FIRST;
+        struct chunk_row *rows = realloc(s->rows, cap * sizeof *rows);
+        if (!rows) abort();
+        s->rows = rows;
+        s->row_cap = cap;
+    }
+    s->rows[s->row_count++] =
+        (struct chunk_row){s->bytes.len, (uint32_t)key_len, (uint32_t)value_len};
+    buffer_append(&s->bytes, key, key_len);
+    buffer_append(&s->bytes, value, value_len);
+    if (s->bytes.failed) abort();
+    return true;
+}
+
+/* Reads the chunk before the one that has been given. */
+static void chunk_read(struct table_scan *s) {
+    uint32_t prefix = 0;
+    range_of_ids(&s->range, &prefix);
+    while (s->row_count == 0 && s->high > s->low) {
+        const uint64_t from = s->high - s->low > s->span ? s->high - s->span : s->low;
+        struct key key = s->range.from;
+        key.len = prefix;
+        key_u64(&key, from);
+        buffer_clear(&s->bytes);
+        for (rocksdb_iter_seek(s->iterator, (const char *)key.bytes, key.len);
+             rocksdb_iter_valid(s->iterator) && chunk_keep(s); rocksdb_iter_next(s->iterator))
+            continue;
+        s->high = from;
+        if (s->row_count < CHUNK_ROWS) s->span *= s->row_count < CHUNK_FIRST ? 4 : 2;
+        else if (s->row_count > 2 * CHUNK_ROWS) s->span /= 2;
+        if (s->span > UINT64_C(1) << 40) s->span = UINT64_C(1) << 40;
+    }
+}
+
 struct table_scan *table_scan_open(struct table *t, const struct table_snapshot *at,
                                    const struct range *range, bool descending) {
     struct table_scan *s = malloc(sizeof *s);
     if (!s) return NULL;
-    s->range.from = range->from;
-    s->range.to = range->to;
-    s->descending = descending;
-    s->options = read_options(at);
+    *s = (struct table_scan){.descending = descending, .options = read_options(at)};
+    s->range = *range;
     const char *from = (const char *)s->range.from.bytes, *to = (const char *)s->range.to.bytes;
     rocksdb_readoptions_set_iterate_lower_bound(s->options, from, s->range.from.len);
     rocksdb_readoptions_set_iterate_upper_bound(s->options, to, s->range.to.len);
     s->iterator = rocksdb_create_iterator(t->db, s->options);
-    if (descending) rocksdb_iter_seek_to_last(s->iterator);
+    chunks_begin(s);
+    if (s->chunked) chunk_read(s);
+    else if (descending) rocksdb_iter_seek_to_last(s->iterator);
     else rocksdb_iter_seek_to_first(s->iterator);
     return s;
 }
 
-bool table_scan_valid(const struct table_scan *s) { return rocksdb_iter_valid(s->iterator); }
+bool table_scan_valid(const struct table_scan *s) {
+    return s->chunked ? s->row_count > 0 : rocksdb_iter_valid(s->iterator);
+}
 
 struct slice table_scan_key(const struct table_scan *s) {
     size_t len = 0;
+    if (s->chunked) {
+        const struct chunk_row *row = &s->rows[s->row_count - 1];
+        return slice_of(s->bytes.data + row->at, row->key_len);
+    }
     const char *key = rocksdb_iter_key(s->iterator, &len);
     return slice_of(key, len);
 }
 
 struct slice table_scan_value(const struct table_scan *s) {
     size_t len = 0;
+    if (s->chunked) {
+        const struct chunk_row *row = &s->rows[s->row_count - 1];
+        return slice_of(s->bytes.data + row->at + row->key_len, row->value_len);
+    }
     const char *value = rocksdb_iter_value(s->iterator, &len);
     return slice_of(value, len);
 }
 
 void table_scan_next(struct table_scan *s) {
-    if (s->descending) rocksdb_iter_prev(s->iterator);
+    if (s->chunked && --s->row_count > 0) return;
+    if (s->chunked) chunk_read(s);
+    else if (s->descending) rocksdb_iter_prev(s->iterator);
     else rocksdb_iter_next(s->iterator);
 }
 
@@ -247,10 +393,13 @@ bool table_scan_ok(const struct table_scan *s, char *why, size_t why_size) {
 }
 
 void table_scan_close(struct table_scan **self) {
-    if (!*self) return;
-    rocksdb_iter_destroy((*self)->iterator);
-    rocksdb_readoptions_destroy((*self)->options);
-    free(*self);
+    struct table_scan *s = *self;
+    if (!s) return;
+    rocksdb_iter_destroy(s->iterator);
+    rocksdb_readoptions_destroy(s->options);
+    buffer_free(&s->bytes);
+    free(s->rows);
+    free(s);
     *self = NULL;
 }
 
@@ -269,6 +418,10 @@ void table_batch_free(struct table_batch **self) {
 
 void table_batch_put(struct table_batch *b, struct slice key, struct slice value) {
     rocksdb_writebatch_put(b->batch, text(key), key.len, text(value), value.len);
+}
+
+void table_batch_merge(struct table_batch *b, struct slice key, struct slice value) {
+    rocksdb_writebatch_merge(b->batch, text(key), key.len, text(value), value.len);
 }
 
 void table_batch_delete(struct table_batch *b, struct slice key) {

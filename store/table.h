@@ -55,6 +55,8 @@ void table_scan_close(struct table_scan **self);
 struct table_batch *table_batch_new(void);
 void table_batch_free(struct table_batch **self);
 void table_batch_put(struct table_batch *b, struct slice key, struct slice value);
+/* TEXT and SIGN: adds to what is there, as text.h says. */
+void table_batch_merge(struct table_batch *b, struct slice key, struct slice value);
 void table_batch_delete(struct table_batch *b, struct slice key);
 /* Writes and empties the batch. */
 bool table_write(struct table *t, struct table_batch *b, char *why, size_t why_size);

@@ -1,4 +1,5 @@
 #include "store/view.h"
+#include "store/coding.h"
 #include <assert.h>
 #include <endian.h>
 #include <stdio.h>
@@ -37,6 +38,19 @@ void store_view_close(struct store_view **self) {
 void range_prefix(struct range *r, const struct key *prefix) {
     r->from = *prefix;
     key_after_prefix(&r->to, prefix);
+}
+
+bool table_state_read(struct slice value, struct table_state *s) {
+    struct reader r = {value.data, value.data + value.len, false};
+    s->reached = get_u64(&r);
+    s->version = get_u32(&r);
+    if (r.bad || s->version < LAYOUT_VERSION_MIN || s->version > LAYOUT_VERSION) return false;
+    if (s->version == 2) return value.len == 12;
+    s->created_max_ms = (int64_t)get_u64(&r);
+    s->setback_ms = (int64_t)get_u64(&r);
+    s->text_from = get_u64(&r);
+    s->text_key = get_u64(&r);
+    return !r.bad && r.p == r.end;
 }
 
 uint64_t row_id(const struct scan_row *row) {
@@ -123,6 +137,11 @@ static uint64_t sub_owner_id(const struct key *key) {
 }
 
 bool scan_open(struct scan *s, struct store_view *v, const struct range *range, bool descending) {
+    return scan_open_within(s, v, range, range, descending);
+}
+
+bool scan_open_within(struct scan *s, struct store_view *v, const struct range *range,
+                      const struct range *table, bool descending) {
     *s = (struct scan){.view = v, .descending = descending, .kind = range->from.bytes[0]};
     s->range = *range;
     if (s->kind == KEY_SUB) s->owner = overlay_task(&v->overlay, sub_owner_id(&range->from));
@@ -133,9 +152,9 @@ bool scan_open(struct scan *s, struct store_view *v, const struct range *range, 
         qsort(s->rows, s->row_count, sizeof *s->rows,
               descending ? rows_descending : rows_ascending);
     bool from_table = v->table && !(s->owner && s->owner->gone) &&
-                      slice_order(key_slice(&range->from), key_slice(&range->to)) < 0;
+                      slice_order(key_slice(&table->from), key_slice(&table->to)) < 0;
     if (from_table && !s->failed) {
-        s->table = table_scan_open(v->table, v->snapshot, range, descending);
+        s->table = table_scan_open(v->table, v->snapshot, table, descending);
         if (!s->table) s->failed = true;
     }
     if (s->failed) {

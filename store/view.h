@@ -30,7 +30,7 @@ struct store {
     size_t gone_count;
 };
 
-enum { WHY_BYTES = 256 };
+enum { WHY_BYTES = 256, LAYOUT_VERSION = 3, LAYOUT_VERSION_MIN = 2 };
 struct store_view {
     struct table *table; /* borrowed; NULL in memory */
     struct table_snapshot *snapshot;
@@ -39,6 +39,17 @@ struct store_view {
 };
 struct store_view *view_new(struct store *s, uint64_t group, const struct collect *collect,
                             char *why, size_t why_size);
+
+/* The value of REACHED. */
+struct table_state {
+    uint64_t reached;
+    uint32_t version;
+    int64_t created_max_ms, setback_ms; /* see materialise.h */
+    uint64_t text_from; /* tasks from this id on are indexed for searches */
+    uint64_t text_key;  /* under this key of spelling */
+};
+/* False when it is of another layout. */
+bool table_state_read(struct slice value, struct table_state *s);
 
 struct scan_row {
     struct slice key, value;       /* borrowed until the next row */
@@ -60,6 +71,9 @@ bool gone_files_note(struct store *s, char *why, size_t why_size);
 
 /* The range lies within one kind of key; for SUB within one task. False: see view->why. */
 bool scan_open(struct scan *s, struct store_view *v, const struct range *range, bool descending);
+/* Of the table only what lies within `table`, too. */
+bool scan_open_within(struct scan *s, struct store_view *v, const struct range *range,
+                      const struct range *table, bool descending);
 /* False at the end, and with s->failed when a read failed. */
 bool scan_next(struct scan *s, struct scan_row *row);
 void scan_close(struct scan *s);

@@ -3,8 +3,10 @@
  * Queued tasks have no entry in the status index; they are listed lane by lane (in the order of
  * lane numbers), highest priority first, in the order in which they would run. A cursor is the key
  * of the last row given; a walk that is opened with it begins behind that row. */
+#include "store/ahead.h"
 #include "store/coding.h"
-#include "store/view.h"
+#include "store/search.h"
+#include "store/seek.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +25,11 @@ struct store_walk {
     size_t lane_count, lane_cap, lane_next;
     struct buffer head; /* of the row given last, when it was read apart */
     struct key last;
+    uint64_t low, high; /* ids of the table outside of these are of other times; high 0 = open */
+    struct search *search;   /* TEXT: of what is indexed */
+    struct store_walk *rest; /* TEXT: of what is not, which is older */
+    bool rest_is_last, sure;
+    struct ahead ahead; /* TASKS of a brand */
 };
 
 static bool queued_walk(const struct walk *w) {
@@ -37,9 +44,9 @@ static bool owned_walk(const struct walk *w) {
 /* The first key of the walk's range and, by its prefix, the range. */
 static void prefix_of(const struct walk *w, struct key *k) {
     switch (w->kind) {
-    case WALK_TASKS:
-        key_begin(k, w->brand && !w->dense ? KEY_CREATED : KEY_HEAD);
-        if (w->brand && !w->dense) key_u32(k, w->brand);
+    case WALK_TASKS: case WALK_TEXT:
+        key_begin(k, w->brand ? KEY_CREATED : KEY_HEAD);
+        if (w->brand) key_u32(k, w->brand);
         return;
     case WALK_STATUS:
         key_begin(k, KEY_STATUS);
@@ -118,6 +125,112 @@ static void bound_cursor(const struct walk *w, struct range *r) {
     memcpy(bound->bytes, cursor.data, cursor.len);
     bound->len = cursor.len;
     if (!w->descending) key_u8(bound, 0); /* the smallest key behind it */
+}
+
+/* Leaves out what the table has of other times. */
+static void bound_times(const struct store_walk *w, struct range *r) {
+    struct walk times = w->walk;
+    struct range bounds;
+    struct key prefix;
+    if (!w->high) return;
+    times.from_id = w->low;
+    times.to_id = w->high;
+    prefix_of(&times, &prefix);
+    range_prefix(&bounds, &prefix);
+    bound_ids(&times, &prefix, &bounds);
+    if (slice_order(key_slice(&bounds.from), key_slice(&r->from)) > 0) r->from = bounds.from;
+    if (slice_order(key_slice(&bounds.to), key_slice(&r->to)) < 0) r->to = bounds.to;
+}
+
+static bool seek(struct store_walk *w) {
+    const struct walk *k = &w->walk;
+    uint64_t low = 0, high = UINT64_MAX;
+    if ((!k->from_ms && !k->to_ms) || !(ids_ascend(k) || k->kind == WALK_TEXT)) return true;
+    if (!seek_ids(w->view, k->from_ms, k->to_ms, &low, &high, &w->looked)) return false;
+    w->low = low;
+    w->high = high;
+    return true;
+}
+
+/* ---- searches ---- */
+
+/* The ids that a cursor leaves. False when it leaves none. */
+static bool cursor_ids(const struct walk *k, uint64_t *from, uint64_t *to) {
+    const struct slice c = k->cursor;
+    if (!c.len) return true;
+    if (c.len < KEY_ID_BYTES || c.len > 13) return false;
+    const uint64_t id = key_tail_id(c);
+    if (k->descending) *to = id - 1;
+    else *from = id + 1;
+    return k->descending ? id > 0 : id < UINT64_MAX;
+}
+
+/* What is indexed is searched, the rest (of an older layout) is walked. In memory all is walked. */
+static bool search_begin(struct store_walk *w) {
+    struct walk rest = w->walk;
+    struct table_state state;
+    uint64_t from = 0, to = UINT64_MAX;
+    if (!seek_state(w->view, &state)) return false;
+    const bool indexed = w->view->table && w->walk.brand && w->walk.id_key &&
+                         (!state.version || (state.version == LAYOUT_VERSION &&
+                                             state.text_key == texts_mark(w->walk.id_key)));
+    const bool some = cursor_ids(&w->walk, &from, &to);
+    rest.kind = WALK_TASKS;
+    rest.cursor = (struct slice){0};
+    rest.from_id = from;
+    rest.to_id = some ? to : 1;
+    if (!some) rest.from_id = UINT64_MAX;
+    if (indexed && state.text_from <= rest.to_id) rest.to_id = state.text_from - !!state.text_from;
+    w->rest_is_last = w->walk.descending;
+    if (!indexed || (some && state.text_from > 1 && from < state.text_from)) {
+        w->rest = walk_open(w->view, &rest);
+        if (!w->rest) return false;
+    }
+    if (!indexed || !some) return true;
+    if (from < state.text_from) from = state.text_from;
+    const struct span_of_ids among = {from, to};
+    const struct span_of_ids table = {w->low, w->high ? w->high : UINT64_MAX};
+    w->search = search_open(w->view, &w->walk, &among, &table);
+    return w->search != NULL;
+}
+
+static void place_note(struct store_walk *w, uint64_t id) {
+    key_block(&w->last, KEY_TEXT, w->walk.brand, id);
+}
+
+static bool rest_next(struct store_walk *w, struct record *record) {
+    w->sure = false;
+    if (!w->rest || w->rest->failed) return false;
+    const uint64_t looked = w->search ? search_looked(w->search) : 0;
+    if (w->walk.looks_max) w->rest->walk.looks_max = w->walk.looks_max - looked;
+    if (w->walk.looks_max && w->rest->walk.looks_max == 0) return false;
+    const bool got = walk_next(w->rest, record);
+    if (w->rest->last.len >= KEY_ID_BYTES) place_note(w, key_tail_id(key_slice(&w->rest->last)));
+    w->failed |= w->rest->failed;
+    return got;
+}
+
+static bool found_next(struct store_walk *w, struct record *record) {
+    struct slice head;
+    uint64_t max = w->walk.looks_max;
+    const uint64_t looked = w->rest ? w->rest->looked : 0;
+    if (!w->search || (max && max <= looked)) return false;
+    if (max) max -= looked;
+    bool got;
+    do got = search_next(w->search, max, &head) && record_decode_value(RECORD_TASK, head, record);
+    while (got && record->task.brand != w->walk.brand);
+    w->sure = got && search_sure(w->search);
+    if (search_place(w->search)) place_note(w, search_place(w->search));
+    w->failed |= search_failed(w->search);
+    return got;
+}
+
+static bool text_next_row(struct store_walk *w, struct record *record) {
+    bool got = !w->failed && (w->rest_is_last ? found_next(w, record) : rest_next(w, record));
+    if (!got && !w->failed && !walk_spent(w))
+        got = w->rest_is_last ? rest_next(w, record) : found_next(w, record);
+    w->looked = (w->search ? search_looked(w->search) : 0) + (w->rest ? w->rest->looked : 0);
+    return got;
 }
 
 static bool lane_wanted(const struct walk *w, const struct lane_record *l) {
@@ -201,7 +314,9 @@ static bool open_range(struct store_walk *w) {
         bound_ids(&w->walk, &prefix, &range);
     }
     bound_cursor(&w->walk, &range);
-    w->open = scan_open(&w->scan, w->view, &range, w->walk.descending);
+    struct range table = range;
+    bound_times(w, &table);
+    w->open = scan_open_within(&w->scan, w->view, &range, &table, w->walk.descending);
     w->failed = !w->open;
     return w->open;
 }
@@ -222,13 +337,13 @@ struct store_walk *walk_open(struct store_view *v, const struct walk *walk) {
     w->walk.cursor = walk->cursor.len ? slice_of(at + walk->type.len + walk->owner.len,
                                                  walk->cursor.len)
                                       : (struct slice){0};
-    if (walk->kind == WALK_TASKS && walk->cursor.len)
-        w->walk.dense = walk->brand && walk->cursor.data[0] == KEY_HEAD;
     if (!w->failed && queued_walk(walk)) {
         w->failed = !list_lanes(w);
         if (!w->failed) skip_lanes(w);
     }
-    if (!w->failed) open_range(w);
+    if (!w->failed) w->failed = !seek(w);
+    if (!w->failed && walk->kind == WALK_TEXT) w->failed = !search_begin(w);
+    else if (!w->failed) open_range(w);
     return w;
 }
 
@@ -300,8 +415,7 @@ static bool passes(const struct walk *w, const struct record *r) {
     case WALK_TALLIES:
         return r->tally.span == w->object && r->tally.slot >= w->from_id &&
                r->tally.slot <= w->to_id;
-    case WALK_STATUS: case WALK_TASKS:
-        if (w->dense && r->task.brand != w->brand) return false;
+    case WALK_STATUS: case WALK_TASKS: case WALK_TEXT:
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
     case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
     case WALK_SESSIONS: case WALK_POINTS: break;
@@ -317,8 +431,28 @@ static bool type_passes(const struct walk *w, struct slice key) {
     return key.len == 1u + 1 + 4 + 2 + len + 8 && memcmp(key.data + 8, w->type.data, len) == 0;
 }
 
+/* Tasks of a brand: their heads are read many at a time. */
+static bool created_next(struct store_walk *w, struct record *record) {
+    struct slice key, head;
+    while (!w->failed && !walk_spent(w) &&
+           ahead_next(&w->ahead, &w->scan, &key, &head, &w->failed)) {
+        w->looked++;
+        memcpy(w->last.bytes, key.data, key.len);
+        w->last.len = key.len;
+        if (!record_decode_value(RECORD_TASK, head, record)) {
+            snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
+            w->failed = true;
+            return false;
+        }
+        if (passes(&w->walk, record)) return true;
+    }
+    return false;
+}
+
 bool walk_next(struct store_walk *w, struct record *record) {
     struct scan_row row;
+    if (w->walk.kind == WALK_TEXT) return text_next_row(w, record);
+    if (w->walk.kind == WALK_TASKS && w->walk.brand && w->open) return created_next(w, record);
     while (w->open && !w->failed) {
         while (!walk_spent(w) && scan_next(&w->scan, &row)) {
             w->looked++;
@@ -345,6 +479,10 @@ bool walk_spent(const struct store_walk *w) {
     return w->walk.looks_max && w->looked >= w->walk.looks_max;
 }
 
+bool walk_sure(const struct store_walk *w) { return w->search && w->sure; }
+
+uint64_t walk_looked(const struct store_walk *w) { return w->looked; }
+
 const char *walk_trouble(const struct store_walk *w) {
     if (!w->failed) return NULL;
     return w->view->why[0] ? w->view->why : "memory is out";
@@ -359,6 +497,9 @@ void walk_close(struct store_walk **self) {
     struct store_walk *w = *self;
     if (!w) return;
     if (w->open) scan_close(&w->scan);
+    ahead_free(&w->ahead);
+    search_close(&w->search);
+    walk_close(&w->rest);
     buffer_free(&w->texts);
     buffer_free(&w->head);
     free(w->lanes);
@@ -389,6 +530,14 @@ bool view_task(struct store_view *v, uint64_t id, store_found *found, void *cont
     give_part(v, id, KEY_BODY, found, context);
     give_part(v, id, KEY_RESULT, found, context);
     return true;
+}
+
+bool view_body(struct store_view *v, uint64_t id, store_found *found, void *context) {
+    return give_part(v, id, KEY_BODY, found, context);
+}
+
+bool view_result(struct store_view *v, uint64_t id, store_found *found, void *context) {
+    return give_part(v, id, KEY_RESULT, found, context);
 }
 
 bool view_file(struct store_view *v, uint64_t file, store_found *found, void *context) {

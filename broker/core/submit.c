@@ -11,6 +11,8 @@
 #include "broker/core/watch.h"
 #include "broker/core/who.h"
 
+enum { TAKEN_MS_MAX = 60000 };
+
 static const uint64_t hash_seed = 0x72656c616973u;
 
 static void submitted_say(struct core *c, const struct event *e, uint64_t id) {
@@ -111,6 +113,8 @@ static void submit_head(const struct core *c, struct task *t, const struct submi
     h->payload_len = m->payload.len;
     h->source_file = o->source_file;
     h->dialect = o->dialect;
+    const int64_t ago = c->wall - o->taken_ms; /* a clock that is far off does not count */
+    if (o->taken_ms && ago > -TAKEN_MS_MAX && ago < TAKEN_MS_MAX) h->created_ms = o->taken_ms;
     if (o->accepted) h->flags |= TASK_ACCEPTED;
     if (o->stream) h->flags |= TASK_STREAM;
     if (o->hook) h->flags |= TASK_HOOKED;

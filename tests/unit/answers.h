@@ -10,6 +10,7 @@
 
 static char folder[96] = "/tmp/relais-store-XXXXXX";
 static char why[256];
+static const uint8_t id_key[16] = "spell of a test";
 
 static inline void wipe(void) {
     char command[600];
@@ -20,7 +21,7 @@ static inline void wipe(void) {
 static inline struct store_options options(void) {
     return (struct store_options){.folder = folder, .segment_bytes = 1 << 20,
         .tail_bytes_max = 4 << 20, .age_ms_max = 5, .pending_max = 500,
-        .ballast_bytes = 1 << 20, .free_bytes_min = 6 << 20};
+        .ballast_bytes = 1 << 20, .free_bytes_min = 6 << 20, .id_key = id_key};
 }
 
 static inline struct store *open_or_die(void) {

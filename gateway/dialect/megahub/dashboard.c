@@ -154,6 +154,11 @@ static void expensive_ask(struct exchange *x) {
     const struct board *b = x->state;
     struct message m = {.verb = VERB_ASK};
     struct buffer filter = {0};
+    const struct tally_sums total = monitor_total(&b->days);
+    if (total.spans[MEASURE_COST].count <= 0) { /* nothing had a price */
+        board_write(x, &(struct message){.verb = VERB_ROWS});
+        return;
+    }
     static const uint8_t there[] = "\x91\x93\xb0metrics.cost_usd\xa4null\xa1" "0";
     buffer_append(&filter, there, sizeof there - 1);
     m.question = (struct question){

@@ -333,7 +333,7 @@ static void search_read(struct predicates *p, const struct page_list *list) {
         return;
     }
     text = tags_read(p, list->tags, text);
-    if (*text != '\0' && list->search != NULL) predicate_put(p, list->search, "words", &text, 1);
+    if (*text != '\0' && list->search != NULL) predicate_put(p, list->search, "terms", &text, 1);
 }
 
 bool page_read(struct exchange *x, const struct page_list *list, struct question *q) {

@@ -11,7 +11,7 @@
  *   page, page_size  from 1; a page that is not there is 404 "Invalid page."
  *   cursor           of a `next` beyond the reach of pages
  *   ordering         names with comma between, "-" before one that descends
- *   search           all words, each the beginning of one in the row
+ *   search           terms with blanks between: each is contained in one of the fields, in any case
  *
  * Limits: option page_max rows a page; PAGE_REACH rows by number, further by cursor. */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_PAGE_H

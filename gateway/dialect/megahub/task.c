@@ -125,6 +125,7 @@ static bool submit_make(struct exchange *x, struct message *m) {
     struct options *options = &s->options;
     options->set = SET_PRIORITY | SET_RETRIES | SET_TIMEOUT | SET_KEEP | SET_EXTRA;
     options->dialect = MEGAHUB_NUMBER;
+    options->taken_ms = x->wall_ms; /* as the answer says */
     options->priority = task->priority;
     options->retries = task->max_retries;
     options->timeout_ms = task->timeout_ms;

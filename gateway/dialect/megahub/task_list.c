@@ -53,11 +53,11 @@ static const struct page_field fields[] = {
 
 static const struct page_list list = {.fields = fields + 1,
                                       .field_count = sizeof fields / sizeof *fields - 1,
-                                      .search = "type,extra.description",
+                                      .search = "type,extra.description,task_id",
                                       .hidden = "internal", .task_ids = true};
 static const struct page_list active_list = {.fields = fields,
                                              .field_count = sizeof fields / sizeof *fields,
-                                             .search = "type,extra.description",
+                                             .search = "type,extra.description,task_id",
                                              .hidden = "internal", .task_ids = true};
 
 /* What is asked for, by a user's name when his number was given. */

@@ -1,0 +1,62 @@
+/* text.h - what tasks are searched by, in blocks: words by pieces, without an index key for each.
+ *
+ * A brand's tasks whose numbers agree but for the last TEXT_BLOCK_BITS share a block. It has two
+ * values, both built by appending (the table merges what is written with what is there):
+ *   TEXT  entries of (number, type, description), folded; of several of a task all count
+ *   SIGN  which groups of three letters occur in any of them, a set of bits
+ * A search looks at the signs, reads the texts of blocks that have every group of every term, and
+ * finds candidates; whoever asks verifies them against the task itself. So what is changed or gone
+ * leaves a superset that costs time and nothing else.
+ *
+ * SIGN: bits 0..ID_GROUPS-1 are the groups of three of the twelve characters behind "task_"
+ * (exact), the others those of the texts (hashed). Its value is 0 and the distances between its
+ * bits as varints, or 1 and all bits.
+ *
+ * An entry whose description cannot be read here is marked `any`: it is a candidate of each search.
+ * Pure. */
+#ifndef RELAIS_STORE_TEXT_H
+#define RELAIS_STORE_TEXT_H
+#include "proto/id.h"
+#include "store/key.h"
+
+enum {
+    TEXT_BLOCK_BITS = 11, ID_GROUPS = 36 * 36 * 36, TEXT_GROUPS = 1 << 15,
+    SIGN_BITS = ID_GROUPS + TEXT_GROUPS, SIGN_BYTES = SIGN_BITS / 8, SIGN_SPARSE_MAX = 2048,
+    TERMS_MAX = 16, GROUPS_MAX = 32 /* of a term; of a longer one the first */
+};
+
+static inline uint64_t text_block(uint64_t id) { return id >> TEXT_BLOCK_BITS; }
+
+/* Appends what a task is searched by; false when it cannot be told (`any`). */
+bool text_of_task(struct slice type, const struct task_body *body, struct buffer *out);
+
+struct text_entry { uint64_t id; bool any; struct slice text; };
+void text_entry_put(struct buffer *b, const struct text_entry *e);
+/* Reads one entry of a block and moves `in` behind it; false at the end or when it is damaged. */
+bool text_entry_next(struct slice *in, uint64_t block, struct text_entry *e);
+
+struct sign { uint8_t bits[SIGN_BYTES]; };
+/* Adds the groups of an entry's text; sign_add also those of its id. */
+void sign_add_text(struct sign *s, const struct text_entry *e);
+void sign_add(struct sign *s, const struct text_entry *e, const struct id_key *ids);
+void sign_put(struct buffer *b, const struct sign *s);
+/* Adds the bits of a value; false when it is damaged. */
+bool sign_read(struct sign *s, struct slice value);
+
+/* The terms of a search: what stands between blanks, folded; their text is owned. */
+struct term {
+    struct slice text;
+    bool in_every_id, in_ids; /* part of "task_"; may be part of an id */
+    uint16_t group_count, id_group_count;
+    uint32_t groups[GROUPS_MAX], id_groups[GROUPS_MAX]; /* bits */
+};
+struct terms { struct term list[TERMS_MAX]; uint32_t count; struct buffer text; };
+bool terms_read(struct terms *t, struct slice search);
+void terms_free(struct terms *t);
+bool sign_may_hold(const struct sign *s, const struct terms *t);
+/* Whether each term is in the entry's text or the task's spelling. */
+bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids);
+
+/* What the table does with the parts of a value, oldest first: appends the result to `out`. */
+bool text_merge(enum key_kind kind, const struct slice *parts, size_t count, struct buffer *out);
+#endif

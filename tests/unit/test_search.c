@@ -1,0 +1,312 @@
+/* Tasks are found by pieces of their words and by when they were made: all of them, and without
+ * looking at the others, whatever was changed, deleted, replayed or restarted meanwhile. */
+#include "broker/secret.h"
+#include "proto/base/fold.h"
+#include "proto/id.h"
+#include "store/disk.h"
+#include "tests/unit/answers.h"
+#include <unistd.h>
+
+enum { TASKS = 6000, BRANDS = 2, ROUNDS = 6 };
+
+static const char *const words[] = {"Facture", "client", "Éclair", "weekly", "4711", "a\\\"b",
+                                    "report", "x", "naïve", "retry"};
+enum { WORDS = sizeof words / sizeof *words };
+
+struct made { struct task_head head; struct was was; char text[160]; bool there; };
+static struct made tasks[TASKS];
+static uint32_t count;
+static struct feed *dice;
+static int64_t now_ms;
+
+static struct id_key spelling(void) { return (struct id_key){ticket_hash, id_key}; }
+
+static void text_make(struct made *t) {
+    snprintf(t->text, sizeof t->text, "%s %s no. %05u %s", words[feed_below(dice, WORDS)],
+             words[feed_below(dice, WORDS)], feed_below(dice, 100000),
+             words[feed_below(dice, WORDS)]);
+}
+
+static void body_put(struct buffer *b, const struct made *t) {
+    char extra[256];
+    snprintf(extra, sizeof extra, "{\"n\":{\"description\":\"inner\"}, \"description\" : \"%s\"}",
+             t->text);
+    struct record r = {.kind = RECORD_BODY, .body = {.id = t->head.id,
+                                                     .extra = slice_text(extra)}};
+    record_encode(b, &r);
+}
+
+static void head_put(struct buffer *b, struct made *t) {
+    struct record r = {.kind = RECORD_TASK, .was = t->was, .task = t->head};
+    record_encode(b, &r);
+    t->was = (struct was){t->head.status, t->head.priority, t->head.lane, t->head.order, 0};
+}
+
+static void lanes_put(struct buffer *b) {
+    for (uint32_t lane = 1; lane <= BRANDS; lane++) {
+        struct record r = {.kind = RECORD_LANE, .lane = {.lane = lane, .brand = lane,
+            .queue = slice_text("q"), .type = slice_text(lane == 1 ? "mail_out" : "Video")}};
+        for (uint32_t i = 0; i < count; i++)
+            if (tasks[i].there && tasks[i].head.lane == lane)
+                r.lane.count[tasks[i].head.status][PRIORITY_NORMAL]++;
+        record_encode(b, &r);
+    }
+}
+
+static void make(struct buffer *b, uint32_t number) {
+    for (; number > 0 && count < TASKS; number--, count++) {
+        struct made *t = &tasks[count];
+        const uint32_t lane = 1 + feed_below(dice, BRANDS);
+        now_ms += 1 + feed_below(dice, 3);
+        *t = (struct made){.there = true, .head = {
+            .id = dice->next_id, .order = dice->next_id, .brand = lane, .lane = lane,
+            .created_ms = now_ms, .updated_ms = now_ms, .run = 1, .version = 1,
+            .priority = PRIORITY_NORMAL, .status = STATUS_COMPLETED, .keep_ms = 1000}};
+        dice->next_id += 1 + feed_below(dice, 3);
+        text_make(t);
+        head_put(b, t);
+        body_put(b, t);
+    }
+}
+
+static void change(struct buffer *b) {
+    struct made *t = &tasks[feed_below(dice, count)];
+    if (!t->there) return;
+    if (feed_below(dice, 3) == 0) {
+        struct record r = {.kind = RECORD_TASK_GONE, .was = t->was,
+                           .task = {.id = t->head.id, .brand = t->head.brand}};
+        record_encode(b, &r);
+        t->there = false;
+        return;
+    }
+    if (feed_below(dice, 2)) text_make(t);
+    t->head.version++;
+    head_put(b, t);
+    body_put(b, t);
+}
+
+static void append(struct store *s, struct buffer *b) {
+    lanes_put(b);
+    if (store_append(s, store_next_group(s), buffer_slice(b)) != STORE_OK) abort();
+    buffer_clear(b);
+}
+
+/* ---- what should be found ---- */
+
+static bool has_folded(const char *text, const char *term) {
+    uint8_t a[256], b[64];
+    const size_t x = strlen(text), y = strlen(term);
+    memcpy(a, text, x);
+    memcpy(b, term, y);
+    fold(a, x);
+    fold(b, y);
+    return memmem(a, x, b, y) != NULL;
+}
+
+/* As it reads when the JSON is read. */
+static bool holds(const struct made *t, const char *search) {
+    char copy[64], text[200], id[TASK_TEXT_SIZE], *save = NULL;
+    const struct id_key ids = spelling();
+    uint32_t len = 0;
+    for (const char *at = t->text; *at; at++)
+        if (*at != '\\') text[len++] = *at;
+    text[len] = 0;
+    task_text_write(&ids, t->head.id, id);
+    snprintf(copy, sizeof copy, "%s", search);
+    for (char *term = strtok_r(copy, " ", &save); term; term = strtok_r(NULL, " ", &save))
+        if (!has_folded(text, term) && !has_folded(id, term) &&
+            !has_folded(t->head.lane == 1 ? "mail_out" : "Video", term))
+            return false;
+    return true;
+}
+
+static const struct made *task_of(uint64_t id) {
+    for (uint32_t low = 0, high = count; low < high;) {
+        const uint32_t middle = (low + high) / 2;
+        if (tasks[middle].head.id == id) return &tasks[middle];
+        if (tasks[middle].head.id < id) low = middle + 1;
+        else high = middle;
+    }
+    return NULL;
+}
+
+/* Walks page by page, as lists do; how many answers are wrong. */
+static int search_wrong(struct store *s, const char *search, uint32_t brand, bool descending) {
+    struct buffer cursor = {0};
+    struct record r;
+    uint32_t due = 0, got = 0;
+    uint64_t before = 0;
+    int wrong = 0;
+    for (uint32_t i = 0; i < count; i++)
+        due += tasks[i].there && tasks[i].head.brand == brand && holds(&tasks[i], search);
+    for (bool more = true; more;) {
+        struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+        const struct walk walk = {.kind = WALK_TEXT, .brand = brand, .descending = descending,
+                                  .terms = slice_text(search), .id_key = id_key,
+                                  .cursor = buffer_slice(&cursor),
+                                  .looks_max = 20 + feed_below(dice, 500)};
+        struct store_walk *w = walk_open(v, &walk);
+        uint32_t rows = 0;
+        more = false;
+        while (rows < 40 && walk_next(w, &r)) {
+            const struct made *t = task_of(r.task.id);
+            const bool right = t && t->there && holds(t, search) && t->head.brand == brand;
+            wrong += walk_sure(w) && !right;
+            wrong += before && (descending ? r.task.id >= before : r.task.id <= before);
+            before = r.task.id;
+            got += right;
+            rows++;
+        }
+        more = rows == 40 || walk_spent(w);
+        wrong += walk_trouble(w) != NULL;
+        walk_cursor(w, &cursor);
+        walk_close(&w);
+        store_view_close(&v);
+    }
+    buffer_free(&cursor);
+    if (got != due) note("\"%s\" in brand %u: %u of %u", search, brand, got, due);
+    return wrong + (got != due);
+}
+
+static int searches_wrong(struct store *s) {
+    static const char *const some[] = {"facture client", "ÉCLAIR", "4711 week", "a\"b", "x", "_out",
+                                       "task_", "VID no", "absent", "ïve retr", "47 ct", "inner"};
+    char piece[TASK_TEXT_SIZE];
+    const struct id_key ids = spelling();
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+        wrong += search_wrong(s, some[i], 1 + feed_below(dice, BRANDS), feed_below(dice, 2));
+    for (int i = 0; i < 6; i++) {
+        const struct made *t = &tasks[feed_below(dice, count)];
+        task_text_write(&ids, t->head.id, piece);
+        piece[5 + 3 + i] = 0;
+        wrong += search_wrong(s, piece + (i & 1 ? 5 : 3), t->head.brand, i & 1);
+    }
+    return wrong;
+}
+
+static int findings;
+static void finding(void *context, const char *text) {
+    (void)context;
+    if (findings++ < 5) note("%s", text);
+}
+
+static void all_are_found(void) {
+    struct buffer b = {0};
+    int wrong = 0;
+    wipe();
+    struct store *s = open_or_die();
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int group = 0; group < 20; group++) {
+            make(&b, TASKS / ROUNDS / 20);
+            for (uint32_t i = feed_below(dice, 12); i > 0; i--) change(&b);
+            append(s, &b);
+        }
+        wrong += searches_wrong(s);
+        if (round % 2 && !store_settle(s)) abort();
+        wrong += searches_wrong(s);
+        if (round % 3 == 1) disk_down((struct disk *)s, "the test ends it like a crash");
+        if (round % 3 != 2) {
+            store_close(&s);
+            s = open_or_die();
+            wrong += searches_wrong(s);
+        }
+    }
+    is_int(wrong, 0, "a search finds every task that has its terms, once and in order, and no other");
+    if (!store_settle(s)) abort();
+    store_audit(s, finding, NULL);
+    is_int(findings, 0, "the audit finds nothing amiss");
+    store_close(&s);
+    buffer_free(&b);
+}
+
+/* ---- what is looked at ---- */
+
+static uint64_t looked(struct store *s, struct walk walk, uint32_t *rows) {
+    struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+    struct record r;
+    *rows = 0;
+    struct store_walk *w = walk_open(v, &walk);
+    while (walk_next(w, &r)) {
+        const int64_t at = r.task.created_ms;
+        *rows += (!walk.from_ms || at >= walk.from_ms) && (!walk.to_ms || at <= walk.to_ms);
+    }
+    const uint64_t sum = walk_looked(w);
+    walk_close(&w);
+    store_view_close(&v);
+    return sum;
+}
+
+static uint32_t made_between(int64_t from_ms, int64_t to_ms, uint32_t brand) {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += tasks[i].there && tasks[i].head.brand == brand &&
+               tasks[i].head.created_ms >= from_ms && tasks[i].head.created_ms <= to_ms;
+    return sum;
+}
+
+static void ranges_seek(void) {
+    struct store *s = open_or_die();
+    const int64_t from = tasks[count / 3].head.created_ms, to = from + 100;
+    const uint32_t due = made_between(from, to, 1);
+    for (int i = 0; i < 2; i++) {
+        uint32_t rows;
+        const uint64_t looks = looked(s, (struct walk){
+            .kind = WALK_TASKS, .brand = 1, .from_ms = from, .to_ms = to,
+            .descending = i & 1}, &rows);
+        note("%u tasks, %llu looks", rows, (unsigned long long)looks);
+        ok(rows == due && due > 0, "a range of time has all that was made in it");
+        ok(looks < 300, "without looking at what was made before or after");
+    }
+    uint32_t rows;
+    const uint64_t looks = looked(s, (struct walk){
+        .kind = WALK_TEXT, .brand = 1, .terms = slice_text("nowhere to be found"),
+        .id_key = id_key}, &rows);
+    ok(rows == 0 && looks < 20, "what no task has is not found without looking at tasks");
+    store_close(&s);
+}
+
+static void a_clock_that_was_set_back_hides_nothing(void) {
+    struct buffer b = {0};
+    struct store *s = open_or_die();
+    wipe();
+    store_close(&s);
+    wipe();
+    s = open_or_die();
+    count = 0;
+    make(&b, 500);
+    append(s, &b);
+    const int64_t noon = now_ms;
+    now_ms -= 3 * 3600000; /* three hours */
+    make(&b, 500);
+    append(s, &b);
+    if (!store_settle(s)) abort();
+    now_ms -= 3 * 3600000; /* and again, of what is not in the table yet */
+    make(&b, 50);
+    append(s, &b);
+    int wrong = 0;
+    for (int i = 0; i < 40; i++) {
+        const int64_t from = tasks[feed_below(dice, count)].head.created_ms, to = from + 200;
+        uint32_t rows;
+        looked(s, (struct walk){.kind = WALK_TASKS, .brand = 1, .from_ms = from, .to_ms = to,
+                                .descending = i & 1}, &rows);
+        wrong += rows != made_between(from, to, 1);
+    }
+    is_int(wrong, 0, "ranges of time are whole after the clock was set back");
+    ok(now_ms < noon, "it was");
+    store_close(&s);
+    buffer_free(&b);
+}
+
+int main(void) {
+    if (!mkdtemp(folder)) return 1;
+    dice = feed_new(5);
+    now_ms = dice->now_ms;
+    all_are_found();
+    ranges_seek();
+    a_clock_that_was_set_back_hides_nothing();
+    wipe();
+    rmdir(folder);
+    free(dice);
+    return done();
+}
