@@ -174,7 +174,8 @@ static bool at_rest(struct disk *d) {
     return nothing;
 }
 
-/* What a burst needed goes back to the system once a second has held little of it. */
+/* What a burst needed goes back to the system once a second has held little of it, and once more
+ * when the table has tidied up behind it. */
 static void memory_look(struct disk *d) {
     int64_t now = disk_now_ms();
     if (now < d->memory_look_ms) return;
@@ -183,8 +184,11 @@ static void memory_look(struct disk *d) {
     bool quiet = bytes - d->memory_looked_at < QUIET_BYTES &&
                  atomic_get(d->pending_entries) <= d->options.pending_max;
     d->memory_looked_at = bytes;
-    if (!quiet || bytes - d->memory_given_at < BURST_BYTES) return;
+    if (!quiet) return;
+    bool busy = table_compacting(d->table);
+    if (bytes - d->memory_given_at < BURST_BYTES && (busy || !d->memory_again)) return;
     d->memory_given_at = bytes;
+    d->memory_again = busy;
     memory_give_back();
 }
 

@@ -56,6 +56,7 @@ struct disk {
     uint64_t flushed;    /* reached of the last flush that ended, or of the open */
     int64_t memory_look_ms;                     /* when it next thinks of giving memory back; */
     uint64_t memory_looked_at, memory_given_at; /* group_bytes then, and when it last did */
+    bool memory_again;   /* it did while the table compacted */
 
     /* atomics, for stats and debt */
     uint64_t pending_bytes, pending_entries, inbox_bytes, groups, group_bytes, tail_bytes;

@@ -452,6 +452,6 @@ bool table_flushing(struct table *t) {
 
 bool table_broken(struct table *t) { return property(t, "rocksdb.background-errors") > 0; }
 
-uint64_t table_compaction_debt(struct table *t) {
-    return property(t, "rocksdb.estimate-pending-compaction-bytes");
+bool table_compacting(struct table *t) {
+    return property(t, "rocksdb.num-running-compactions") > 0;
 }

@@ -66,6 +66,6 @@ bool table_flush(struct table *t, char *why, size_t why_size);
 bool table_flushing(struct table *t);
 /* True when a background write failed: nothing can be written any more. */
 bool table_broken(struct table *t);
-/* Bytes waiting for compaction: the table is behind. */
-uint64_t table_compaction_debt(struct table *t);
+/* It is tidying up what was written, which takes memory, too. */
+bool table_compacting(struct table *t);
 #endif
