@@ -60,6 +60,21 @@ static void happening_write(struct out *o, const struct happening *h, uint32_t n
 
 /* ---- events ---- */
 
+/* What became of the task when this attempt ended: the last one of a run ends it. */
+static const char *status_after(const struct view *v, const struct attempt_record *a) {
+    const struct task_head *head = &v->head;
+    switch (a->reason) {
+    case REASON_PAUSED: return "paused";
+    case REASON_PERMANENT:
+    case REASON_POISON: return "failed";
+    case REASON_CANCELLED: return "cancelled";
+    default: break;
+    }
+    const bool last = a->run == head->run && a->attempt == head->attempt;
+    return last && status_ended((enum status)head->status) ? megahub_status(head->status)
+                                                           : "pending";
+}
+
 static uint32_t attempts_write(struct out *o, const struct view *v) {
     struct attempt_record a;
     uint32_t at = 0, number = 1;
@@ -69,8 +84,7 @@ static uint32_t attempts_write(struct out *o, const struct view *v) {
                                                .attempt = a.attempt, .worker = a.worker},
                         ++number);
         happening_write(o, &(struct happening){.event = "attempt_ended",
-                                               .status = a.reason == REASON_PAUSED ? "paused"
-                                                                                   : "pending",
+                                               .status = status_after(v, &a),
                                                .time_ms = a.ended_ms, .run = a.run,
                                                .attempt = a.attempt, .worker = a.worker,
                                                .message = a.message,
