@@ -71,3 +71,19 @@ def test_what_reads_the_servers_memory_has_its_own(scenario, relais):
                           relais.http.split("//")[1], "--token", relais.token("user", "u", 1)],
                          capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 1 and "server of its own" in run.stderr and not run.stdout
+
+
+def test_lists_are_what_was_submitted():
+    """While tasks come, run and are settled beside."""
+    found = lines("lists", "--count=600", "--rate=300", "--asks=60", "--seconds=1")
+    assert len(found) == 15 and all(line["jobs"] > 0 for line in found)
+    assert [line["question"] for line in found if line["wrong"]] == []
+    assert all(line["through"] > 0 for line in found)
+    for line in found:
+        assert line["incomplete"] == 0 and line["count_inexact"] == 0, line
+
+
+def test_lists_need_tasks():
+    run = subprocess.run([RELAIS, "bench", "lists", "--count=5"], capture_output=True, text=True,
+                         timeout=60, check=False)
+    assert run.returncode == 1 and "--count from" in run.stderr

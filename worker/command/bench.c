@@ -33,6 +33,8 @@ static const struct scenario {
     {"files", "uploads and downloads a file of --size bytes", bench_files, NULL, false},
     {"pending", "--workers of dialect 000 that wait, and a task for one of them", bench_pending,
      bench_pending_options, true},
+    {"lists", "filters, searches and sums among --count tasks while --rate go through",
+     bench_lists, bench_lists_options, true},
     {"fleet", "--stations of dialect 003 beat and die, with --sessions", bench_fleet,
      bench_fleet_options, true},
 };
@@ -140,7 +142,7 @@ static bool measure(struct bench *b, const struct scenario *s, const char *http)
     if (s->options) s->options(b);
     if (!server_start(&b->server, b->server_options)) return false;
     b->token = b->own_token;
-    bool ok = (!need_http || server_token(&b->server, "user", b->own_token)) &&
+    bool ok = (!need_http || server_token(&b->server, "user", 1, b->own_token)) &&
               (!b->curve || server_keys_make(&b->server)) && s->run(b);
     server_close(&b->server);
     return ok;
@@ -162,7 +164,8 @@ static bool within_limits(const struct bench *b) {
               b->queues >= 1 && b->queues <= 10000 && b->size <= (uint64_t)1 << 40 &&
               b->time_ms >= 100 && b->time_ms <= 86400000 && b->gone + b->silent < b->workers &&
               (b->gone == 0 || b->silent == 0) && b->stations >= 2 && b->stations <= 5000 &&
-              b->sessions <= b->stations * 500 && b->dead_ms >= 2000 && b->dead_ms <= 600000;
+              b->sessions <= b->stations * 500 && b->dead_ms >= 2000 && b->dead_ms <= 600000 &&
+              b->rate <= 1000000 && b->asks >= 1 && b->asks <= 10000;
     if (!ok) fprintf(stderr, "relais bench: an option is outside its limits\n");
     return ok;
 }
@@ -176,7 +179,7 @@ int command_bench(int argc, char **argv) {
     *b = (struct bench){.config = &config, .batch = 1, .depth = 1000, .workers = 4,
                         .producers = 32, .connections = 64, .queues = 1, .size = 100,
                         .time_ms = 5000, .stations = 400, .sessions = 20000,
-                        .dead_ms = 120000};
+                        .dead_ms = 120000, .rate = 20000, .asks = 40};
     const char *http = NULL;
     const struct arg table[] = {
         {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1)"},
@@ -191,9 +194,11 @@ int command_bench(int argc, char **argv) {
         {"curve", ARG_FLAG, &b->curve, "encrypt"},
         {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
         {"connections", ARG_NUMBER, &b->connections, "http: connections (64)"},
-        {"count", ARG_NUMBER, &b->count, "fill, restart: tasks (1M); pending (200)"},
+        {"count", ARG_NUMBER, &b->count, "fill, restart, lists: tasks (1M); pending (200)"},
         {"gone", ARG_NUMBER, &b->gone, "pending: workers that close while tasks come (0)"},
         {"silent", ARG_NUMBER, &b->silent, "pending: workers that stop reading (0)"},
+        {"rate", ARG_NUMBER, &b->rate, "lists: tasks a second beside the questions (20k)"},
+        {"asks", ARG_NUMBER, &b->asks, "lists: questions a second (40)"},
         {"stations", ARG_NUMBER, &b->stations, "fleet: workers of dialect 003 (400)"},
         {"sessions", ARG_NUMBER, &b->sessions, "fleet: their sessions, all together (20k)"},
         {"dead", ARG_TIME, &b->dead_ms, "fleet: silence after which one is dead (120)"},
@@ -203,7 +208,7 @@ int command_bench(int argc, char **argv) {
     int words = args_read(table, COUNT(table), "SCENARIO", argc, argv);
     const struct scenario *s = words == 1 ? scenario_find(argv[1]) : NULL;
     if (b->count == 0) b->count = s && s->run == bench_pending ? 200 : 1000000;
-    if (!b->keep) b->keep = s && s->run == bench_http ? "7d" : "failed";
+    if (!b->keep) b->keep = s && (s->run == bench_http || s->run == bench_lists) ? "7d" : "failed";
     if (words >= 0 && words != 1) fprintf(stderr, "usage: relais bench SCENARIO, see --help\n");
     struct config keep;
     config_init(&keep, SECTION_BROKER);

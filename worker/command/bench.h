@@ -19,6 +19,7 @@ struct bench {
     uint64_t batch, depth, workers, producers, connections, queues, backlog, size, count;
     uint64_t gone, silent;       /* pending */
     uint64_t stations, sessions; /* fleet */
+    uint64_t rate, asks;         /* lists */
     int64_t dead_ms;      /* fleet */
     int64_t time_ms;      /* --seconds */
     int64_t keep_ms;      /* KEEP_FAILED, KEEP_NONE or a time */
@@ -55,9 +56,11 @@ bool bench_idle(struct bench *b);
 bool bench_files(struct bench *b);
 bool bench_pending(struct bench *b);
 bool bench_fleet(struct bench *b);
+bool bench_lists(struct bench *b);
 /* What their servers are started with. */
 void bench_pending_options(struct bench *b);
 void bench_fleet_options(struct bench *b);
+void bench_lists_options(struct bench *b);
 /* One more option of the server that will be started. */
 void bench_option(struct bench *b, const char *form, ...) __attribute__((format(printf, 2, 3)));
 /* How librelais reaches the server; borrows from b. */

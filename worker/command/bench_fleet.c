@@ -314,7 +314,7 @@ bool bench_fleet(struct bench *b) {
     f->dead = f->stations / DEAD_PART + (f->stations < DEAD_PART);
     f->every_ns = b->dead_ms * 1000000 / BEATS_IN_DEAD;
     f->posts = calloc(f->stations, sizeof *f->posts);
-    bool ok = f->posts && server_token(&b->server, "admin", f->admin) &&
+    bool ok = f->posts && server_token(&b->server, "admin", 1, f->admin) &&
               web_open(&f->web, b->server.http, f->stations + 1);
     f->web.context = f;
     f->web.heard = heard;

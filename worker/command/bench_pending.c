@@ -267,7 +267,7 @@ bool bench_pending(struct bench *b) {
     s->asker = (uint32_t)b->workers;
     s->tokens = calloc(s->asker, sizeof *s->tokens);
     s->left = calloc(s->asker, sizeof *s->left);
-    bool ok = s->tokens && s->left && server_token(&b->server, "admin", s->admin) &&
+    bool ok = s->tokens && s->left && server_token(&b->server, "admin", 1, s->admin) &&
               web_open(&s->web, b->server.http, s->asker + 1);
     s->web.context = s;
     s->web.heard = heard;

@@ -196,12 +196,13 @@ bool server_keys_make(struct server *s) {
            pair_make(s, "bench-worker", "worker", k->worker_public, k->worker_secret);
 }
 
-bool server_token(const struct server *s, const char *role,
+bool server_token(const struct server *s, const char *role, uint32_t brand,
                   char token[static SERVER_TOKEN_MAX]) {
-    char data[PATH_SIZE], as[32];
+    char data[PATH_SIZE], as[32], of[32];
     snprintf(data, sizeof data, "--data=%s/data", s->folder);
     snprintf(as, sizeof as, "--role=%s", role);
-    char *argv[] = {"relais", "token", data, as, "--user=bench", "--brand=1", NULL};
+    snprintf(of, sizeof of, "--brand=%u", brand);
+    char *argv[] = {"relais", "token", data, as, "--user=bench", of, NULL};
     return self_ask(argv, "", token, SERVER_TOKEN_MAX);
 }
 

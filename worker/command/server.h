@@ -38,8 +38,9 @@ void server_close(struct server *s);
 /* Registers a client's and a worker's CURVE key with `relais key` and reads them and the server's
  * own into s->keys; false when that failed. */
 bool server_keys_make(struct server *s);
-/* A token of `relais token` for bench of brand 1 in this role; false when that failed. */
-bool server_token(const struct server *s, const char *role, char token[static SERVER_TOKEN_MAX]);
+/* A token of `relais token` for bench of that brand in this role; false when that failed. */
+bool server_token(const struct server *s, const char *role, uint32_t brand,
+                  char token[static SERVER_TOKEN_MAX]);
 /* CPU seconds used so far, and resident memory in MB; 0 when there is no such process. */
 double process_cpu_s(pid_t pid);
 double process_rss_mb(pid_t pid);
