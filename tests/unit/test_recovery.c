@@ -190,14 +190,14 @@ static void damage_in_the_table_fails_only_what_reads_it(void) {
 }
 
 /* Keeps the disk full, whatever the table thread may still let go of, until the watermark has
- * looked: up to 5 s. */
+ * looked: up to 60 s. */
 static bool told_full(struct store *s) {
     char filler[128];
     static const char zeros[65536];
     bool full = false;
     snprintf(filler, sizeof filler, "%s/filler", folder);
     FILE *file = fopen(filler, "a");
-    for (int i = 0; file && !full && i < 500; i++) {
+    for (int i = 0; file && !full && i < 6000; i++) {
         while (write(fileno(file), zeros, sizeof zeros) > 0) {}
         full = store_disk_full(s);
         if (!full) usleep(10000);

@@ -14,6 +14,7 @@ extern char **environ;
 
 static char heard[4096]; /* lines of fd 3, a | after each */
 static int cuts;
+static uint32_t grace_ms = 200;
 
 static void hear(void *context, struct slice line, bool cut) {
     (void)context;
@@ -37,7 +38,7 @@ static struct ran run_script(const char *script, const char *input, const char *
     cuts = 0;
     struct run_spec spec = {.argv = argv, .environment = environ, .input = in, .output = out,
                             .echo = -1, .keeper = -1, .output_max = output_max, .note_max = 64,
-                            .grace_ms = 200, .note = hear};
+                            .grace_ms = grace_ms, .note = hear};
     struct run *run = run_start(&spec, clock_mono_ms());
     while (run && !run_step(run, clock_mono_ms(), &ran.end)) {
         struct pollfd fds[RUN_FDS];
@@ -82,11 +83,13 @@ static void ends(void) {
 }
 
 static void stops(void) {
+    grace_ms = 60000; /* it may take its time */
     struct ran r = run_script("trap 'exit 0' TERM; echo up >&3; while :; do sleep 0.01; done", "",
                               "up", 100);
     is_int(r.end.how, RUN_EXITED, "a command that ends well on TERM has ended well");
     r = run_script("echo up >&3; sleep 60", "", "up", 100);
     is_int(r.end.how, RUN_STOPPED, "one that dies of TERM was stopped");
+    grace_ms = 200;
     int64_t from_ms = clock_mono_ms();
     r = run_script("trap '' TERM; echo up >&3; while :; do sleep 0.01; done", "", "up", 100);
     is_int(r.end.how, RUN_STOPPED, "one that ignores TERM was stopped, too");
@@ -102,7 +105,7 @@ static void leaves_nothing(void) {
     pid_t left = atoi(r.out);
     ok(left > 0, "a command may leave a process in its group");
     bool gone = false;
-    for (int i = 0; i < 200 && !gone; i++) {
+    for (int i = 0; i < 6000 && !gone; i++) {
         gone = kill(left, 0) < 0 && errno == ESRCH;
         if (!gone) poll(NULL, 0, 10); /* init takes it over and reaps it when it likes */
     }

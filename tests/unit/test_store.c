@@ -192,8 +192,8 @@ static void what_does_not_survive_never_touches_the_table(void) {
     store_close(&s);
     o.age_ms_max = 1;
     s = store_open(&o, why, sizeof why);
-    /* Up to 5 s for the condition: that it comes by itself is the fact. */
-    for (int i = 0; i < 1000 && stats.pending_records; i++) {
+    /* Up to 60 s for the condition: that it comes by itself is the fact. */
+    for (int i = 0; i < 12000 && stats.pending_records; i++) {
         usleep(5000);
         store_stats(s, &stats);
     }

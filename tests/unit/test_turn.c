@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { ANSWER_MS = 10000, QUIET_MS = 200, LOG_FD = 99 };
+enum { ANSWER_MS = 60000, QUIET_MS = 200, LOG_FD = 99 };
 
 /* ---- a broker in a thread, and a client that speaks frames ---- */
 
