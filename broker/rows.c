@@ -290,6 +290,7 @@ static void filler_run(struct filler *f) {
 
 void rows_fill(struct rows_page *page, struct store_view *view) {
     const struct question *q = page->question;
+    if (q->looks > 0 && q->looks < page->rows_max) page->rows_max = q->looks;
     struct filler f = {.page = page, .view = view, .q = q, .skip = q->offset, .known = -1,
                        .limit = q->limit == 0 ? LIMIT_DEFAULT : q->limit};
     if (f.limit > LIMIT_MAX) f.limit = LIMIT_MAX;

@@ -87,6 +87,7 @@ static const struct field question_keys[] = {
     M("filter", question.filter, BIN),
     M("sort", question.sort, TEXT),
     M("want", question.want, U32),
+    M("looks", question.looks, U32),
     M("number", question.number, U64),
 };
 static const struct layout question_map = PART(question_keys, 0);

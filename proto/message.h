@@ -124,6 +124,7 @@ struct task_ref {
 struct question {
     struct slice kind, queue, type, owner, object, search, cursor, worker, filter, sort;
     uint32_t brand, status_mask /* 1 << status */, limit, offset, want;
+    uint32_t looks; /* rows to look at, when less than the broker would; 0 = as many */
     int8_t priority, dialect; /* -1 = any */
     int64_t from_ms, to_ms;   /* 0 = open */
     uint64_t id;

@@ -212,7 +212,7 @@ static void all_are_found(void) {
             wrong += searches_wrong(s);
         }
     }
-    is_int(wrong, 0, "a search finds every task that has its terms, once and in order, and no other");
+    is_int(wrong, 0, "a search finds every task that has its terms, once, in order, and no other");
     if (!store_settle(s)) abort();
     store_audit(s, finding, NULL);
     is_int(findings, 0, "the audit finds nothing amiss");

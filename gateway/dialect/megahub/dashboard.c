@@ -2,7 +2,7 @@
 #include "gateway/dialect/megahub/monitor.h"
 #include "gateway/dialect/spell.h"
 
-enum { DAYS = 7, TOP = 5, NAMES_SHOWN = 100 };
+enum { DAYS = 7, TOP = 5, LOOKS = 4000 /* each result is read */, NAMES_SHOWN = 100 };
 
 struct board {
     struct monitor monitor; /* first: x->state */
@@ -164,7 +164,7 @@ static void expensive_ask(struct exchange *x) {
     m.question = (struct question){
         .kind = slice_text("tasks"), .brand = x->who.brand, .priority = -1, .dialect = -1,
         .status_mask = 1u << STATUS_COMPLETED | 1u << STATUS_FAILED, .type = b->monitor.type,
-        .from_ms = b->monitor.from_ms, .sort = slice_text("-metrics.cost_usd"), .limit = TOP,
+        .from_ms = b->monitor.from_ms, .sort = slice_text("-metrics.cost_usd"), .limit = TOP, .looks = LOOKS,
         .descending = true, .want = WANT_RESULT,
         .filter = exchange_copy(x, buffer_slice(&filter))};
     buffer_free(&filter);
