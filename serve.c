@@ -77,11 +77,12 @@ static int serve_run(const struct config *config) {
 int command_serve(int argc, char **argv) {
     const unsigned sections = SECTION_BASE | SECTION_BROKER | SECTION_GATEWAY;
     struct config config;
-    if (config_help_asked(argc, argv)) {
-        puts("usage: relais serve [--OPTION VALUE]…\n\n"
+    const enum help help = config_help_asked(argc, argv);
+    if (help != HELP_NONE) {
+        puts("usage: relais serve [--OPTION VALUE]… | --help all\n\n"
              "Broker and HTTP gateway in one process, until SIGTERM. Says where it listens on one\n"
              "line, `relais: ready http=… native=…`, on stdout; logs to stderr.\n");
-        config_help(sections, stdout);
+        config_help(sections, help, stdout);
         return 0;
     }
     const int code = config_start(&config, sections, &argc, argv);

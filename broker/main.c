@@ -7,10 +7,11 @@
 
 int command_broker(int argc, char **argv) {
     struct config config;
-    if (config_help_asked(argc, argv)) {
+    const enum help help = config_help_asked(argc, argv);
+    if (help != HELP_NONE) {
         puts("usage: relais broker [--OPTION VALUE]…\n\n"
              "The broker alone, until SIGTERM; gateways and workers connect to it.\n");
-        config_help(SECTION_BASE | SECTION_BROKER, stdout);
+        config_help(SECTION_BASE | SECTION_BROKER, help, stdout);
         return 0;
     }
     const int code = config_start(&config, SECTION_BASE | SECTION_BROKER, &argc, argv);

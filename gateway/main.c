@@ -221,12 +221,12 @@ void gateway_stop(struct gateway **self) {
 
 /* ---- relais gateway ---- */
 
-static int help(void) {
+static int help_print(enum help help) {
     fputs("usage: relais gateway [--routes] [--OPTION VALUE]…\n\n"
           "Serves HTTP for a broker elsewhere (--broker ENDPOINT) or here (--data DIR).\n"
           "  --routes                     prints the route tables, one METHOD PATH a line\n",
           stdout);
-    config_help(SECTION_BASE | SECTION_GATEWAY, stdout);
+    config_help(SECTION_BASE | SECTION_GATEWAY, help, stdout);
     return 0;
 }
 
@@ -272,7 +272,8 @@ int command_gateway(int argc, char **argv) {
         route_print(dialect_list);
         return 0;
     }
-    if (config_help_asked(argc, argv)) return help();
+    const enum help help = config_help_asked(argc, argv);
+    if (help != HELP_NONE) return help_print(help);
     struct config config;
     int code = config_start(&config, SECTION_BASE | SECTION_GATEWAY, &argc, argv);
     if (code >= 0) return code;

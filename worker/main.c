@@ -13,7 +13,7 @@
 
 enum { WORDS_MAX = 64 };
 
-static int help(void) {
+static int help_print(enum help help) {
     puts("usage: relais work --queue Q[,Q] [--OPTION VALUE]… -- COMMAND [ARG…]\n\n"
          "Runs COMMAND once for each task: the payload, or the source file's bytes, on its stdin;\n"
          "its stdout is the result. See RELAIS_* in its environment and fd 3 for progress and\n"
@@ -21,7 +21,7 @@ static int help(void) {
     puts("  --type T                     one more type to take\n"
          "  --label K=V                  one more label served\n"
          "  --permanent N[,N]            exit statuses that are never retried (64,65)");
-    config_help(SECTION_BASE | SECTION_WORK, stdout);
+    config_help(SECTION_BASE | SECTION_WORK, help, stdout);
     return 0;
 }
 
@@ -178,7 +178,8 @@ int command_work(int argc, char **argv) {
     while (own < argc && strcmp(argv[own], "--") != 0) own++;
     char *const *command = own < argc ? argv + own + 1 : argv + argc;
     struct flags flags;
-    if (config_help_asked(argc, argv)) return help();
+    const enum help help = config_help_asked(argc, argv);
+    if (help != HELP_NONE) return help_print(help);
     struct config config;
     int code = config_start(&config, SECTION_BASE | SECTION_WORK, &own, argv);
     if (code >= 0) return code;

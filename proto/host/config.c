@@ -352,27 +352,52 @@ static void help_option(const struct config *defaults, const struct option *o, F
     fprintf(out, value[0] != 0 ? " (%s)\n" : "\n", value);
 }
 
-void config_help(unsigned sections, FILE *out) {
+/* What is set every day; of `relais work` that is all. */
+static bool is_common(const struct option *o) {
+    static const char *const common[] = {
+        "data", "broker", "log_level", "listen", "curve", "http", "worker_tokens", "hook_allow",
+        "smtp_url", "cors_origins", "open", "keep_ms", "dialect_keep", "claim_lease_ms",
+        "default_timeout_ms", "free_bytes_min", "file_bytes_max", "upload_bytes_max",
+        "connections_max", "rate_per_min", "register_open"};
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        if (strcmp(common[i], o->name) == 0) return true;
+    return o->section == SECTION_WORK;
+}
+
+/* How many of the section were left out. */
+static unsigned help_section(const struct config *defaults, enum section section, enum help help,
+                             FILE *out) {
+    unsigned left = 0;
+    for (size_t at = 0; at < OPTION_COUNT; at++) {
+        const struct option *o = &option_table[at];
+        if (o->section != section) continue;
+        if (help == HELP_ALL || is_common(o)) help_option(defaults, o, out);
+        else left++;
+    }
+    return left;
+}
+
+void config_help(unsigned sections, enum help help, FILE *out) {
     struct config defaults;
+    unsigned left = 0;
     config_init(&defaults, sections);
     for (size_t i = 0; i < sizeof sections_ordered / sizeof sections_ordered[0]; i++) {
-        for (size_t at = 0; at < OPTION_COUNT; at++) {
-            if (sections & sections_ordered[i] && option_table[at].section == sections_ordered[i]) {
-                help_option(&defaults, &option_table[at], out);
-            }
-        }
+        if (!(sections & sections_ordered[i])) continue;
+        if (help == HELP_ALL) fprintf(out, "%s[%s]\n", i > 0 ? "\n" : "",
+                                      section_name(sections_ordered[i]));
+        left += help_section(&defaults, sections_ordered[i], help, out);
     }
     config_free(&defaults);
     fputs("\n  --config FILE, --print-config, --check-config; the environment: RELAIS_NAME\n", out);
+    if (left > 0) fprintf(out, "  --help all lists %u more\n", left);
 }
 
-bool config_help_asked(int argc, char **argv) {
+enum help config_help_asked(int argc, char **argv) {
     for (int at = 1; at < argc && strcmp(argv[at], "--") != 0; at++) {
-        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
-            return true;
-        }
+        if (strcmp(argv[at], "--help") != 0 && strcmp(argv[at], "-h") != 0) continue;
+        return at + 1 < argc && strcmp(argv[at + 1], "all") == 0 ? HELP_ALL : HELP_SHORT;
     }
-    return false;
+    return HELP_NONE;
 }
 
 /* ---- endpoints ---- */

@@ -51,10 +51,12 @@ void config_init(struct config *c, unsigned sections);
 /* Reads a file on top; file_name is for messages. */
 bool config_read(struct config *c, FILE *file, const char *file_name, char *why);
 void config_print(const struct config *c, FILE *out);
-/* The options of the sections, a line each, as --help lists them: flag, meaning, (default). */
-void config_help(unsigned sections, FILE *out);
-/* True when --help or -h stands before `--`. */
-bool config_help_asked(int argc, char **argv);
+/* The options of the sections, a line each: flag, meaning, (default). HELP_SHORT: those that are
+ * set every day; HELP_ALL: all of them, under the names of their sections. */
+enum help { HELP_NONE = 0, HELP_SHORT, HELP_ALL };
+void config_help(unsigned sections, enum help help, FILE *out);
+/* Whether --help or -h stands before `--`, and `all` behind it. */
+enum help config_help_asked(int argc, char **argv);
 void config_free(struct config *c);
 
 /* HOST:PORT or [IPV6]:PORT; host without the brackets. False leaves the outputs untouched. */

@@ -1,11 +1,15 @@
 """relais submit, get, list, cancel, retry, explain, stats: for people, and --json for programs."""
 import json
+import pathlib
+import re
 import subprocess
 import time
 
 import pytest
 from commands import Shell, queue
 from conftest import RELAIS
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -191,3 +195,32 @@ def test_no_broker_is_exit_1_and_said():
     done = subprocess.run([RELAIS, "get", "1", "--broker", "tcp://127.0.0.1:1"],
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "no answer" in done.stderr, done
+
+
+def options_of(*sections):
+    """The flags of option.def, by section."""
+    text = (ROOT / "proto/option.def").read_text(encoding="utf-8")
+    rows = re.findall(r"^(OPTION|LIMIT|STORE)\((\w+), (\w+)", text, re.M)
+    found = {"--" + name.replace("_", "-") for kind, name, second in rows
+             if (second if kind == "OPTION" else "BROKER") in sections}
+    assert len(found) > 10
+    return found
+
+
+@pytest.mark.parametrize("role, sections", [
+    ("serve", ("BASE", "BROKER", "GATEWAY")), ("broker", ("BASE", "BROKER")),
+    ("gateway", ("BASE", "GATEWAY")), ("work", ("BASE", "WORK"))])
+def test_help_is_short_and_help_all_is_whole(role, sections):
+    def flags(*words):
+        done = subprocess.run([RELAIS, role, *words], capture_output=True, text=True, timeout=20,
+                              check=True)
+        found = re.findall(r"^  (--[\w-]+) ", done.stdout, re.M)
+        return done.stdout, set(found) - {"--help", "--config"}
+    page, some = flags("--help")
+    whole, every = flags("--help", "all")
+    assert len(page.splitlines()) < 45 and {"--data", "--log-level"} <= some
+    assert options_of(*sections) <= every and some <= every
+    assert all(f"[{section.lower()}]\n" in whole for section in sections)
+    left = len(options_of(*sections) - some)
+    assert (f"--help all lists {left} more" in page) == (left > 0)
+    assert "--help all lists" not in whole
