@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { COUNT_MIN = 500, SIZE = 20, DEEP = 200, PATH_MAX_HERE = 512, TERMS = 2, TERM_MAX = 24, FLOW_MS = 60000,
-       SETTLE_MS = 20000, TICK_MS = 2, TOP = 5, DAYS_MS = 86400000 };
+enum { COUNT_MIN = 500, SIZE = 20, DEEP = 200, PATH_MAX_HERE = 512, TERMS = 2, TERM_MAX = 24,
+       FLOW_MS = 60000, SETTLE_MS = 20000, TICK_MS = 2, TOP = 5, DAYS_MS = 86400000 };
 
 struct wish { /* what is asked for */
     uint32_t brand, page;
@@ -262,8 +262,10 @@ static bool list_check(const struct stock *s, const struct asked *a, const json_
     tally->incomplete += short_page;
     tally->inexact += inexact;
     if (!a->body[0]) return due == 0 || wrong(tally, a, "there is such a page", count);
-    if (given > due || (given < due && !short_page)) return wrong(tally, a, "other tasks were due", due);
-    if (inexact ? said > count : said != count) return wrong(tally, a, "the count is another", count);
+    if (given > due || (given < due && !short_page))
+        return wrong(tally, a, "other tasks were due", due);
+    if (inexact ? said > count : said != count)
+        return wrong(tally, a, "the count is another", count);
     return true;
 }
 
@@ -277,7 +279,8 @@ static bool sums_check(const struct stock *s, const struct asked *a, const json_
                        struct tally *tally) {
     int64_t ended = 0, said = 0;
     double top[TOP + 1] = {0};
-    for (const struct stock_row *row = s->of[a->wish.brand - 1]; row < s->of[a->wish.brand]; row++) {
+    const struct stock_row *row = s->of[a->wish.brand - 1];
+    for (; row < s->of[a->wish.brand]; row++) {
         const enum stock_end end = stock_traits(row->number).end;
         ended += end == END_DONE || end == END_PAID || end == END_FAILED;
         if (end != END_PAID) continue;
@@ -336,7 +339,8 @@ static void *flow_main(void *context) {
         const uint64_t due = first + (uint64_t)((double)(flow_now_ns() - since) / 1e9 *
                                                 (double)goal);
         const bool busy = f->busy_until_ms && flow_now_ns() / 1000000 < f->busy_until_ms;
-        while (ok && !busy && f->submitted < due && f->submitted - f->refused - f->acked < f->depth) {
+        while (ok && !busy && f->submitted < due &&
+               f->submitted - f->refused - f->acked < f->depth) {
             char name[16];
             const int len = snprintf(name, sizeof name, "bench%d", (int)(frames++ % STOCK_QUEUES));
             ok = flow_submit(f, 1, name, (size_t)len);

@@ -47,7 +47,8 @@ struct stock_traits stock_traits(uint32_t number) {
 
 const char *stock_queue(const struct stock_traits *t) {
     static const char *const names[] = {"bench0", "bench1", "bench2", "bench3"};
-    static const char *const others[END_COUNT] = {"", "claimed", "claimed", "left", "later", "left"};
+    static const char *const others[END_COUNT] = {"",     "claimed", "claimed",
+                                                  "left", "later",   "left"};
     return t->end == END_DONE ? names[t->queue] : others[t->end];
 }
 
@@ -95,8 +96,8 @@ static bool create_next(struct making *m, uint32_t line) {
     const struct stock_traits t = stock_traits(number);
     stock_text(number, text);
     snprintf(body, sizeof body,
-             "{\"task_type\":\"%s\",\"priority\":\"%s\",\"queue_name\":\"%s\",\"description\":\"%s\","
-             "\"context_data\":{\"number\":%u}%s}",
+             "{\"task_type\":\"%s\",\"priority\":\"%s\",\"queue_name\":\"%s\","
+             "\"description\":\"%s\",\"context_data\":{\"number\":%u}%s}",
              stock_types[t.type], stock_priorities[t.priority], stock_queue(&t), text, number,
              t.end == END_LATER ? ",\"scheduled_for\":\"2099-01-01T00:00:00Z\"" : "");
     return send_body(m, line, "/tasks/", m->s->users[t.brand - 1], body);

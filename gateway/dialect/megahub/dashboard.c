@@ -164,7 +164,8 @@ static void expensive_ask(struct exchange *x) {
     m.question = (struct question){
         .kind = slice_text("tasks"), .brand = x->who.brand, .priority = -1, .dialect = -1,
         .status_mask = 1u << STATUS_COMPLETED | 1u << STATUS_FAILED, .type = b->monitor.type,
-        .from_ms = b->monitor.from_ms, .sort = slice_text("-metrics.cost_usd"), .limit = TOP, .looks = LOOKS,
+        .from_ms = b->monitor.from_ms, .sort = slice_text("-metrics.cost_usd"), .limit = TOP,
+        .looks = LOOKS,
         .descending = true, .want = WANT_RESULT,
         .filter = exchange_copy(x, buffer_slice(&filter))};
     buffer_free(&filter);
