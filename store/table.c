@@ -7,7 +7,7 @@
 
 enum {
     BLOOM_BITS = 10, BLOCK_BYTES = 8 << 10, META_BLOCK_BYTES = 8 << 10, FORMAT_VERSION = 5,
-    MEMTABLES = 3, FILE_BYTES = 64 << 20, LEVEL_BYTES = 256 << 20, OPEN_FILES = 512,
+    MEMTABLES = 3, FILE_BYTES = 8 << 20, FILE_GROWTH = 2, LEVEL_BYTES = 64 << 20, OPEN_FILES = 512,
     L0_COMPACT = 8, L0_SLOW = 40, L0_STOP = 64, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
     DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20,
     MANIFEST_STEP_BYTES = 64 << 10, CHUNK_FIRST = 64, CHUNK_ROWS = 512
@@ -126,7 +126,10 @@ static rocksdb_options_t *options_new(const struct table_options *o,
     rocksdb_options_set_block_based_table_factory(r, blocks);
     rocksdb_options_set_write_buffer_size(r, o->memory_bytes);
     rocksdb_options_set_max_write_buffer_number(r, MEMTABLES);
+    /* A small first level of small files: what is queued comes in at the end of each kind of key,
+     * so files before that end go down without being written again. */
     rocksdb_options_set_target_file_size_base(r, FILE_BYTES);
+    rocksdb_options_set_target_file_size_multiplier(r, FILE_GROWTH);
     rocksdb_options_set_max_bytes_for_level_base(r, LEVEL_BYTES);
     rocksdb_options_set_level0_file_num_compaction_trigger(r, L0_COMPACT);
     rocksdb_options_set_level0_slowdown_writes_trigger(r, L0_SLOW);
