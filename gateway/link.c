@@ -53,7 +53,7 @@ struct link {
     uint32_t frame_count;
     struct map calls;
     struct node all, free;
-    uint32_t call_count, free_count, file_calls;
+    uint32_t free_count, file_calls;
     uint8_t *frame;             /* owned: the one that is being read */
     struct message *batch;      /* owned: items of one TASK frame */
     uint32_t batch_cap;
@@ -94,7 +94,6 @@ static void call_forget(struct call *call) {
     map_remove(&l->calls, &call->by_number);
     list_unlink(&call->of_owner);
     list_unlink(&call->in_line);
-    l->call_count--;
     l->file_calls -= is_file_verb(call->verb);
     if (l->free_count == CALLS_KEPT) {
         free(call);
@@ -218,7 +217,6 @@ struct call *link_send(struct link *l, const struct who *who, const struct messa
     call->deadline_ms = now_ms + wait_ms;
     map_put(&l->calls, &call->by_number, hash_number(call->number));
     list_push(&l->all, &call->in_line);
-    l->call_count++;
     l->file_calls += f->to_files;
     frame_put(&f->writer, m);
     if (++f->count == EARLY_ITEMS) link_flush(l);

@@ -106,7 +106,7 @@ static bool length_read(struct slice text, struct head *h) {
     return true;
 }
 
-struct counts { uint32_t headers, hosts, lengths, codings, expects; size_t cost; };
+struct counts { uint32_t headers, hosts, lengths, codings; size_t cost; };
 
 static bool header_note(struct slice name, struct slice value, struct counts *n, struct head *h) {
     switch (name.data[0] | 0x20) {

@@ -1,6 +1,5 @@
 #include "worker/dealer.h"
 #include "proto/host/clock.h"
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +77,6 @@ static void drop_wire(struct dealer *d) {
 static void open_wire(struct dealer *d, int64_t now_ms) {
     drop_wire(d);
     d->wire = address_open(&d->address, d->context, false);
-    d->trouble = d->wire ? 0 : errno;
     if (d->wire) contact_opened(d->owner.contact, now_ms);
     else d->owner.contact->next_ms = now_ms + REOPEN_FAILED_MS;
 }

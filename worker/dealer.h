@@ -45,7 +45,6 @@ struct dealer {
     pthread_t thread;
     void *context;           /* ZeroMQ's; owned when it was not given */
     int wake_fd;             /* eventfd */
-    int trouble;             /* errno of a connection that could not be opened */
     bool started, asleep, ending;
     /* the thread's own */
     struct wire *wire;
