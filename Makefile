@@ -277,7 +277,7 @@ fuzz-short: deps-proof ## every fuzzer for FUZZ_S seconds over its committed cor
 	    name=$${0##*/fuzz_}; seeds=tests/fuzz/corpus/$$name; \
 	    mkdir -p build/fuzz/corpus/$$name; [ -d $$seeds ] || seeds=; \
 	    dict=tests/fuzz/$$name.dict; [ -f $$dict ] && dict=-dict=$$dict || dict=; \
-	    ASAN_OPTIONS=allocator_may_return_null=1 $$0 $$dict -max_total_time=$(FUZZ_S) -timeout=5 \
+	    ASAN_OPTIONS=allocator_may_return_null=1 $$0 $$dict -max_total_time=$(FUZZ_S) -timeout=60 \
 	        -rss_limit_mb=2048 -verbosity=0 -print_final_stats=0 -artifact_prefix=build/fuzz/ \
 	        build/fuzz/corpus/$$name $$seeds && echo "ok - fuzz $$name for $(FUZZ_S) s"'; fi
 
