@@ -239,6 +239,9 @@ def test_a_message_becomes_a_command_and_its_reports_move_it_on(fleet, w):
                                   "message": "Hello, 世界"}
     seen = good(fleet.user.get("/api/v1/messages/" + sent["messageId"]))
     assert seen["direction"] == "outbound" and seen["content"] == {"message": "Hello, 世界"}
+    unsaid = {"sentAt", "deliveredAt", "readAt", "failedAt", "errorMessage"}
+    assert {key for key in seen if seen[key] is None} == unsaid, "there, and null"
+    assert good(fleet.user.get("/api/v1/sessions/s-1/messages"))["messages"] == [seen]
     good(w.message(sent["messageId"], "sent", "s-1"))
     good(w.message(sent["messageId"], "delivered", "s-1"))
     seen = good(fleet.user.get("/api/v1/messages/" + sent["messageId"]))

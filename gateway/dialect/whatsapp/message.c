@@ -191,17 +191,29 @@ bool message_send_read(struct exchange *x, struct message *m) {
 
 struct reading { struct slice body; int64_t limit, offset; };
 
-static void detail_answer(struct exchange *x) {
-    const struct reading *r = x->state;
+/* The members of a message: what nobody has said of it is null. */
+static void message_members(struct out *o, struct slice body) {
+    static const char *const always[] = {"messageId", "sessionId", "to", "status", "sentAt",
+                                         "deliveredAt", "readAt", "failedAt", "errorMessage"};
     const char *key;
     json_t *value;
-    json_t *message = json_of(r->body);
-    whatsapp_open(x, NULL);
+    json_t *message = json_of(body);
     json_object_foreach(message, key, value) {
-        out_key_slice(&x->out, slice_text(key));
-        out_json(&x->out, value);
+        out_key_slice(o, slice_text(key));
+        out_json(o, value);
+    }
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
+        if (json_object_get(message, always[i]) != NULL) continue;
+        out_key(o, always[i]);
+        out_null(o);
     }
     json_decref(message);
+}
+
+static void detail_answer(struct exchange *x) {
+    const struct reading *r = x->state;
+    whatsapp_open(x, NULL);
+    message_members(&x->out, r->body);
     whatsapp_close(x);
 }
 
@@ -248,13 +260,25 @@ bool message_detail_read(struct exchange *x, struct message *m) {
     return false;
 }
 
+static void messages_write(struct out *o, struct slice rows) {
+    struct object_row row;
+    out_key(o, "messages");
+    out_list(o);
+    for (uint32_t at = 0; object_row_next(rows, &at, &row);) {
+        out_object(o);
+        message_members(o, row.body);
+        out_object_end(o);
+    }
+    out_list_end(o);
+}
+
 static void list_write(struct exchange *x, const struct message *answer) {
     const struct reading *r = x->state;
     const struct rows *rows = &answer->rows;
     struct out *o = &x->out;
     whatsapp_open(x, NULL);
     member_out(o, "sessionId", exchange_param(x, "id"));
-    records_show(o, "messages", rows->rows);
+    messages_write(o, rows->rows);
     out_key(o, "limit");
     out_integer(o, r->limit);
     out_key(o, "offset");
