@@ -126,13 +126,15 @@ static void window_settle(struct search *s) {
 
 static bool heads_read(struct search *s) {
     struct founds *w = &s->window;
-    struct key *keys = calloc(w->count + 1, sizeof *keys);
+    uint8_t (*keys)[KEY_ID_BYTES] = calloc(w->count + 1, sizeof *keys);
     struct slice *slices = calloc(w->count + 1, sizeof *slices);
     struct piece *pieces = calloc(w->count + 1, sizeof *pieces);
     bool ok = keys && slices && pieces;
     for (size_t i = 0; ok && i < w->count; i++) {
-        key_id(&keys[i], KEY_HEAD, w->list[i].id);
-        slices[i] = key_slice(&keys[i]);
+        struct key key;
+        key_id(&key, KEY_HEAD, w->list[i].id);
+        memcpy(keys[i], key.bytes, KEY_ID_BYTES);
+        slices[i] = slice_of(keys[i], KEY_ID_BYTES);
     }
     buffer_clear(&s->heads);
     ok = ok && table_get_many(s->view->table, s->view->snapshot, slices, w->count, &s->heads,
