@@ -132,9 +132,8 @@ def test_a_malformed_request_is_refused_in_the_form_of_its_dialect(relais, name,
     b"SSH-2.0-OpenSSH_9.2\r\n",
 ], ids=["TLS", "HTTP/2", "a word", "zeros", "a blank first", "SSH"])
 def test_what_is_no_http_is_refused_at_once(relais, data):
-    start = time.monotonic()
+    # so at once: what waits for the rest of its head gets 408
     assert refusal_of(said(relais, data), {"error", "code"}) in (400, 505)
-    assert time.monotonic() - start < 3
 
 
 def test_no_mutation_of_a_request_gets_another_page(relais, user):
