@@ -1,5 +1,5 @@
-/* output.h - a task's result as bytes and as a file, whoever made it, whether it is stored as a file
- * or, being small, in the task's record.
+/* output.h - a task's result as bytes and as a file, whoever made it, whether it is stored as a
+ * file or, being small, in the task's record.
  *
  * Of an upload of dialect 000 the record of the result says more: name, MIME type and SHA-256, as
  * members among its metrics. They are its note, and no metrics. */
