@@ -36,7 +36,7 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     uint32_t parts_max, part_bytes_max; /* results that come while a task runs */
     uint64_t parts_held_max;     /* bytes of them in memory */
     uint64_t accepted_bytes_max; /* memory-only tasks */
-    uint64_t tasks_max;          /* stored tasks in all, 0 = by the disk watermark only */
+    uint64_t tasks_max;          /* stored in all, ended ones too, 0 = by the disk watermark only */
     uint64_t objects_max;        /* stored objects in all, 0 = by the disk watermark only */
     uint64_t object_cache_bytes; /* objects held in memory */
     uint32_t feed_events_max;    /* of a brand */

@@ -169,6 +169,12 @@ static void submit_dedup(struct core *c, const struct event *e, const struct tas
                                      .time_ms = c->wall};
 }
 
+static uint64_t tasks_stored(const struct core *c) {
+    uint64_t count = 0;
+    for (int s = 0; s < STATUS_COUNT; s++) count += c->stats.tasks[s];
+    return count;
+}
+
 static void submit_make(struct core *c, const struct event *e, struct lane *lane) {
     const struct submit *m = &e->message->submit;
     const struct options *o = &m->options;
@@ -201,6 +207,10 @@ void submit_step(struct core *c, const struct event *e) {
     }
     if (m->options.source_file && object_file_known(c, m->options.source_file)) {
         say_code(c, e, CODE_CONFLICT, slice_text("the file is another's already"));
+        return;
+    }
+    if (c->limits.tasks_max && tasks_stored(c) >= c->limits.tasks_max) {
+        say_code(c, e, CODE_LIMIT_REACHED, slice_text("tasks_max tasks are stored"));
         return;
     }
     struct lane *lane = lane_get(c, brand, m->queue, m->type, m->options.labels);

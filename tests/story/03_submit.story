@@ -125,6 +125,27 @@ c submit three type=c
 c submit four type=a
     [     0] c < SUBMITTED four
 
+== too many tasks: ended ones count while they are kept, and a key is honoured all the same
+limits tasks=2
+client c
+    [     0] c < WELCOME
+c submit one key=k
+    [     0] c < SUBMITTED one
+c submit two
+    [     0] c < SUBMITTED two
+c submit three
+    [     0] c < SUBMITTED LIMIT_REACHED "tasks_max tasks are stored"
+c submit one key=k
+    [     0] c < SUBMITTED one
+c cancel two
+    [     0] c < VIEW two cancelled reason cancelled
+c submit three
+    [     0] c < SUBMITTED LIMIT_REACHED "tasks_max tasks are stored"
+c remove two
+    [     0] c < VIEW two cancelled reason cancelled
+c submit three
+    [     0] c < SUBMITTED three
+
 == an accepted task lives in memory only
 client c
     [     0] c < WELCOME

@@ -459,6 +459,7 @@ static bool limit(struct story *s) {
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
     l->parts_held_max = (uint64_t)number(s, "parts_held", (int64_t)l->parts_held_max);
+    l->tasks_max = (uint64_t)number(s, "tasks", (int64_t)l->tasks_max);
     l->objects_max = (uint64_t)number(s, "objects", (int64_t)l->objects_max);
     l->object_cache_bytes = (uint64_t)number(s, "cache", (int64_t)l->object_cache_bytes);
     l->feed_events_max = (uint32_t)number(s, "events", l->feed_events_max);
