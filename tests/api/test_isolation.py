@@ -38,12 +38,13 @@ ISSUED = re.compile("|".join([
     r"whsec_[\w+/=]+", r"msg_\d+", r"session-[0-9a-f]{24}", r"127\.0\.0\.1:\d+",
     r"relais-hooks-[0-9a-f]+"]))
 NUMBERED = "(id|cid|commandId|hook|rule_id|last_task|subscription|lease_epoch|number|base_task" \
-    "|base_task_id|persistent_job|periodic_task_id|cron_job_id|calendar_id|calendar_task_id" \
+    "|base_task_id|persistent_job|periodic_task_id|cron_job_id|calendar_id" \
     "|execution_task_id|job_id|user_id|checkpoint_id)"
 PATHS = re.compile(r"(/tasks/)(\d+)(/(?:source|result)/)")
 NAMED_AT_RANDOM = ("/monitoring/workers", "/metrics/dashboard", "/sessions")  # rows go by name
 TIMED = ("/anomalies",)  # by what took how long: only with a measure that does not
-NUMBER = re.compile(r'(\\?"%s\\?": ?"?)(\d+)' % NUMBERED)
+# one's own counts, of a calendar's tasks and a task's log lines, are told as they are
+NUMBER = re.compile(r'(\\?"%s\\?": ?"?)(\d+)(?!\d|,"level")' % NUMBERED)
 LASTS = re.compile(  # what took how long
     r'("(?:\w*_ms|\w*duration\w*|(?:avg|estimated)\w*_minutes|uptime_hours|performance_score'
     r'|\w*_time|value|drift\w*|silentMs|change_percent|expected_range|uptime|trend)": ?)'
