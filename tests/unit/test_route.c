@@ -8,18 +8,18 @@ static bool read_nothing(struct exchange *x, struct message *m) {
     return false;
 }
 
-#define ROUTE(m, p) {.method = METHOD_##m, .path = p, .guard = GUARD_OPEN, .read = read_nothing}
+#define OPEN(m, p) {.method = METHOD_##m, .path = p, .guard = GUARD_OPEN, .read = read_nothing}
 
 static const struct route hub_routes[] = {
-    ROUTE(GET, "/tasks/"),           ROUTE(POST, "/tasks/"),
-    ROUTE(GET, "/tasks/{id}/"),      ROUTE(DELETE, "/tasks/{id}/"),
-    ROUTE(POST, "/tasks/claim/"),    ROUTE(GET, "/tasks/queue-stats/"),
-    ROUTE(POST, "/tasks/{id}/cancel/"), ROUTE(GET, "/tasks/claim/old/x/"),
-    ROUTE(GET, "/tasks/{id}/steps/{step}/"),
+    OPEN(GET, "/tasks/"),           OPEN(POST, "/tasks/"),
+    OPEN(GET, "/tasks/{id}/"),      OPEN(DELETE, "/tasks/{id}/"),
+    OPEN(POST, "/tasks/claim/"),    OPEN(GET, "/tasks/queue-stats/"),
+    OPEN(POST, "/tasks/{id}/cancel/"), OPEN(GET, "/tasks/claim/old/x/"),
+    OPEN(GET, "/tasks/{id}/steps/{step}/"),
 };
 static const struct route speech_routes[] = {
-    ROUTE(POST, "/api/batchTranscription/createJob"),
-    ROUTE(GET, "/api/batchTranscription/{id}/audio"),
+    OPEN(POST, "/api/batchTranscription/createJob"),
+    OPEN(GET, "/api/batchTranscription/{id}/audio"),
 };
 static const char *const hub_prefixes[] = {"/tasks", "/auth", NULL};
 static const char *const speech_prefixes[] = {"/api", NULL};
@@ -107,22 +107,22 @@ static bool refused(const struct route *routes, uint32_t count, const char *word
 }
 
 static void refuses(void) {
-    const struct route twice[] = {ROUTE(GET, "/tasks/{id}/"), ROUTE(GET, "/tasks/{cuid}")};
+    const struct route twice[] = {OPEN(GET, "/tasks/{id}/"), OPEN(GET, "/tasks/{cuid}")};
     ok(refused(twice, 2, "ambiguous"), "two names for one place are ambiguous");
-    struct route open = ROUTE(GET, "/tasks/");
+    struct route open = OPEN(GET, "/tasks/");
     open.guard = 0;
     ok(refused(&open, 1, "no guard"), "a route without a guard is refused");
     open.guard = GUARD_SLOW;
     ok(refused(&open, 1, "no guard"), "a rate is no guard");
-    const struct route outside = ROUTE(GET, "/other/");
+    const struct route outside = OPEN(GET, "/other/");
     ok(refused(&outside, 1, "outside"), "a pattern outside of the prefixes is refused");
-    const struct route names = ROUTE(GET, "/tasks/{id}/x/{id}");
+    const struct route names = OPEN(GET, "/tasks/{id}/x/{id}");
     ok(refused(&names, 1, "bad {name}"), "one name twice is refused");
-    const struct route brace = ROUTE(GET, "/tasks/{id");
+    const struct route brace = OPEN(GET, "/tasks/{id");
     ok(refused(&brace, 1, "bad {name}"), "an open brace is refused");
-    const struct route head = ROUTE(HEAD, "/tasks/");
+    const struct route head = OPEN(HEAD, "/tasks/");
     ok(refused(&head, 1, "no such method"), "HEAD needs no row");
-    struct route verb = ROUTE(GET, "/tasks/");
+    struct route verb = OPEN(GET, "/tasks/");
     verb.verb = VERB_GET;
     ok(refused(&verb, 1, "no write"), "a verb needs a write function");
 }
