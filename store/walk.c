@@ -92,11 +92,15 @@ static void prefix_of(const struct walk *w, struct key *k) {
     assert(!"a walk of no kind");
 }
 
+static bool tasks_ascend(const struct walk *w) {
+    return w->kind == WALK_TASKS || (w->kind == WALK_STATUS && w->brand && w->type.len);
+}
+
 /* Whether ids ascend all along the prefix, so that bounds on ids are bounds on keys. */
 static bool ids_ascend(const struct walk *w) {
     if (w->kind == WALK_OBJECTS) return !w->all_brands;
     if (w->kind == WALK_POINTS) return w->brand != 0;
-    return w->kind == WALK_TASKS || (w->kind == WALK_STATUS && w->brand && w->type.len);
+    return tasks_ascend(w);
 }
 
 static void bound_ids(const struct walk *w, const struct key *prefix, struct range *r) {
@@ -145,7 +149,8 @@ static void bound_times(const struct store_walk *w, struct range *r) {
 static bool seek(struct store_walk *w) {
     const struct walk *k = &w->walk;
     uint64_t low = 0, high = UINT64_MAX;
-    if ((!k->from_ms && !k->to_ms) || !(ids_ascend(k) || k->kind == WALK_TEXT)) return true;
+    /* only tasks are sought by time: what else has an order has other ids */
+    if ((!k->from_ms && !k->to_ms) || !(tasks_ascend(k) || k->kind == WALK_TEXT)) return true;
     if (!seek_ids(w->view, k->from_ms, k->to_ms, &low, &high, &w->looked)) return false;
     w->low = low;
     w->high = high;

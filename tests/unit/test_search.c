@@ -266,6 +266,30 @@ static void ranges_seek(void) {
     store_close(&s);
 }
 
+/* Checkpoints have numbers of their own, which may be above all ids of tasks. */
+static void times_of_checkpoints_are_not_sought_among_tasks(void) {
+    struct store *s = open_or_die();
+    struct buffer b = {0};
+    uint32_t last = count - 1, rows = 0;
+    while (!tasks[last].there) last--;
+    const struct made *t = &tasks[last];
+    struct record r = {.kind = RECORD_CHECKPOINT, .checkpoint = {
+        .id = t->head.id, .brand = t->head.brand, .number = dice->next_id + 1000, .seq = 1,
+        .time_ms = now_ms, .name = slice_text("a")}};
+    record_encode(&b, &r);
+    append(s, &b);
+    if (!store_settle(s)) abort();
+    struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+    const struct walk walk = {.kind = WALK_POINTS, .brand = t->head.brand, .from_ms = 1};
+    struct store_walk *w = walk_open(v, &walk);
+    while (walk_next(w, &r)) rows += r.checkpoint.number == dice->next_id + 1000;
+    is_int(rows, 1, "a checkpoint is in the list of all that are newer than something");
+    walk_close(&w);
+    store_view_close(&v);
+    store_close(&s);
+    buffer_free(&b);
+}
+
 static void a_clock_that_was_set_back_hides_nothing(void) {
     struct buffer b = {0};
     struct store *s = open_or_die();
@@ -304,6 +328,7 @@ int main(void) {
     now_ms = dice->now_ms;
     all_are_found();
     ranges_seek();
+    times_of_checkpoints_are_not_sought_among_tasks();
     a_clock_that_was_set_back_hides_nothing();
     wipe();
     rmdir(folder);
