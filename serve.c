@@ -16,6 +16,7 @@
 enum { GATEWAY_LOOK_MS = 5 };
 
 static void *broker_main(void *context) {
+    pthread_setname_np(pthread_self(), "broker");
     broker_run(context);
     return NULL;
 }

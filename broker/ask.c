@@ -130,6 +130,7 @@ static void question_run(struct ask *a, struct asked *asked, struct store *store
 }
 
 static void *ask_main(void *context) {
+    pthread_setname_np(pthread_self(), "ask");
     struct ask *a = context;
     for (struct letter *l; (l = post_wait(&a->questions, -1)) != NULL;) {
         struct asked *asked = (struct asked *)(void *)l;

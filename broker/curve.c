@@ -92,6 +92,7 @@ static void zap_receive(struct curve *c) {
 }
 
 static void *curve_main(void *context) {
+    pthread_setname_np(pthread_self(), "zap");
     struct curve *c = context;
     while (!atomic_load(&c->stopping)) {
         zmq_pollitem_t item = {.socket = c->socket, .events = ZMQ_POLLIN};

@@ -435,6 +435,7 @@ static void filer_sleep(struct filer *f, bool blocked) {
 }
 
 static void *filer_main(void *context) {
+    pthread_setname_np(pthread_self(), "files");
     struct filer *f = context;
     while (!atomic_load(&f->stopping)) {
         f->now_ms = clock_mono_ms();

@@ -36,6 +36,7 @@ static enum code admin_put(struct caller *c, const char *password) {
 }
 
 static void *founder_main(void *context) {
+    pthread_setname_np(pthread_self(), "founder");
     static const struct who house = {.role = ROLE_ADMIN, .name = "first start"};
     struct founder *f = context;
     char why[512] = "", password[PASSWORD_SIZE];

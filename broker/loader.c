@@ -278,6 +278,7 @@ static struct request *failed_due(struct loader *l) {
 }
 
 static void *loader_main(void *context) {
+    pthread_setname_np(pthread_self(), "loader");
     struct loader *l = context;
     for (;;) {
         struct request *r = failed_due(l);

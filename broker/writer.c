@@ -81,6 +81,7 @@ static void append_run(struct writer *w, struct writer_result *result) {
 }
 
 static void *writer_main(void *context) {
+    pthread_setname_np(pthread_self(), "store");
     struct writer *w = context;
     pthread_mutex_lock(&w->lock);
     for (;;) {

@@ -193,6 +193,7 @@ static void memory_look(struct disk *d) {
 }
 
 static void *behind(void *context) {
+    pthread_setname_np(pthread_self(), "table");
     struct disk *d = context;
     char why[WHY_BYTES] = "";
     bool ok = true;

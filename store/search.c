@@ -1,4 +1,5 @@
 #include "store/search.h"
+#include "store/heads.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -124,26 +125,16 @@ static void window_settle(struct search *s) {
     w->count = count;
 }
 
-static bool heads_read(struct search *s) {
+static bool window_heads(struct search *s) {
     struct founds *w = &s->window;
-    uint8_t (*keys)[KEY_ID_BYTES] = calloc(w->count + 1, sizeof *keys);
-    struct slice *slices = calloc(w->count + 1, sizeof *slices);
-    struct piece *pieces = calloc(w->count + 1, sizeof *pieces);
-    bool ok = keys && slices && pieces;
-    for (size_t i = 0; ok && i < w->count; i++) {
-        struct key key;
-        key_id(&key, KEY_HEAD, w->list[i].id);
-        memcpy(keys[i], key.bytes, KEY_ID_BYTES);
-        slices[i] = slice_of(keys[i], KEY_ID_BYTES);
-    }
-    buffer_clear(&s->heads);
-    ok = ok && table_get_many(s->view->table, s->view->snapshot, slices, w->count, &s->heads,
-                              pieces, s->view->why, sizeof s->view->why);
+    uint64_t *ids = calloc(w->count, sizeof *ids);
+    struct piece *pieces = calloc(w->count, sizeof *pieces);
+    for (size_t i = 0; ids && i < w->count; i++) ids[i] = w->list[i].id;
+    const bool ok = ids && pieces && heads_read(s->view, ids, w->count, &s->heads, pieces);
     for (size_t i = 0; ok && i < w->count; i++) w->list[i].head = pieces[i];
-    free(keys);
-    free(slices);
+    free(ids);
     free(pieces);
-    return ok && !s->heads.failed;
+    return ok;
 }
 
 static bool block_read(struct search *s, uint64_t block) {
@@ -160,7 +151,7 @@ static bool block_read(struct search *s, uint64_t block) {
         return false;
     }
     window_settle(s);
-    return s->window.count == 0 || heads_read(s);
+    return s->window.count == 0 || window_heads(s);
 }
 
 /* Goes on to the next block in which something is found. */
