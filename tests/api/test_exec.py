@@ -1,6 +1,7 @@
 """relais work: what a command is given, what becomes of what it says, and how it ends."""
 import contextlib
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -244,6 +245,15 @@ def test_a_worker_takes_only_its_types_and_labels(shell, work):
     english = shell.submit(name, "audio", "", "--labels=language=en")
     assert shell.ended(english)["result"] == "audio\n"
     assert shell.get(video)["status"] == "queued" and shell.get(french)["status"] == "queued"
+
+
+@pytest.mark.parametrize("script, status", [("exit 0", "completed"), ("exit 65", "failed")])
+def test_submit_that_waits_exits_0_only_when_the_task_completed(shell, work, script, status):
+    name = queue()
+    work(name, "bash", "-c", script)
+    done = shell.run("submit", name, "t", "", "--json", "--wait=60s")
+    assert json.loads(done.stdout)["status"] == status
+    assert done.returncode == (0 if status == "completed" else 1) and done.stderr == b"", done
 
 
 @pytest.mark.parametrize("line", [

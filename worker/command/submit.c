@@ -112,27 +112,26 @@ static void print_number(const struct call *c, uint64_t id) {
     emit_close(&e);
 }
 
-/* Shows what has become of the task; *ended is false when that is not its end. */
-static int await(struct call *c, uint64_t id, int64_t wait_ms, bool *ended) {
+/* Shows what has become of the task; *good is whether it has completed. */
+static int await(struct call *c, uint64_t id, int64_t wait_ms, bool *good) {
     const unsigned want = RELAIS_WANT_RESULT | RELAIS_WANT_ATTEMPTS;
     struct relais_view *v = NULL;
     uint32_t ms = wait_ms < UINT32_MAX ? (uint32_t)wait_ms : UINT32_MAX;
+    *good = false;
     int code = relais_wait(c->client, id, want, ms, &v);
-    if (code == RELAIS_TIMEOUT) {
-        *ended = false;
-        code = relais_get(c->client, id, want, &v);
-        if (code == RELAIS_OK)
-            fprintf(stderr, "relais submit: task %" PRIu64 " has not ended yet\n", id);
-    }
+    if (code == RELAIS_TIMEOUT) code = relais_get(c->client, id, want, &v);
     if (code == RELAIS_UNKNOWN_TASK) {
-        *ended = false;
         fprintf(stderr, "relais submit: task %" PRIu64 " has ended and was not kept: --keep TIME\n",
                 id);
         return RELAIS_OK;
     }
-    if (code == RELAIS_OK) show_task(v, c->json);
+    if (code != RELAIS_OK) return code;
+    if (v->status < RELAIS_COMPLETED)
+        fprintf(stderr, "relais submit: task %" PRIu64 " has not ended yet\n", id);
+    show_task(v, c->json);
+    *good = v->status == RELAIS_COMPLETED;
     relais_view_free(&v);
-    return code;
+    return RELAIS_OK;
 }
 
 int command_submit(int argc, char **argv) {
@@ -150,7 +149,7 @@ int command_submit(int argc, char **argv) {
         {"labels", ARG_TEXT, &task.labels, "k=v,k=v: only workers that serve them get it"},
         {"source", ARG_TEXT, &f.source, "a file that is the task's input"},
         {"accepted", ARG_FLAG, &task.accepted, "do not wait for the disk; lost at a restart"},
-        {"wait", ARG_TIME, &f.wait_ms, "wait for its end, and show it; kept 1h without --keep"}};
+        {"wait", ARG_TIME, &f.wait_ms, "show its end; exit 0 if completed; kept 1h without --keep"}};
     struct call c;
     int words = call_open(&c, table, COUNT(table), "QUEUE [TYPE [PAYLOAD | -]] [--OPTION VALUE]…",
                           1, 3, argc, argv);
@@ -174,19 +173,19 @@ int command_submit(int argc, char **argv) {
     task.payload = from_stdin ? (const void *)payload.data : words == 3 ? argv[3] : NULL;
     task.payload_len = from_stdin ? payload.len : words == 3 ? strlen(argv[3]) : 0;
     int fd = f.source ? source_open(f.source) : -1, code = RELAIS_OK;
-    bool ended = !f.source || fd >= 0;
+    bool good = !f.source || fd >= 0;
     uint64_t id = 0;
     if (fd >= 0) {
         code = upload(&c, f.source, fd, &file);
         close(fd);
         task.source = &file;
     }
-    if (ended && code == RELAIS_OK) {
+    if (good && code == RELAIS_OK) {
         code = relais_submit(c.client, &task, &id);
-        if (code == RELAIS_OK && f.wait_ms > 0) code = await(&c, id, f.wait_ms, &ended);
+        if (code == RELAIS_OK && f.wait_ms > 0) code = await(&c, id, f.wait_ms, &good);
         else if (code == RELAIS_OK) print_number(&c, id);
     }
     buffer_free(&payload);
     buffer_free(&labels);
-    return call_close(&c, code) || !ended;
+    return call_close(&c, code) || !good;
 }
