@@ -149,7 +149,7 @@ int command_submit(int argc, char **argv) {
         {"labels", ARG_TEXT, &task.labels, "k=v,k=v: only workers that serve them get it"},
         {"source", ARG_TEXT, &f.source, "a file that is the task's input"},
         {"accepted", ARG_FLAG, &task.accepted, "do not wait for the disk; lost at a restart"},
-        {"wait", ARG_TIME, &f.wait_ms, "show its end; exit 0 if completed; kept 1h without --keep"}};
+        {"wait", ARG_TIME, &f.wait_ms, "show its end: exit 0 if completed; kept 1h unless --keep"}};
     struct call c;
     int words = call_open(&c, table, COUNT(table), "QUEUE [TYPE [PAYLOAD | -]] [--OPTION VALUE]…",
                           1, 3, argc, argv);
