@@ -97,7 +97,7 @@ $(B)/relais.pc: # holds PREFIX: written anew
 EXAMPLES := $(patsubst worker/example/%.c,$(B)/example/%,$(wildcard worker/example/*.c))
 $(B)/example/%: worker/example/%.c $(B)/librelais.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LIBRELAIS_LIBS)
+	$(CC) -Iworker $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LIBRELAIS_LIBS)
 .PHONY: examples
 examples: $(EXAMPLES)
 
@@ -130,8 +130,8 @@ install-check: ## installs into build/installed and builds an example against th
 	@$(MAKE) --no-print-directory install PREFIX=$(CURDIR)/build/installed
 	@for f in worker/example/*.c; do name=$$(basename $$f .c); \
 	    flags=$$(PKG_CONFIG_PATH=build/installed/lib/pkgconfig pkg-config --cflags --libs relais) && \
-	    sed 's|"worker/relais.h"|<relais.h>|' $$f | $(CC) -Wall -Werror -D_GNU_SOURCE -x c - \
-	        -o build/installed/$$name $$flags -Wl,-rpath,$(CURDIR)/build/installed/lib || exit 1; \
+	    $(CC) -Wall -Werror $$f -o build/installed/$$name $$flags \
+	        -Wl,-rpath,$(CURDIR)/build/installed/lib || exit 1; \
 	    echo "ok - $$name builds against what is installed"; done
 	@build/installed/bin/relais --version
 

@@ -4,7 +4,7 @@
  *   relais submit default echo hello --keep 1h --wait 5s
  *
  * The broker is where RELAIS_BROKER says, tcp://127.0.0.1:5555 unless set. */
-#include "worker/relais.h"
+#include <relais.h>
 #include <signal.h>
 #include <stdio.h>
 

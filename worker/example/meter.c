@@ -5,7 +5,7 @@
  *
  * Part N is about second N and nothing else, so the number of parts that the task has already says
  * where to go on: no checkpoint is needed. */
-#include "worker/relais.h"
+#include <relais.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  *   relais submit count steps 500 --keep 1h
  *
  * The result says from where the last attempt went on: "500, from 120". */
-#include "worker/relais.h"
+#include <relais.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
