@@ -367,6 +367,21 @@ def test_a_listener_that_comes_back_misses_nothing(fleet, w):
     again.close()
 
 
+def test_a_listener_that_missed_much_is_told_all_of_it_on_one_connection(fleet, w):
+    listener = Listener(fleet.user)
+    connect(fleet, w)
+    last = listener.wait(lambda name, data: data.get("status") == "CONNECTED")[1]
+    listener.close()
+    codes = [f"1@{number}" for number in range(200)]
+    for code in codes:
+        good(w.session("s-1", "qr_ready", status="qr_required", qrString=code,
+                       qrCode="data:image/png;base64," + "A" * 4000))
+    again = Listener(fleet.user, last=last)
+    again.wait(lambda name, data: data.get("qrString") == codes[-1])
+    assert [e[2]["qrString"] for e in again.events if e[0] == "qr_code_updated"] == codes
+    again.close()
+
+
 def test_a_listener_that_was_away_too_long_is_told_so(fleet, w):
     connect(fleet, w)
     listener = Listener(fleet.admin, last="1")

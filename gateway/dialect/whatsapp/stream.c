@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FEED_WAIT_MS = 15000, FEED_ROWS = 8 };
+enum { FEED_WAIT_MS = 15000, FEED_ROWS = 8, BEHIND_MAX = 16 << 10, PAUSE_MS = 20,
+       PAUSES_MAX = 100 };
 
 static const char session_topic[] = "session_status_changed";
 static const char station_topic[] = "worker_status_updated";
@@ -21,6 +22,8 @@ struct listening {
     uint64_t after;
     struct slice only;          /* ?sessionId=: this session alone; empty = all */
     struct slice topics;        /* packed */
+    size_t behind;              /* what the listener had not taken at the last look */
+    uint32_t pauses;            /* since it last took something */
     bool socket;
     uint32_t own_count;
     const char *own[LIST_SESSIONS_MAX]; /* a user's sessions */
@@ -117,6 +120,33 @@ static void tell(struct exchange *x, const struct feed_row *row) {
 /* ---- the loop ---- */
 
 static void feed_ask(struct exchange *x);
+static void pause_go_on(struct exchange *x, const struct message *answer);
+
+/* Much of what was missed is told as fast as it is read. Who reads nothing for two seconds is
+ * told on, and cut off when it is too much. */
+static void next_ask(struct exchange *x) {
+    static const char nothing[] = "pause"; /* a topic that no event has: a little time */
+    struct listening *l = x->state;
+    const size_t behind = l->socket ? 0 : exchange_events_behind(x); /* a socket bears more */
+    struct buffer packed = {0};
+    l->pauses = behind <= BEHIND_MAX || behind < l->behind ? 0 : l->pauses + 1;
+    l->behind = behind;
+    if (behind <= BEHIND_MAX || l->pauses > PAUSES_MAX) {
+        feed_ask(x);
+        return;
+    }
+    text_put(&packed, slice_text(nothing));
+    const struct message m = {.verb = VERB_FEED,
+                              .feed = {.brand = x->who.brand, .wait_ms = PAUSE_MS, .limit = 1,
+                                       .topics = buffer_slice(&packed), .topic_count = 1}};
+    exchange_try(x, &m, pause_go_on);
+    buffer_free(&packed);
+}
+
+static void pause_go_on(struct exchange *x, const struct message *answer) {
+    if (exchange_code(answer) == CODE_OK) next_ask(x);
+    else exchange_end(x);
+}
 
 static void feed_go_on(struct exchange *x, const struct message *answer) {
     struct listening *l = x->state;
@@ -135,7 +165,7 @@ static void feed_go_on(struct exchange *x, const struct message *answer) {
     }
     uint64_t next = feed_next_read(answer->rows.next);
     if (next > 0) l->after = next;
-    feed_ask(x);
+    next_ask(x);
 }
 
 static struct message feed_message(const struct exchange *x, uint32_t wait_ms) {
