@@ -1,9 +1,8 @@
 /* rows_task.c - lists of tasks; see filler.h. */
 #include "broker/core/hook.h"
 #include "broker/filler.h"
-#include "broker/secret.h"
 #include "proto/encode.h"
-#include "proto/id.h"
+#include "proto/host/ids.h"
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -248,7 +247,7 @@ static struct field_value task_field(void *context, struct slice name) {
                                                   t->status == STATUS_CANCELLED ||
                                                   t->status == STATUS_PAUSED));
     case NAME_task_id: {
-        const struct id_key ids = {.hash = ticket_hash, .context = row->f->page->id_key};
+        const struct id_key ids = id_key_of(row->f->page->id_key);
         if (row->id_text[0] == 0) task_text_write(&ids, t->id, row->id_text);
         return value_text(slice_text(row->id_text));
     }

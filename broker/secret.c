@@ -176,13 +176,6 @@ bool secret_open(struct secret *s, const char *data, char *why, size_t why_size)
 
 void secret_wipe(struct secret *s) { sodium_memzero(s, sizeof *s); }
 
-uint64_t ticket_hash(const void *id_key, const void *data, size_t len) {
-    uint64_t hash;
-    static_assert(sizeof hash == crypto_shorthash_BYTES, "a tag is 64 bits");
-    crypto_shorthash((unsigned char *)&hash, data, len, id_key);
-    return hash;
-}
-
 uint64_t ticket_of(const uint8_t id_key[ID_KEY_BYTES], uint64_t file) {
     static_assert(ID_KEY_BYTES == crypto_shorthash_KEYBYTES, "the id key is a SipHash key");
     uint8_t text[16] = "ticket:", mac[crypto_shorthash_BYTES];

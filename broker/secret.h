@@ -33,7 +33,5 @@ void folder_sync(const char *folder);
 /* Writes a file of mode 0600 whole, under another name first, and syncs it. */
 bool file_put(const char *folder, const char *name, const char *text, char *why, size_t why_size);
 /* The ticket for reading a file: a keyed MAC over its id; never 0. */
-/* The hash of id.h; context: the id key. */
-uint64_t ticket_hash(const void *id_key, const void *data, size_t len);
 uint64_t ticket_of(const uint8_t id_key[ID_KEY_BYTES], uint64_t file);
 #endif

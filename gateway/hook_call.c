@@ -1,6 +1,6 @@
 #include "gateway/hook_call.h"
-#include "gateway/dialect/spell.h"
 #include "proto/fleet.h"
+#include "proto/host/ids.h"
 #include <sodium.h>
 #include <stdio.h>
 
@@ -134,7 +134,7 @@ static void value_member(struct out *o, const char *key, struct slice bytes) {
 
 /* A rule that is only tried has no task: null. */
 static void task_id_member(struct out *o, const uint8_t *id_key, uint64_t task) {
-    const struct id_key key = spell_key(id_key);
+    const struct id_key key = id_key_of(id_key);
     const bool there = task > 0 && task <= ID_NUMBER_MAX;
     char text[TASK_TEXT_SIZE];
     if (there) task_text_write(&key, task, text);

@@ -1,5 +1,6 @@
 #include "store/search.h"
 #include "store/heads.h"
+#include "proto/host/ids.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -195,7 +196,7 @@ struct search *search_open(struct store_view *v, const struct walk *walk,
     s->descending = walk->descending;
     s->from = among->from;
     s->to = among->to;
-    s->ids = texts_ids(walk->id_key);
+    s->ids = id_key_of(walk->id_key);
     s->failed = !terms_read(&s->terms, walk->terms);
     pending_take_up(s);
     if (from > to) return s;

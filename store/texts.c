@@ -1,24 +1,15 @@
 #include "store/texts.h"
-#include <assert.h>
-#include <sodium.h>
+#include "proto/host/ids.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t keyed_hash(const void *context, const void *data, size_t len) {
-    uint64_t hash;
-    static_assert(sizeof hash == crypto_shorthash_BYTES, "a tag is 64 bits");
-    crypto_shorthash((unsigned char *)&hash, data, len, context);
-    return hash;
+uint64_t texts_mark(const uint8_t *ids) {
+    const struct id_key key = id_key_of(ids);
+    return key.hash(key.context, "search", 6);
 }
-
-struct id_key texts_ids(const uint8_t *ids) {
-    return (struct id_key){.hash = keyed_hash, .context = ids};
-}
-
-uint64_t texts_mark(const uint8_t *ids) { return keyed_hash(ids, "search", 6); }
 
 bool texts_open(struct texts *t, const uint8_t *ids) {
-    *t = (struct texts){.ids = texts_ids(ids), .sign = calloc(1, sizeof *t->sign)};
+    *t = (struct texts){.ids = id_key_of(ids), .sign = calloc(1, sizeof *t->sign)};
     return t->sign != NULL;
 }
 

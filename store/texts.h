@@ -33,6 +33,4 @@ bool texts_sweep(struct texts *t, struct table *table, struct table_batch *batch
 bool texts_write(struct texts *t, struct table_batch *batch, char *why, size_t why_size);
 /* Tells keys apart. */
 uint64_t texts_mark(const uint8_t *ids);
-/* The key of tasks' spelling as id.h takes it. */
-struct id_key texts_ids(const uint8_t *ids);
 #endif

@@ -1,20 +1,7 @@
 #include "gateway/dialect/spell.h"
-#include <assert.h>
-#include <sodium.h>
+#include "proto/host/ids.h"
 
-static uint64_t keyed_hash(const void *context, const void *data, size_t len) {
-    uint64_t hash;
-    static_assert(sizeof hash == crypto_shorthash_BYTES, "a tag is 64 bits");
-    crypto_shorthash((unsigned char *)&hash, data, len, context);
-    return hash;
-}
-
-struct id_key spell_key(const uint8_t *key) {
-    static const uint8_t none[crypto_shorthash_KEYBYTES];
-    return (struct id_key){.hash = keyed_hash, .context = key != NULL ? key : none};
-}
-
-static struct id_key key_of(const struct exchange *x) { return spell_key(exchange_id_key(x)); }
+static struct id_key key_of(const struct exchange *x) { return id_key_of(exchange_id_key(x)); }
 
 void spell_task(const struct exchange *x, uint64_t number, char text[static TASK_TEXT_SIZE]) {
     struct id_key key = key_of(x);

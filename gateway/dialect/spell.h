@@ -7,8 +7,6 @@
 #include "gateway/exchange.h"
 #include "proto/id.h"
 
-/* For who has the installation's key and no exchange; borrowed. */
-struct id_key spell_key(const uint8_t *key);
 void spell_task(const struct exchange *x, uint64_t number, char text[static TASK_TEXT_SIZE]);
 void spell_job(const struct exchange *x, uint64_t number, char text[static JOB_UUID_SIZE]);
 void spell_cuid(const struct exchange *x, uint64_t number, char text[static CUID_SIZE]);

@@ -1,8 +1,7 @@
 /* Tasks are found by pieces of their words and by when they were made: all of them, and without
  * looking at the others, whatever was changed, deleted, replayed or restarted meanwhile. */
-#include "broker/secret.h"
 #include "proto/base/fold.h"
-#include "proto/id.h"
+#include "proto/host/ids.h"
 #include "store/disk.h"
 #include "tests/unit/answers.h"
 #include <unistd.h>
@@ -19,7 +18,7 @@ static uint32_t count;
 static struct feed *dice;
 static int64_t now_ms;
 
-static struct id_key spelling(void) { return (struct id_key){ticket_hash, id_key}; }
+static struct id_key spelling(void) { return id_key_of(id_key); }
 
 static void text_make(struct made *t) {
     snprintf(t->text, sizeof t->text, "%s %s no. %05u %s", words[feed_below(dice, WORDS)],
