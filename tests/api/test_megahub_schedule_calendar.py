@@ -1,12 +1,12 @@
 """Dialect 002: calendars, and what their tasks come to."""
-import concurrent.futures
 import datetime
 import zoneinfo
 
 import pytest
 
-from conftest import TIME, Caller
-from plans import CALENDARS, NEVER, PERIODIC, calendar, cronjob, moment, periodic
+from conftest import TIME
+from plans import (CALENDARS, NEVER, PERIODIC, at_once, calendar, cronjob, moment, periodic,
+                   repeats)
 from rows import row
 from tasks import refused
 
@@ -311,37 +311,12 @@ def test_stats(user):
     assert 720 <= body["upcoming_executions_count"] <= 722
     assert body["next_execution"] == plan["next_run_at"]
 
+
 @row("POST /tasks/scheduled/calendars")
 @row("POST /tasks/scheduled/calendars", error=409)
 def test_a_repeated_post_makes_nothing_new(user, stranger):
-    body, key = {"name": "n"}, {"Idempotency-Key": "the same"}
-    first = user.post(f"{CALENDARS}/", body, headers=key)
-    path = f"{CALENDARS}/{first.json()['id']}/"
-    again = user.post(f"{CALENDARS}/", body, headers=key)
-    assert first.status_code == again.status_code == 201
-    assert again.json() == first.json()
-    assert again.headers["Location"] == first.headers["Location"]
-    assert user.call("PATCH", path, json={"name": "renamed"}).status_code == 200
-    again = user.post(f"{CALENDARS}/", body, headers=key)
-    assert again.status_code == 201 and again.json() == user.get(path).json()
-    for other in ({**body, "name": "other"}, {**body, "name": "renamed"}):
-        refused(user.post(f"{CALENDARS}/", other, headers=key), 409, "IDEMPOTENCY_CONFLICT")
-    assert user.get(f"{CALENDARS}/").json()["count"] == 1
-    refused(user.post(f"{CALENDARS}/", {**body, "name": "renamed"},
-                      headers={"Idempotency-Key": "another"}), 400, "VALIDATION_ERROR",
-            name=["Ce nom est déjà utilisé."])
-    assert stranger.post(f"{CALENDARS}/", body, headers=key).status_code == 201
-    for bad in ("", "k" * 256):
-        assert user.post(f"{CALENDARS}/", body, headers={"Idempotency-Key": bad}).status_code == 400
-    user.delete(path)
-    fresh = user.post(f"{CALENDARS}/", body, headers=key)
-    assert fresh.status_code == 201 and fresh.json()["id"] != first.json()["id"]
+    repeats(user, stranger, CALENDARS, {"name": "n"})
 
 
 def test_posts_at_once_under_one_key_make_one(user):
-    body, key = {"name": "n"}, {"Idempotency-Key": "at once"}
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: Caller(user.base, user.token).post(
-            f"{CALENDARS}/", body, headers=key), range(8)))
-    assert {answer.status_code for answer in answers} == {201}, [x.text for x in answers]
-    assert len({answer.json()["id"] for answer in answers}) == 1
+    at_once(user, CALENDARS, {"name": "n"})

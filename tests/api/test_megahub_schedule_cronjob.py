@@ -1,11 +1,10 @@
 """Dialect 002: cron jobs."""
-import concurrent.futures
 import re
 
 import pytest
 
-from conftest import TIME, Caller
-from plans import CRONJOBS, cronjob, moment, periodic
+from conftest import TIME
+from plans import CRONJOBS, at_once, cronjob, moment, periodic, repeats
 from rows import row
 from tasks import ended, one, refused
 
@@ -190,36 +189,8 @@ def test_runs_by_hand_are_counted(user, worker):
 @row("POST /tasks/scheduled/cron-jobs")
 @row("POST /tasks/scheduled/cron-jobs", error=409)
 def test_a_repeated_post_makes_nothing_new(user, stranger):
-    body = {"name": "n", "task_type": "report", "frequency": "daily"}
-    key = {"Idempotency-Key": "the same"}
-    first = user.post(f"{CRONJOBS}/", body, headers=key)
-    path = f"{CRONJOBS}/{first.json()['id']}/"
-    again = user.post(f"{CRONJOBS}/", body, headers=key)
-    assert first.status_code == again.status_code == 201
-    assert again.json() == first.json()
-    assert again.headers["Location"] == first.headers["Location"]
-    assert user.call("PATCH", path, json={"name": "renamed"}).status_code == 200
-    again = user.post(f"{CRONJOBS}/", body, headers=key)
-    assert again.status_code == 201 and again.json() == user.get(path).json()
-    for other in ({**body, "name": "other"}, {**body, "name": "renamed"}):
-        refused(user.post(f"{CRONJOBS}/", other, headers=key), 409, "IDEMPOTENCY_CONFLICT")
-    assert user.get(f"{CRONJOBS}/").json()["count"] == 1
-    refused(user.post(f"{CRONJOBS}/", {**body, "name": "renamed"},
-                      headers={"Idempotency-Key": "another"}), 400, "VALIDATION_ERROR",
-            name=["Ce nom est déjà utilisé."])
-    assert stranger.post(f"{CRONJOBS}/", body, headers=key).status_code == 201
-    for bad in ("", "k" * 256):
-        assert user.post(f"{CRONJOBS}/", body, headers={"Idempotency-Key": bad}).status_code == 400
-    user.delete(path)
-    fresh = user.post(f"{CRONJOBS}/", body, headers=key)
-    assert fresh.status_code == 201 and fresh.json()["id"] != first.json()["id"]
+    repeats(user, stranger, CRONJOBS, {"name": "n", "task_type": "report", "frequency": "daily"})
 
 
 def test_posts_at_once_under_one_key_make_one(user):
-    body = {"name": "n", "task_type": "report", "frequency": "daily"}
-    key = {"Idempotency-Key": "at once"}
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: Caller(user.base, user.token).post(
-            f"{CRONJOBS}/", body, headers=key), range(8)))
-    assert {answer.status_code for answer in answers} == {201}, [x.text for x in answers]
-    assert len({answer.json()["id"] for answer in answers}) == 1
+    at_once(user, CRONJOBS, {"name": "n", "task_type": "report", "frequency": "daily"})
