@@ -4,7 +4,7 @@
 #include "proto/object.h"
 #include <jansson.h>
 
-enum { SCOPE_ALL, SCOPE_BRAND };
+enum { SCOPE_ALL, SCOPE_BRAND, SCOPE_TASK };
 
 enum code object_walk(const struct question *q, uint8_t role, struct walk *walk) {
     static const struct { const char *text; uint8_t number, scope; } kinds[] = {
@@ -16,8 +16,8 @@ enum code object_walk(const struct question *q, uint8_t role, struct walk *walk)
         if (!slice_equal(q->object, slice_text(kinds[i].text))) continue;
         if (kinds[i].scope == SCOPE_ALL && role != ROLE_ADMIN) return CODE_FORBIDDEN;
         walk->object = kinds[i].number;
-        walk->all_brands = kinds[i].scope == SCOPE_BRAND && q->brand == 0;
-        walk->brand = kinds[i].scope == SCOPE_BRAND ? q->brand : 0;
+        walk->all_brands = kinds[i].scope != SCOPE_ALL && q->brand == 0;
+        walk->brand = kinds[i].scope != SCOPE_ALL ? q->brand : 0;
         walk->owner = q->owner;
         walk->from_id = walk->to_id = q->id;
         return CODE_OK;

@@ -56,7 +56,8 @@ enum task_flag {
     TASK_FILE_RESULT = 8, /* the result is result_file */
     TASK_PAUSING = 16,
     TASK_STREAM = 32,     /* the source is a recording that may still grow */
-    TASK_HOOKED = 64      /* its end is told to a webhook, whatever its brand subscribed to */
+    TASK_HOOKED = 64,     /* its end is told to a webhook, whatever its brand subscribed to */
+    TASK_BOUND = 128      /* objects end with it */
 };
 
 struct task_head {

@@ -134,11 +134,16 @@ bool cache_full(const struct core *c) {
     return c->object_bytes >= 2 * c->limits.object_cache_bytes + SLACK_BYTES;
 }
 
+struct object *cache_named(struct core *c, const struct need *need) {
+    struct object_name *x = name_find(c, need->object, need->brand, need->key);
+    if (x) object_use(c, x->object);
+    return x ? x->object : NULL;
+}
+
 enum found cache_find(struct core *c, const struct event *e, const struct need *need,
                       struct object **o) {
     if (need->key.len) {
-        struct object_name *x = name_find(c, need->object, need->brand, need->key);
-        *o = x ? x->object : NULL;
+        *o = cache_named(c, need);
     } else {
         *o = cache_held(c, need->object, need->id);
     }

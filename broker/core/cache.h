@@ -18,6 +18,8 @@ enum { FILE_HELD = 0 }; /* no kind of object.def has this number */
 /* The object behind need's key or id; HELD also when it is gone. ASKED: e has been parked. */
 enum found cache_find(struct core *c, const struct event *e, const struct need *need,
                       struct object **o);
+/* The one behind need's key, there or not; NULL when that is not known. Never asks. */
+struct object *cache_named(struct core *c, const struct need *need);
 /* The one with this number, when it is held; never asks. */
 struct object *cache_held(const struct core *c, uint8_t kind, uint64_t id);
 /* EVENT_LOADED of NEED_OBJECT and NEED_FILE. */

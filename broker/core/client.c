@@ -1,6 +1,7 @@
 #include "broker/core/client.h"
 #include "broker/core/command.h"
 #include "broker/core/attempt.h"
+#include "broker/core/bond.h"
 #include "broker/core/claim.h"
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
@@ -211,6 +212,7 @@ static void client_remove(struct core *c, const struct event *e, struct task *t)
         say_code(c, e, CODE_INVALID_STATE, slice_text("cancel it first"));
         return;
     }
+    if (bond_find(c, e, t) == ASKED) return;
     view_say_head(c, e->peer, e->message->number, t);
     task_remove(c, t);
 }

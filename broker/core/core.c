@@ -1,5 +1,6 @@
 #include "broker/core/core.h"
 #include "broker/core/alert.h"
+#include "broker/core/bond.h"
 #include "broker/core/cache.h"
 #include "broker/core/claim.h"
 #include "broker/core/checkpoint.h"
@@ -205,7 +206,10 @@ static void step_loaded(struct core *c, const struct event *e) {
     case NEED_DUE: due_loaded(c, e); break;
     case NEED_RESTORE: restore_loaded(c, e); break;
     case NEED_SWEEP: sweep_loaded(c, e); break;
-    case NEED_OBJECT: case NEED_FILE: cache_loaded(c, e); break;
+    case NEED_OBJECT: case NEED_FILE:
+        cache_loaded(c, e);
+        bond_loaded(c, e);
+        break;
     case NEED_ZONE: schedule_zone_loaded(c, e); break;
     case NEED_DEDUP: case NEED_POINT: case NEED_NONE: break;
     }

@@ -80,7 +80,7 @@ enum core_bug {
     BUG_DROP_TWICE = 1 << 22,     BUG_DOUBLE_FIRE = 1 << 23,
     BUG_TWO_SEATS = 1 << 24,     BUG_NO_RECOVERY = 1 << 25,  BUG_SEAT_LOST = 1 << 26,
     BUG_COMMAND_LOST = 1 << 27,  BUG_COMMAND_LIFO = 1 << 28, BUG_SEAT_MISCOUNT = 1 << 29,
-    BUG_LOST_FIRE = 1 << 30
+    BUG_LOST_FIRE = 1 << 30,      BUG_LEFT_BEHIND = 1U << 31
 };
 
 enum event_kind {

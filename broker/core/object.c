@@ -1,5 +1,6 @@
 #include "broker/core/object.h"
 #include "broker/core/alert.h"
+#include "broker/core/bond.h"
 #include "broker/core/cache.h"
 #include "broker/core/effect.h"
 #include "broker/core/feed.h"
@@ -7,7 +8,6 @@
 #include "broker/core/who.h"
 #include "proto/object.h"
 
-enum scope { SCOPE_ALL, SCOPE_BRAND };
 struct kind { const char *name; uint8_t number; enum scope scope; uint32_t body_max; };
 
 static const struct kind kinds[] = {
@@ -28,8 +28,10 @@ struct act {
     const struct event *e;
     const struct object_ref *m;
     uint8_t kind;
+    enum scope scope;
     uint32_t brand;
     struct object *before; /* NULL = not there */
+    struct task *task;     /* scope TASK: that of a PUT; NULL = not there */
     struct object *named[1 + OBJECT_KEYS_MAX]; /* behind its name and keys; may be gone */
     uint32_t named_count;
     bool file_taken;
@@ -75,9 +77,10 @@ static enum code object_check(const struct core *c, const struct event *e, struc
     if (!who_writes(&e->who)) return CODE_FORBIDDEN;
     if (kind->scope == SCOPE_ALL && e->who.role != ROLE_ADMIN) return CODE_FORBIDDEN;
     uint32_t brand = kind->scope == SCOPE_ALL ? 0 : who_brand(&e->who, m->brand);
-    if (kind->scope == SCOPE_BRAND && !brand) return CODE_FORBIDDEN;
+    if (kind->scope != SCOPE_ALL && !brand) return CODE_FORBIDDEN;
     if (m->options.data.len > c->limits.payload_max) return CODE_PAYLOAD_TOO_LARGE;
-    *a = (struct act){.e = e, .m = m, .kind = kind->number, .brand = brand};
+    *a = (struct act){.e = e, .m = m, .kind = kind->number, .scope = kind->scope,
+                      .brand = brand};
     return e->message->verb == VERB_PUT ? put_check(c, m, kind) : CODE_OK;
 }
 
@@ -111,6 +114,14 @@ static enum found look_file(struct core *c, struct act *a) {
     return found;
 }
 
+static enum found look_task(struct core *c, struct act *a) {
+    const struct slice name = a->before ? a->before->record.name : a->m->name;
+    struct task *t;
+    const enum found found = task_find(c, a->e, bond_number(name), &t);
+    if (found == HELD) a->task = t;
+    return found;
+}
+
 /* False when something had to be asked for: the event is parked, or refused as BUSY. */
 static bool look_all(struct core *c, struct act *a) {
     const struct object_ref *m = a->m;
@@ -127,6 +138,7 @@ static bool look_all(struct core *c, struct act *a) {
         if (look(c, a, key) != HELD) whole = false;
     }
     if (whole && put && m->options.file) whole = look_file(c, a) != ASKED;
+    if (whole && put && a->scope == SCOPE_TASK) whole = look_task(c, a) != ASKED;
     return whole;
 }
 
@@ -155,7 +167,7 @@ static void file_leave(struct core *c, const struct object_record *r) {
     if (r->file) note(c, RECORD_FILE_GONE)->file.file = r->file;
 }
 
-static void object_leave(struct core *c, struct object *o) {
+void object_leave(struct core *c, struct object *o) {
     if (o->record.kind == OBJECT_ALERT_RULE) alert_dropped(c, &o->record);
     file_leave(c, &o->record);
     cache_drop(c, o);
@@ -177,6 +189,10 @@ static enum code put_allowed(const struct core *c, const struct act *a) {
     if (!a->before && (m->mode == PUT_REPLACE || !m->name.len)) return CODE_NOT_FOUND;
     if (a->before && (m->mode == PUT_CREATE || is_key)) return CODE_CONFLICT;
     if (a->file_taken) return CODE_CONFLICT;
+    if (!a->before && a->scope == SCOPE_TASK && !bond_number(m->name)) return CODE_VALIDATION_ERROR;
+    if (a->scope == SCOPE_TASK && (!a->task || a->task->head.brand != a->brand))
+        return CODE_UNKNOWN_TASK;
+    if (a->task && task_accepted(a->task)) return CODE_INVALID_STATE;
     for (uint32_t i = m->name.len ? 1 : 0; i < a->named_count; i++)
         if (there(c, a->named[i]) && a->named[i] != a->before && !core_bug(c, BUG_SHARED_KEY))
             return CODE_CONFLICT;
@@ -247,6 +263,7 @@ static void object_put(struct core *c, struct act *a) {
     if (r.file && r.file != file) file_give(c, &r);
     if (r.until_ms && r.until_ms < c->sweep_low_ms) c->sweep_low_ms = r.until_ms;
     cache_set(c, a->before, &r);
+    if (a->task) bond_tie(c, a->task);
     if (r.kind == OBJECT_ALERT_RULE) alert_changed(c, &a->before->record);
     event_say(c, a, &a->before->record);
     object_say(c, a, &a->before->record);

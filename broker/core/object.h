@@ -7,7 +7,8 @@
  *
  * An object whose time has come is absent for everybody at once; it leaves the disk when its name
  * is taken anew, or with the sweep. A file has one owner, once: a second one that names it, even
- * after the first has let go, is refused.
+ * after the first has let go, is refused. An object of a kind of scope TASK ends with its task
+ * (bond.h).
  *
  * Refusals: NOT_FOUND; CONFLICT (it exists, another version, a name or key of another, a file of
  * another), FORBIDDEN (the role, or another brand), VALIDATION_ERROR, PAYLOAD_TOO_LARGE (the kind's
@@ -16,6 +17,7 @@
 #define RELAIS_CORE_OBJECT_H
 #include "broker/core/state.h"
 
+enum scope { SCOPE_ALL, SCOPE_BRAND, SCOPE_TASK };
 enum object_number {
 #define OBJECT(NAME, number, text, scope, body_max, sentence) OBJECT_##NAME = number,
 #include "broker/core/object.def"
@@ -24,6 +26,8 @@ enum object_number {
 
 /* PUT FETCH DROP */
 void object_step(struct core *c, const struct event *e);
+/* It goes, with its file. It must be there, or its time must have come. */
+void object_leave(struct core *c, struct object *o);
 /* A task has taken a file: no object may. */
 void object_file_taken(struct core *c, uint64_t file);
 /* True when the file is known to be somebody's; never asks. */

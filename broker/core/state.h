@@ -67,6 +67,7 @@ struct task {
     bool amended;         /* its body was changed while it was held: memory's word counts */
     bool watched;         /* core.watches has entries for it */
     bool touched;         /* in core.touched: watchers are told at the end of the step */
+    bool leaving;         /* its time has come; what is bound to it is being read */
     struct node touch;
 };
 
@@ -451,6 +452,7 @@ struct core {
     int64_t sweep_low_ms;  /* the earliest end that was set since it was asked */
     bool dedup_renewed;    /* an expired key was taken anew since the walk's last load */
     uint32_t sweep_brand, sweep_seen, sweep_slot;
+    uint32_t sweep_bonds;  /* tasks of the step under way that wait for what is bound to them */
     uint8_t sweep_span;
     struct buffer sweep_key;
     struct lane **lanes;   /* by number, 1.. */

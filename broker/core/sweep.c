@@ -1,4 +1,6 @@
 #include "broker/core/sweep.h"
+#include "broker/core/bond.h"
+#include "broker/core/cache.h"
 #include "broker/core/effect.h"
 #include "broker/core/object.h"
 #include "broker/core/park.h"
@@ -6,12 +8,6 @@
 #include "broker/core/task.h"
 
 enum { SWEEP_OBJECT_COUNT = 64 /* their bodies may be large */ };
-
-static bool task_expired(const struct core *c, const struct task_head *h) {
-    if (!status_ended((enum status)h->status)) return false;
-    int64_t keep = h->keep_ms > 0 ? h->keep_ms : c->limits.failed_keep_ms;
-    return h->finished_ms + keep <= c->wall;
-}
 
 /* The walk begins where the last one ended: what went before left nothing there but the marks of
  * its going, which a read would have to pass over. Ends set since then may lie earlier. */
@@ -43,17 +39,28 @@ void sweep_timer(struct core *c) {
         c->tally_swept = (uint32_t)(c->wall / TALLY_DAY_MS);
     }
     c->dedup_renewed = false;
+    c->sweep_bonds = 0;
     want(c, &need);
 }
 
+bool sweep_expired(const struct core *c, const struct task_head *h) {
+    if (!status_ended((enum status)h->status)) return false;
+    const bool failed = h->status != STATUS_COMPLETED && h->keep_ms == KEEP_FAILED;
+    const int64_t keep = h->keep_ms > 0 ? h->keep_ms : failed ? c->limits.failed_keep_ms : 0;
+    return h->finished_ms + keep <= c->wall;
+}
+
 static void sweep_task(struct core *c, const struct task_head *h) {
+    if (c->sweep_bonds == BOND_SWEEP_COUNT) return; /* the next step begins with this one */
     if (h->id > c->sweep_id) c->sweep_seen++;
     c->sweep_id = h->id;
     struct task *t = task_held(c, h->id);
-    if (t && (task_gone(t) || !task_expired(c, &t->head))) return;
-    if (!task_expired(c, h)) return;
+    if (t && (task_gone(t) || !sweep_expired(c, &t->head))) return;
+    if (!sweep_expired(c, h)) return;
+    if (h->flags & TASK_BOUND && cache_full(c)) return; /* to the next walk */
     if (!t) t = task_adopt(c, h);
-    task_remove(c, t);
+    if (bond_swept(c, t)) task_remove(c, t);
+    else c->sweep_bonds++;
 }
 
 /* A key that was taken anew while the load was out is left to the next walk: the load may show

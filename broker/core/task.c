@@ -1,4 +1,5 @@
 #include "broker/core/task.h"
+#include "broker/core/bond.h"
 #include "broker/core/due.h"
 #include "broker/core/effect.h"
 #include "broker/core/lane.h"
@@ -164,6 +165,7 @@ void task_remove(struct core *c, struct task *t) {
     count_move(c, t, (enum status)t->head.status, STATUS_NONE);
     if (t->head.source_file) file_gone(c, t->head.source_file);
     if (t->head.result_file) file_gone(c, t->head.result_file);
+    bond_end(c, t);
     task_change(c, t, CHANGE_GONE);
 }
 

@@ -26,7 +26,7 @@ void task_prioritise(struct core *c, struct task *t, uint8_t priority);
 void task_change(struct core *c, struct task *t, unsigned change);
 /* Raises the version and tells watchers, writes nothing (progress). */
 void task_touch(struct core *c, struct task *t);
-/* Deletes the task: record, counts, files. It must hold no lease. */
+/* Deletes the task: record, counts, files, what is bound to it. It must hold no lease. */
 void task_remove(struct core *c, struct task *t);
 /* Called when nothing may need the task in memory any more. */
 void task_rest(struct core *c, struct task *t);
@@ -52,6 +52,7 @@ static inline bool task_gone(const struct task *t) {
 /* True when its end is recorded: keep says so for this way of ending. */
 static inline bool task_kept(const struct task *t, enum status end) {
     if (task_accepted(t)) return false;
+    if (t->head.flags & TASK_BOUND) return true; /* until the sweep has what goes with it */
     return t->head.keep_ms > 0 || (t->head.keep_ms == KEEP_FAILED && end != STATUS_COMPLETED);
 }
 /* The next number: ids, orders and epochs. Never given twice, not even by a later process. */

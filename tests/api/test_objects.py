@@ -9,7 +9,8 @@ import msgpack
 import pytest
 from conftest import RELAIS, Relais, end
 from peer import (ANSWER, CONFLICT, FILE_CREATE, FILE_READ, FILE_SEAL, FILE_WRITE, FORBIDDEN,
-                  NOT_FOUND, OK, REFUSED, TOO_LARGE, VALIDATION_ERROR, Peer)
+                  NOT_FOUND, OK, REFUSED, REMOVE, SUBMIT, TOO_LARGE, UNKNOWN_TASK,
+                  VALIDATION_ERROR, VIEW, Peer)
 
 ASK, PUT, FETCH, DROP, UNWATCH, FEED, FILE_LINK, ROWS = 14, 16, 17, 18, 29, 30, 48, 74
 CREATE, REPLACE, EITHER = 0, 1, 2
@@ -122,6 +123,29 @@ def test_an_object_lives(notes):
     assert notes.drop("k", version=1) == CONFLICT
     assert notes.drop("k", version=2)["body"] == b"two"
     assert notes.drop("k") == notes.fetch("n") == NOT_FOUND
+
+
+def test_what_is_bound_to_a_task_goes_with_it(server, notes):
+    task, other = (notes.ask(SUBMIT, ["q", "t", b"x", {"keep": 3600000}])[1][2] for _ in "ab")
+    assert notes.put(str(task), b"one", kind="job", keys=["k"])["version"] == 1
+    assert notes.put(str(other), b"two", kind="job")["version"] == 1
+    assert notes.put("nobody", kind="job") == VALIDATION_ERROR
+    assert notes.put(str(other + 1000), kind="job") == UNKNOWN_TASK
+    assert notes.ask(REMOVE, [task])[0] == VIEW
+    assert notes.fetch(str(task), kind="job") == notes.fetch("k", kind="job") == NOT_FOUND
+    end(server.process, signal.SIGKILL)
+    check(server)
+    after = Relais(data=server.data, role="broker")
+    try:
+        again = Objects(after.native, kind="client")
+        rows, _ = again.list(kind="job")
+        assert [row["body"] for row in rows] == [b"two"]
+        assert again.put(str(task), kind="job") == UNKNOWN_TASK
+        assert again.ask(REMOVE, [other])[0] == VIEW, "it was not at hand after the start"
+        assert again.list(kind="job")[0] == []
+        again.close()
+    finally:
+        after.stop()
 
 
 def test_an_object_has_limits(notes):

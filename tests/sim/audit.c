@@ -80,7 +80,7 @@ void audit_store(struct sim *s) {
     }
     walk_close(&w);
     if (!s->failed) lanes_audit(s, v, counts);
-    if (!s->failed) object_audit(s, v);
+    if (!s->failed) object_audit(s, v, serial);
     store_view_close(&v);
     for (uint64_t i = 0; i < s->task_count && !s->failed; i++) {
         const struct said *t = &s->tasks[i];

@@ -54,7 +54,9 @@ static struct said *any_task(struct sim *s) {
 static void meddle(struct sim *s, uint16_t a) {
     const struct rates *r = &s->rates;
     if (chance(s, r->object)) {
-        object_meddle(s, a);
+        const struct said *bound = below(s, 3) ? NULL : any_task(s);
+        if (bound) bond_meddle(s, a, bound->id);
+        else object_meddle(s, a);
         return;
     }
     if (chance(s, r->feed)) {

@@ -6,14 +6,15 @@
  * O4 a name or key leads to one object, which has it      O5 a DROP is told once, and stays
  * O6 nobody sees another brand's                          O7 nobody sees one that has ended
  * O8 a file has one owner                  O9 events are told once, after their change is durable
+ * O10 what is bound to a task is there as long as the task, and no longer
  *
- * A body says what was put: tag, keys, name, brand. */
+ * A body says what was put: tag, keys, name, brand; that of a bound object says nothing. */
 #include "proto/object.h"
 #include "tests/sim/sim.h"
 #include <assert.h>
 #include <stdlib.h>
 
-enum { NAMES = 3, KEYS = 3, FILES = 64 };
+enum { NAMES = 3, KEYS = 3, FILES = 64, NOTES = 6, BOUND = 15 /* kinds */ };
 
 struct body { uint32_t tag; uint8_t keys, name, brand, pad; };
 
@@ -71,6 +72,21 @@ void object_meddle(struct sim *s, uint16_t a) {
     net_to_broker(s, a, p);
 }
 
+void bond_meddle(struct sim *s, uint16_t a, uint64_t task) {
+    struct packet *p = request_new(s, a, below(s, 8) ? VERB_PUT : VERB_DROP, true);
+    struct ask *ask = ask_of(s, p->number);
+    p->task = ask->task = task;
+    ask->bond = true;
+    net_to_broker(s, a, p);
+}
+
+static void bond_speech(struct sim *s, const struct packet *p, struct object_ref *m) {
+    snprintf(s->objects.name, sizeof s->objects.name, "%llu", (unsigned long long)p->task);
+    *m = (struct object_ref){.kind = slice_text("job"), .name = slice_text(s->objects.name),
+                             .mode = PUT_EITHER};
+    if (p->verb == VERB_DROP) said_make(s, p->task)->bond_drops = true;
+}
+
 void feed_meddle(struct sim *s, uint16_t a) {
     struct packet *p = request_new(s, a, VERB_FEED, true);
     p->wait_ms = below(s, 2) ? 0 : (uint32_t)below(s, 3000);
@@ -86,6 +102,10 @@ static struct slice name_of(struct sim *s, bool key, uint32_t index) {
 void object_speech(struct sim *s, const struct packet *p, struct object_ref *m) {
     struct object_world *w = &s->objects;
     struct object_options *o = &m->options;
+    if (p->task) {
+        bond_speech(s, p, m);
+        return;
+    }
     *m = (struct object_ref){.kind = slice_text("note"), .name = name_of(s, p->flag, p->seq),
                              .mode = p->reason};
     o->version = p->version;
@@ -178,6 +198,8 @@ static void judge_put(struct sim *s, const struct packet *p, const struct ask *a
 }
 
 void object_left(struct sim *s, const struct packet *p, const struct ask *ask) {
+    if (ask->bond && ask->verb == VERB_PUT && p->code == CODE_OK)
+        said_make(s, ask->task)->bond = true;
     if (!p->flag) return;
     struct object_seen *o = seen_of(s, p->task);
     if (p->value != s->actors[ask->actor].brand)
@@ -233,9 +255,34 @@ static void names_audit(struct sim *s, const struct object_record *r, uint32_t *
     taken[body.brand] |= mine;
 }
 
-void object_audit(struct sim *s, struct store_view *v) {
+static void bond_audit(struct sim *s, struct store_view *v, uint32_t serial) {
+    struct walk walk = {.kind = WALK_OBJECTS, .object = BOUND, .all_brands = true};
+    struct store_walk *rows = walk_open(v, &walk);
+    struct record r;
+    struct map64 there = {0};
+    assert(rows != NULL);
+    while (!s->failed && walk_next(rows, &r)) {
+        char name[24] = "";
+        assert(r.object.name.len < sizeof name);
+        memcpy(name, r.object.name.data, r.object.name.len);
+        const uint64_t id = strtoull(name, NULL, 10);
+        const struct said *t = said_of(s, id);
+        map64_set(&there, id, 1);
+        if (!t || t->audit != serial) violate(s, "O10 the object of task %llu was left", n(id));
+    }
+    walk_close(&rows);
+    for (uint64_t i = 0; i < s->task_count && !s->failed; i++) {
+        const struct said *t = &s->tasks[i];
+        if (t->bond && !t->bond_drops && t->audit == serial && !map64_get(&there, t->id))
+            violate(s, "O10 the object of task %llu was told and is lost", n(t->id));
+    }
+    map64_free(&there);
+}
+
+void object_audit(struct sim *s, struct store_view *v, uint32_t serial) {
+    bond_audit(s, v, serial);
     struct object_world *w = &s->objects;
-    struct walk walk = {.kind = WALK_OBJECTS, .object = 6 /* note */, .all_brands = true};
+    struct walk walk = {.kind = WALK_OBJECTS, .object = NOTES, .all_brands = true};
     struct store_walk *rows = walk_open(v, &walk);
     struct record r;
     uint32_t taken[SIM_BRANDS + 1] = {0};

@@ -124,6 +124,7 @@ struct said { /* what is known of a task from what was said, and from durable gr
     bool end_asked;       /* somebody has sent what may end it: DONE, FAIL, CANCEL, REMOVE */
     bool moved;           /* its place in line was changed */
     bool resumed, revived, removed, stop_asked;
+    bool bond, bond_drops; /* an object was bound to it; somebody asked to drop that */
 };
 
 struct ask { /* a request by number, to understand its answer */
@@ -133,6 +134,7 @@ struct ask { /* a request by number, to understand its answer */
     enum verb verb;
     uint8_t reason;
     bool mine;           /* named no epoch: "my lease" */
+    bool bond;           /* of an object that ends with `task` */
     uint32_t cur_life;
 };
 
@@ -187,7 +189,7 @@ struct object_world {
     uint64_t listened[ACTORS_MAX]; /* what each has heard of its feed */
     struct buffer keys;            /* of speech, as the next two */
     uint8_t body[8];
-    char name[8];
+    char name[24];
 };
 
 struct sim {
@@ -296,6 +298,7 @@ __attribute__((format(printf, 3, 4))) void tell_task(const struct sim *s, uint64
 
 /* object.c */
 void object_meddle(struct sim *s, uint16_t a);
+void bond_meddle(struct sim *s, uint16_t a, uint64_t task);
 void feed_meddle(struct sim *s, uint16_t a);
 void object_speech(struct sim *s, const struct packet *p, struct object_ref *m);
 void feed_speech(const struct packet *p, struct feed_ask *m);
@@ -306,7 +309,8 @@ void object_left(struct sim *s, const struct packet *p, const struct ask *ask);
 void feed_left(struct sim *s, const struct packet *p, const struct ask *ask);
 void feed_heard(struct sim *s, uint16_t a, const struct packet *p);
 void object_file_gone(struct sim *s, uint64_t file); /* that is durable */
-void object_audit(struct sim *s, struct store_view *v);
+/* serial: tasks that are there have it as `audit`. */
+void object_audit(struct sim *s, struct store_view *v, uint32_t serial);
 void object_world_free(struct object_world *w);
 
 /* audit.c: the whole store against what is known */

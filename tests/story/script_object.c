@@ -1,7 +1,8 @@
 /* script_object.c - objects and feeds in a story.
  *
  *   c put NAME [create|replace] [body= kind= version= owner= keys=a,b until=MS file=N clear=WHAT
- *              event= data= brand=]      until is from now; clear is owner, keys, until or file
+ *              event= data= brand=]      until is from now; clear is owner, keys, until or file;
+ *              the name @TASK is the task's number
  *   c fetch NAME [kind=]   c drop NAME [kind= version= event= data=]
  *   c feed now|on|N [wait= topics=a,b key= limit= brand=]   on: after what was seen last
  *   stored KIND            what the store holds of a kind, and what its audit finds */
@@ -43,7 +44,10 @@ bool story_object(struct story *s, struct actor *a, const char *verb, const char
     m.object.mode = story_flag(s, "create") ? PUT_CREATE
                     : story_flag(s, "replace") ? PUT_REPLACE : PUT_EITHER;
     options(s, a, &m.object.options);
-    if (name[0] == '#') m.object.options.id = strtoull(name + 1, NULL, 10);
+    char number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)task_called(s, name + 1));
+    if (name[0] == '@') m.object.name = slice_text(number);
+    else if (name[0] == '#') m.object.options.id = strtoull(name + 1, NULL, 10);
     else m.object.name = slice_text(name);
     story_speak(s, a, &m);
     return true;
@@ -76,7 +80,11 @@ static void put_number(struct buffer *b, const char *before, long long n) {
 }
 
 static void object_put(struct story *s, struct buffer *b, const struct object_row *row) {
-    put(b, " ", row->name);
+    char number[24] = "";
+    if (row->name.len < sizeof number) memcpy(number, row->name.data, row->name.len);
+    const uint64_t task = strtoull(number, NULL, 10);
+    if (task) put(b, " @", slice_text(task_name(s, task)));
+    else put(b, " ", row->name);
     put_number(b, " v", row->version);
     put(b, " ", row->body);
     put(b, " of ", row->owner);

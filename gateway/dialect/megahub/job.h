@@ -14,7 +14,8 @@
  * `job_percent`, `job_resume` (1 = may be resumed), `job_made_ms`, `job_changed_ms`; they are
  * changed by compare-and-set on the task's version, so that nobody's change is lost. What is long,
  * job_data and the state, is an object of kind "job" with the task's number as its name:
- * {"job_data": {…}, "state": {…}}. Its checkpoints are the task's own. */
+ * {"job_data": {…}, "state": {…}}. Its checkpoints are the task's own. All of it ends with the
+ * task, whoever removes that and however (broker/core/bond.h). */
 #ifndef RELAIS_GATEWAY_DIALECT_MEGAHUB_JOB_H
 #define RELAIS_GATEWAY_DIALECT_MEGAHUB_JOB_H
 #include "gateway/dialect/megahub/megahub.h"

@@ -1,5 +1,4 @@
 /* task_change.c - what a task's owner does with it: change, delete, cancel, retry. */
-#include "gateway/dialect/megahub/job.h"
 #include "gateway/dialect/megahub/megahub.h"
 #include "gateway/dialect/span.h"
 #include "gateway/dialect/spell.h"
@@ -25,7 +24,7 @@ struct change {
     uint8_t status;      /* before it */
     struct message message;
     struct slice context;
-    bool due_named, past, job;
+    bool due_named, past;
     uint32_t tries;      /* of a change to the extra that others change too */
 };
 
@@ -197,35 +196,17 @@ bool task_delete_read(struct exchange *x, struct message *m) {
     return change_new(x, VERB_REMOVE) != NULL && look(x, m);
 }
 
-/* Whether the job's object went with it or was never there makes no difference to the client. */
-static void job_dropped(struct exchange *x, const struct message *answer) {
-    (void)answer;
-    exchange_answer(x, x->route->status);
-}
-
-static void job_drop(struct exchange *x, uint64_t id) {
-    const struct who who = job_house(x);
-    struct message m = {.verb = VERB_DROP};
-    m.object.kind = slice_text("job");
-    m.object.name = slice_text(exchange_print(x, "%llu", (unsigned long long)id));
-    m.object.brand = x->who.brand;
-    exchange_try_as(x, &who, &m, job_dropped);
-}
-
 static void deleted_write(struct exchange *x, const struct message *answer) {
     const struct change *c = x->state;
     if (exchange_code(answer) == CODE_INVALID_STATE)
         refuse_state(x, "INVALID_OPERATION", "A running task cannot be deleted: cancel it first.",
                      c->status, "pending,paused,completed,failed,cancelled");
-    else if (!refused(x, answer) && c->job)
-        job_drop(x, c->id);
-    else if (exchange_code(answer) == CODE_OK)
+    else if (!refused(x, answer))
         exchange_answer(x, x->route->status);
 }
 
 void task_delete_write(struct exchange *x, const struct message *answer) {
     struct change *c = x->state;
-    c->job = job_members_read(x, answer->view.body.extra).there;
     c->status = answer->view.head.status;
     exchange_try(x, &c->message, deleted_write);
 }
