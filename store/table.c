@@ -88,6 +88,7 @@ static char *merge_partial(void *state, const char *key, size_t key_len, const c
     struct slice *parts = calloc((size_t)count + 1, sizeof *parts);
     for (int i = 0; parts && i < count; i++) parts[i] = slice_of(list[i], lens[i]);
     *success = 0;
+    *new_len = 0;
     char *sum = parts ? merged(key, key_len, parts, (size_t)count, success, new_len) : NULL;
     free(parts);
     return sum;
@@ -102,6 +103,7 @@ static char *merge_full(void *state, const char *key, size_t key_len, const char
     if (parts && have) parts[0] = slice_of(existing, existing_len);
     for (int i = 0; parts && i < count; i++) parts[have + (size_t)i] = slice_of(list[i], lens[i]);
     *success = 0;
+    *new_len = 0;
     char *sum = parts ? merged(key, key_len, parts, have + (size_t)count, success, new_len) : NULL;
     free(parts);
     return sum;
