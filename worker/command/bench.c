@@ -30,7 +30,7 @@ static const struct scenario {
     {"fill", "queues --count tasks and leaves them", bench_fill, NULL, false},
     {"restart", "kill -9 with --count tasks queued, until ready again", bench_restart, NULL, false},
     {"idle", "memory of --workers that wait", bench_idle, NULL, false},
-    {"files", "uploads and downloads a file of --size bytes", bench_files, NULL, false},
+    {"files", "a file of --size bytes up and down; one task at a time beside", bench_files, NULL, false},
     {"pending", "--workers of dialect 000 that wait, and a task for one of them", bench_pending,
      bench_pending_options, true},
     {"lists", "filters, searches and sums among --count tasks while --rate go through",
@@ -58,10 +58,10 @@ static void print_spread(const char *name, const struct spread *s) {
 void result_print(const struct bench *b, const struct meter *m, const struct result *r) {
     struct meter now = meter_start(b);
     double wall_s = (double)(now.from_us - m->from_us) / 1e6;
-    printf("{\"scenario\":\"%s\",\"guarantee\":\"%s\",\"keep\":\"%s\",\"jobs\":%llu,"
-           "\"seconds\":%.3f,\"rate\":%.0f",
-           r->scenario, b->accepted ? "accepted" : "durable", b->keep,
-           (unsigned long long)r->jobs, r->seconds,
+    printf("{\"scenario\":\"%s\",\"guarantee\":\"%s\",\"jobs\":%llu,\"seconds\":%.3f,"
+           "\"rate\":%.0f",
+           r->scenario, b->accepted ? "accepted" : "durable", (unsigned long long)r->jobs,
+           r->seconds,
            r->seconds > 0 ? (double)r->jobs / r->seconds : 0);
     print_spread("", r->spread);
     print_spread("ack_", r->acked);
@@ -74,7 +74,7 @@ void result_print(const struct bench *b, const struct meter *m, const struct res
         process_rest(b->server.pid);
     }
     if (b->own) printf(",\"rss_mb\":%.1f", process_rss_mb(b->server.pid));
-    printf("%s}\n", r->more ? r->more : "");
+    printf(",\"keep\":\"%s\"%s}\n", b->keep, r->more ? r->more : "");
     fflush(stdout);
 }
 
@@ -165,7 +165,7 @@ static bool within_limits(const struct bench *b) {
               b->time_ms >= 100 && b->time_ms <= 86400000 && b->gone + b->silent < b->workers &&
               (b->gone == 0 || b->silent == 0) && b->stations >= 2 && b->stations <= 5000 &&
               b->sessions <= b->stations * 500 && b->dead_ms >= 2000 && b->dead_ms <= 600000 &&
-              b->rate <= 1000000 && b->asks >= 1 && b->asks <= 10000;
+              b->rate <= 1000000 && b->running <= 100000 && b->asks >= 1 && b->asks <= 10000;
     if (!ok) fprintf(stderr, "relais bench: an option is outside its limits\n");
     return ok;
 }
@@ -195,6 +195,7 @@ int command_bench(int argc, char **argv) {
         {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
         {"connections", ARG_NUMBER, &b->connections, "http: connections (64)"},
         {"count", ARG_NUMBER, &b->count, "fill, restart, lists: tasks (1M); pending (200)"},
+        {"running", ARG_NUMBER, &b->running, "restart: tasks that run when it is killed (0)"},
         {"gone", ARG_NUMBER, &b->gone, "pending: workers that close while tasks come (0)"},
         {"silent", ARG_NUMBER, &b->silent, "pending: workers that stop reading (0)"},
         {"rate", ARG_NUMBER, &b->rate, "lists: tasks a second beside the questions (20k)"},

@@ -17,6 +17,7 @@ struct bench {
     bool own;
     const char *token;    /* http: given, or made by `relais token` */
     uint64_t batch, depth, workers, producers, connections, queues, backlog, size, count;
+    uint64_t running;            /* restart */
     uint64_t gone, silent;       /* pending */
     uint64_t stations, sessions; /* fleet */
     uint64_t rate, asks;         /* lists */

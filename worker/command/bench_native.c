@@ -1,6 +1,7 @@
 /* bench_native - the whole way of native tasks: at depth, and one at a time. */
 #include "proto/host/clock.h"
 #include "worker/command/flow.h"
+#include "worker/command/watch.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,48 +27,54 @@ static bool run_at_depth(struct flow *f, int64_t time_ms) {
     return flow_settle(f, SETTLE_MS);
 }
 
+static void native_print(const struct flow *f, const struct meter *m, int64_t from,
+                         const struct watch *w) {
+    const struct bench *b = f->b;
+    char more[256];
+    int len = snprintf(more, sizeof more,
+                       ",\"batch\":%llu,\"depth\":%llu,\"workers\":%u,\"queues\":%llu,"
+                       "\"size\":%llu,\"backlog\":%llu,\"curve\":%s",
+                       (unsigned long long)b->batch, (unsigned long long)f->depth,
+                       f->worker_count, (unsigned long long)b->queues,
+                       (unsigned long long)b->size, (unsigned long long)b->backlog,
+                       b->curve ? "true" : "false");
+    if (w)
+        snprintf(more + len, sizeof more - (size_t)len,
+                 ",\"behind_max_s\":%.2f,\"rss_peak_mb\":%.1f", w->behind_max_s,
+                 w->rss_peak_mb);
+    struct result r = {.scenario = "native", .jobs = f->settled, .spread = &f->settled_ns,
+                       .more = more, .seconds = (double)(f->settled_at_ns - from) / 1e9};
+    result_print(b, m, &r);
+}
+
 bool bench_native(struct bench *b) {
     struct flow *f = calloc(1, sizeof *f);
+    /* who keeps tasks asks how far behind the table is */
+    struct watch *w = b->own && b->keep_ms > 0 ? calloc(1, sizeof *w) : NULL;
     if (!f) return false;
     uint64_t depth = b->depth > b->batch ? b->depth : b->batch;
     bool ok = flow_open(f, b, depth, b->batch, (uint32_t)b->workers) &&
               (b->backlog == 0 || flow_fill(f, b->backlog, "backlog"));
+    ok = ok && (!w || watch_open(w, b));
     if (ok) {
         f->submitted = f->acked = f->refused = 0;
         struct meter meter = meter_start(b);
         int64_t from = flow_now_ns();
         ok = run_at_depth(f, b->time_ms);
-        char more[160];
-        snprintf(more, sizeof more,
-                 ",\"batch\":%llu,\"depth\":%llu,\"workers\":%u,\"queues\":%llu,\"size\":%llu,"
-                 "\"backlog\":%llu,\"curve\":%s",
-                 (unsigned long long)b->batch, (unsigned long long)depth, f->worker_count,
-                 (unsigned long long)b->queues, (unsigned long long)b->size,
-                 (unsigned long long)b->backlog, b->curve ? "true" : "false");
-        struct result r = {.scenario = "native", .jobs = f->settled, .spread = &f->settled_ns,
-                           .more = more,
-                           .seconds = (double)(f->settled_at_ns - from) / 1e9};
-        if (ok) result_print(b, &meter, &r);
+        ok = (!w || watch_close(w)) && ok;
+        if (ok) native_print(f, &meter, from, w);
     }
     flow_close(f);
+    free(w);
     free(f);
     return ok;
 }
 
 struct times { struct spread acked, delivered, settled; };
 
-/* One task, from its submission until it is acknowledged and settled. */
 static bool run_one(struct flow *f, struct times *t, uint64_t *jobs) {
-    uint64_t goal = f->submitted + 1;
-    int64_t from = flow_now_ns(), until_ms = clock_mono_ms() + SETTLE_MS;
-    if (!flow_submit(f, 1, "bench0", 6)) return false;
-    while (f->acked < goal || f->settled < goal) {
-        if (!flow_pump(f, 1000)) return false;
-        if (f->refused > 0 || clock_mono_ms() > until_ms) {
-            fprintf(stderr, "relais bench: a single task was not settled\n");
-            return false;
-        }
-    }
+    int64_t from = flow_one(f);
+    if (from == 0) return false;
     if ((*jobs)++ < WARM_UP) return true;
     spread_add(&t->acked, f->acked_at_ns - from);
     spread_add(&t->delivered, f->delivered_at_ns - from);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { HOLD_MS_MAX = 20000 };
+
 /* ---- enqueue: producers that each wait for their acknowledgement ---- */
 
 struct producer { struct peer peer; int64_t sent_ns; };
@@ -131,13 +133,13 @@ static bool fill(struct bench *b, const char *scenario, bool rests) {
 
 bool bench_fill(struct bench *b) { return fill(b, "fill", true); }
 
-/* How many tasks of the queue the broker says there are; -1 when it does not. */
-static int64_t queued(const struct bench *b) {
+/* How many tasks of the queue the broker says are so; -1 when it does not. */
+static int64_t counted(const struct bench *b, const char *queue, int status) {
     struct relais_client_options options = {.link = bench_link(b)};
     struct relais_client *client;
     struct relais_rows *rows = NULL;
-    struct relais_question q = {.kind = "tasks", .queue = "fill", .count = true, .limit = 1,
-                                .status_mask = 1U << RELAIS_QUEUED};
+    struct relais_question q = {.kind = "tasks", .queue = queue, .count = true, .limit = 1,
+                                .status_mask = 1U << status};
     int64_t total = -1;
     if (relais_client_open(&client, &options) != RELAIS_OK) return -1;
     int code = relais_list(client, &q, &rows);
@@ -148,26 +150,52 @@ static int64_t queued(const struct bench *b) {
     return total;
 }
 
+/* A worker that holds b->running tasks, and does nothing. */
+static bool hold(struct bench *b, struct flow *f) {
+    bool ok = flow_open(f, b, b->running, 1, 1);
+    f->holds = true;
+    ok = ok && flow_fill(f, b->running, "bench0");
+    int64_t until_ms = clock_mono_ms() + HOLD_MS_MAX;
+    while (ok && f->delivered < b->running && clock_mono_ms() < until_ms) ok = flow_pump(f, 100);
+    if (ok && f->delivered == b->running) return true;
+    fprintf(stderr, "relais bench: %llu of %llu tasks run\n", (unsigned long long)f->delivered,
+            (unsigned long long)b->running);
+    return false;
+}
+
+/* A long list is counted up to a bound; what is beyond it cannot be told here. */
+static bool all_there(int64_t found, uint64_t wanted) {
+    enum { COUNTED_MAX = 10000 };
+    if (found == (int64_t)wanted || (found >= COUNTED_MAX && wanted > COUNTED_MAX)) return true;
+    fprintf(stderr, "relais bench: tasks are missing after the restart: %lld of %llu\n",
+            (long long)found, (unsigned long long)wanted);
+    return false;
+}
+
 bool bench_restart(struct bench *b) {
     if (!b->own) {
         fprintf(stderr, "relais bench: restart kills the server: only its own\n");
         return false;
     }
-    if (!fill(b, "restart-fill", false)) return false;
-    server_kill(&b->server);
-    if (!server_restart(&b->server, b->server_options)) return false;
+    struct flow *f = calloc(1, sizeof *f);
+    b->queues = 1;
+    bool ok = f && fill(b, "restart-fill", false) && (b->running == 0 || hold(b, f));
+    if (ok) server_kill(&b->server);
+    if (f) flow_close(f);
+    free(f);
+    if (!ok || !server_restart(&b->server, b->server_options)) return false;
     struct meter meter = meter_start(b);
-    int64_t found = queued(b);
-    char more[128];
-    snprintf(more, sizeof more, ",\"ready_ms\":%lld,\"queued\":%llu,\"found\":%lld",
-             (long long)b->server.ready_ms, (unsigned long long)b->count, (long long)found);
+    int64_t found = counted(b, "fill", RELAIS_QUEUED);
+    int64_t held = b->running ? counted(b, "bench0", RELAIS_RUNNING) : 0;
+    char more[192];
+    snprintf(more, sizeof more,
+             ",\"ready_ms\":%lld,\"queued\":%llu,\"found\":%lld,\"running\":%llu,"
+             "\"held\":%lld",
+             (long long)b->server.ready_ms, (unsigned long long)b->count, (long long)found,
+             (unsigned long long)b->running, (long long)held);
     struct result r = {.scenario = "restart", .jobs = b->count, .more = more,
                        .seconds = (double)b->server.ready_ms / 1000};
     result_print(b, &meter, &r);
-    /* A long list is counted up to a bound; what is beyond it cannot be told here. */
-    enum { COUNTED_MAX = 10000 };
-    bool all = found == (int64_t)b->count ||
-               (found >= COUNTED_MAX && b->count > COUNTED_MAX);
-    if (!all) fprintf(stderr, "relais bench: tasks are missing after the restart\n");
-    return all;
+    ok = all_there(found, b->count);
+    return all_there(held, b->running) && ok;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { FILL_BATCH = 128, FILL_DEPTH = 8192, FILL_WAIT_MS = 20000 };
+enum { FILL_BATCH = 128, FILL_DEPTH = 8192, ONE_MS_MAX = 20000 };
 
 int64_t flow_now_ns(void) {
     struct timespec t;
@@ -124,16 +124,19 @@ static bool done_send(struct flow_worker *w) {
 
 static bool task_take(struct flow *f, struct flow_worker *w, const struct delivery *t) {
     struct message done = {.verb = VERB_DONE};
+    f->delivered++;
+    f->delivered_at_ns = flow_now_ns();
+    if (f->holds) return true;
     if (!w->writing) peer_begin(&w->peer, VERB_DONE, true);
     w->writing = true;
     uint64_t number = w->peer.next_number + w->peer.writer.count;
     int64_t sent = 0;
     if (t->payload.len >= sizeof sent) memcpy(&sent, t->payload.data, sizeof sent);
+    if (t->payload.len == f->payload.len)
+        spread_add(&f->delivered_ns, f->delivered_at_ns - sent);
     w->sent_ns[number & (w->ring - 1)] = sent;
     done.report = (struct report){.task = t->task, .epoch = t->epoch};
     frame_put(&w->peer.writer, &done);
-    f->delivered++;
-    f->delivered_at_ns = flow_now_ns();
     return w->peer.writer.count < f->batch || done_send(w);
 }
 
@@ -200,6 +203,16 @@ bool flow_settle(struct flow *f, int64_t wait_ms) {
     fprintf(stderr, "relais bench: %llu submitted, %llu acknowledged, %llu settled\n",
             (unsigned long long)due, (unsigned long long)f->acked, (unsigned long long)f->settled);
     return false;
+}
+
+int64_t flow_one(struct flow *f) {
+    uint64_t goal = f->submitted + 1;
+    int64_t from = flow_now_ns(), until_ms = clock_mono_ms() + ONE_MS_MAX;
+    bool ok = flow_submit(f, 1, "bench0", 6);
+    while (ok && (f->acked < goal || f->settled < goal))
+        ok = flow_pump(f, 1000) && f->refused == 0 && clock_mono_ms() < until_ms;
+    if (!ok) fprintf(stderr, "relais bench: a single task was not settled\n");
+    return ok ? from : 0;
 }
 
 bool flow_fill(struct flow *f, uint64_t count, const char *queue) {

@@ -28,6 +28,8 @@ struct flow {
     uint64_t submitted, acked, delivered, settled, refused;
     int64_t busy_until_ms;
     struct spread settled_ns;    /* submission to settlement */
+    struct spread delivered_ns;  /* submission to delivery, of payloads of our own size */
+    bool holds;                  /* its workers keep what they are given */
     int64_t acked_at_ns, delivered_at_ns, settled_at_ns; /* when the newest came */
     bool broken;
 };
@@ -43,6 +45,9 @@ bool flow_submit(struct flow *f, uint64_t count, const char *queue, size_t queue
 bool flow_pump(struct flow *f, int wait_ms);
 /* Pumps until nothing is in flight, at most wait_ms. */
 bool flow_settle(struct flow *f, int64_t wait_ms);
+/* Submits one task to a flow of one worker and waits until it is acknowledged and settled; the
+ * times of its answers are in the *_at_ns, since the returned one. 0: it was not settled. */
+int64_t flow_one(struct flow *f);
 /* Queues `count` tasks in a queue that no worker of the bench serves. */
 bool flow_fill(struct flow *f, uint64_t count, const char *queue);
 #endif
