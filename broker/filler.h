@@ -3,7 +3,6 @@
  *   rows.c        which records are walked, which match, totals
  *   rows_task.c   tasks: lanes and workers by number, fields, search, how a row looks
  *   rows_sort.c   pages in another order than that of creation
- *   rows_gather.c pages of few among many
  *   rows_object.c objects
  *   rows_schedule.c schedules
  *   rows_session.c  sessions of dialect 003
@@ -18,6 +17,7 @@
 struct lane_entry { /* what a lane number stands for; copied out of the walk */
     struct map_node by_number;
     struct lane_record lane;
+    uint64_t looked, wanted; /* bits of statuses and priorities: looked at, and asked for */
     uint8_t bytes[];
 };
 
@@ -34,6 +34,9 @@ struct filler {
     struct message message; /* a row of tasks */
     uint32_t skip, limit;
     bool searches; /* the walk finds what has the terms */
+    bool brief;    /* heads of the walk have but what a brief has */
+    bool exact;    /* the walk finds what is asked for, but for terms that are not sure */
+    struct store_walk *results; /* borrowed: it brings the result of the task looked at; or NULL */
     int64_t known; /* how many match, from counters that are exact; -1 = not known */
 };
 
@@ -43,6 +46,9 @@ struct filler {
 bool names_read(struct filler *f);
 void names_free(struct filler *f);
 const struct lane_record *lane_find(const struct filler *f, uint32_t number);
+/* Has the walk of a brand's tasks look at those alone that may match, at as little of them as
+ * matching and sorting need. */
+void task_walk(struct filler *f, struct walk *walk);
 bool task_matches(struct filler *f, const struct task_head *t, const struct lane_record *l);
 void task_put(struct filler *f, const struct task_head *t);
 /* What a task is sorted by, in the order of question.sort: `count` keys, the first SORT_TEXT_BYTES
@@ -59,8 +65,6 @@ uint32_t task_sort_keys(struct filler *f, const struct task_head *t,
 /* Exact number of tasks that match, from the lanes' counters; false when the question tells apart
  * what they do not. */
 bool task_counters(struct filler *f, int64_t *total);
-/* How many of a lane's tasks of that status match, by its counters. */
-uint64_t lane_matches(struct filler *f, const struct lane_record *l, uint8_t status);
 void statuses_put(struct buffer *b, const uint64_t count[STATUS_COUNT][PRIORITY_COUNT]);
 
 /* A member of a JSON object; `tree` is parsed once, owned by the caller and NULL at first. */
@@ -110,13 +114,6 @@ bool sorter_put(struct sorter *s);
 /* ---- rows_tally.c ---- */
 
 void tallies_fill(struct filler *f);
-
-/* ---- rows_gather.c ---- */
-
-/* True when so many tasks match that reading the statuses that hold them is less than walking. */
-bool gather_pays(struct filler *f, int64_t matched, uint32_t *statuses);
-/* False when the store could not be read. */
-bool gather_fill(struct filler *f, uint32_t statuses);
 
 /* ---- rows_queue.c ---- */
 

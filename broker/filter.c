@@ -248,31 +248,27 @@ static bool value_fits(enum op op, const struct field_value *field, const struct
     return false;
 }
 
+static bool predicate_holds(const struct filter *f, const struct predicate *p, field_find *find,
+                            void *row) {
+    const struct slice first = p->count > 0 ? f->values[p->first].text : (struct slice){0};
+    if (p->op == OP_WORDS) return words_hold(p, first, find, row);
+    if (p->op == OP_TERMS) return f->terms_assumed || terms_hold(p, first, find, row);
+    const struct field_value field = find(row, p->field);
+    if (p->op == OP_NULL) return (field.kind == IS_ABSENT) == (f->values[p->first].number == 1);
+    bool fits = false;
+    if (field.kind != IS_ABSENT)
+        for (uint32_t v = 0; v < p->count && !fits; v++)
+            fits = value_fits(p->op, &field, &f->values[p->first + v]);
+    return fits;
+}
+
 bool filter_matches(const struct filter *f, field_find *find, void *row) {
-    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
-        const struct predicate *p = &f->predicates[i];
-        if (p->op == OP_WORDS) {
-            if (!words_hold(p, f->values[p->first].text, find, row)) return false;
-            continue;
-        }
-        if (p->op == OP_TERMS) {
-            const struct slice search = f->values[p->first].text;
-            if (!f->terms_assumed && !terms_hold(p, search, find, row)) return false;
-            continue;
-        }
-        const struct field_value field = find(row, p->field);
-        bool fits = false;
-        if (p->op == OP_NULL)
-            fits = (field.kind == IS_ABSENT) == (f->values[p->first].number == 1);
-        else if (field.kind != IS_ABSENT)
-            for (uint32_t v = 0; v < p->count && !fits; v++)
-                fits = value_fits(p->op, &field, &f->values[p->first + v]);
-        if (!fits) return false;
-    }
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++)
+        if (!predicate_holds(f, &f->predicates[i], find, row)) return false;
     return true;
 }
 
-static bool name_listed(const char *names, struct slice name) {
+bool field_is_among(const char *names, struct slice name) {
     for (const char *at = names; *at != '\0';) {
         const size_t len = strcspn(at, ",");
         if (slice_equal(name, slice_of(at, len))) return true;
@@ -283,8 +279,27 @@ static bool name_listed(const char *names, struct slice name) {
 
 bool filter_names_only(const struct filter *f, const char *names) {
     for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++)
-        if (!name_listed(names, f->predicates[i].field)) return false;
+        if (f->predicates[i].op != OP_TERMS && !field_is_among(names, f->predicates[i].field))
+            return false;
     return true;
+}
+
+bool filter_matches_on(const struct filter *f, const char *names, field_find *find, void *row) {
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
+        const struct predicate *p = &f->predicates[i];
+        if (field_is_among(names, p->field) && !predicate_holds(f, p, find, row)) return false;
+    }
+    return true;
+}
+
+bool filter_names(const struct filter *f, const char *name) {
+    const uint32_t len = (uint32_t)strlen(name);
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
+        const struct slice field = f->predicates[i].field;
+        if (field.len < len || memcmp(field.data, name, len) != 0) continue;
+        if (field.len == len || name[len - 1] == '.') return true;
+    }
+    return false;
 }
 
 int field_order(const struct field_value *a, const struct field_value *b) {

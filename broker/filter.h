@@ -50,9 +50,16 @@ void filter_assume_terms(struct filter *f, bool hold);
 bool filter_matches(const struct filter *f, field_find *find, void *row);
 /* True when every word of `search` begins a word of one of the texts. */
 bool search_matches(struct slice search, const struct slice *texts, uint32_t count);
-/* True when every predicate is on a field of the list, names with comma between; also without
- * any. */
+/* Whether a list of names with comma between has that one. */
+bool field_is_among(const char *names, struct slice name);
+/* True when every predicate but those of terms is on a field of the list, names with comma between;
+ * also without any. */
 bool filter_names_only(const struct filter *f, const char *names);
+/* Whether those predicates hold that are on a field of the list. */
+bool filter_matches_on(const struct filter *f, const char *names, field_find *find, void *row);
+/* Whether a predicate is on that field, or on one whose name begins with it when it ends in a dot.
+ */
+bool filter_names(const struct filter *f, const char *name);
 /* Below zero, zero or above as `a` comes before `b`: absent ones first, then numbers, then
  * texts. */
 int field_order(const struct field_value *a, const struct field_value *b);

@@ -37,10 +37,12 @@ static enum record_kind kind_of(struct slice name, enum walk_kind *walk) {
 /* ---- which records match ---- */
 
 static bool record_matches(struct filler *f, struct store_walk *w, const struct record *r) {
-    if (f->searches) filter_assume_terms(f->filter, walk_sure(w));
     const struct question *q = f->q;
     switch ((int)r->kind) {
     case RECORD_TASK: {
+        const bool sure = !f->searches || walk_sure(w);
+        if (f->exact && sure) return true;
+        if (f->searches) filter_assume_terms(f->filter, sure);
         const struct lane_record *l = lane_find(f, r->task.lane);
         return l != NULL && (q->brand == 0 || r->task.brand == q->brand)
             && task_matches(f, &r->task, l);
@@ -140,7 +142,7 @@ static void walk_count(struct filler *f, struct store_walk *w, int64_t counted) 
     while (walk_next(w, &r)) {
         page->looked = (uint32_t)walk_looked(w);
         if (record_matches(f, w, &r)) counted++;
-        if (counted >= COUNT_MAX || budget_spent(page)) {
+        if ((counted >= COUNT_MAX && !f->brief) || budget_spent(page)) {
             page->total_exact = false;
             break;
         }
@@ -208,21 +210,12 @@ static enum code question_walk(const struct question *q, uint8_t role, struct wa
     }
     walk->from_ms = q->from_ms;
     walk->to_ms = q->to_ms;
-    const uint32_t mask = q->status_mask;
-    const bool one = mask != 0 && (mask & (mask - 1)) == 0;
-    if (walk->kind == WALK_TASKS && one && mask != 1u << STATUS_QUEUED && q->brand != 0 &&
-        q->type.len > 0) { /* of one type they stand in the order of ids */
-        walk->kind = WALK_STATUS; /* queued tasks have no such index: they leave too soon */
-        walk->status = (uint8_t)__builtin_ctz(mask);
-        walk->type = q->type;
-    }
     return CODE_OK;
 }
 
 /* A search of what the store has an index for. */
 static void search_prepare(struct filler *f, struct walk *walk) {
     struct slice fields, terms;
-    if ((walk->kind != WALK_TASKS && walk->kind != WALK_STATUS) || walk->brand == 0) return;
     if (!filter_terms(f->filter, &fields, &terms)) return;
     if (!slice_equal(fields, slice_text("type,extra.description,task_id"))) return;
     walk->kind = WALK_TEXT;
@@ -234,19 +227,23 @@ static void search_prepare(struct filler *f, struct walk *walk) {
 static void page_walk(struct filler *f, struct walk *walk) {
     struct rows_page *page = f->page;
     walk->looks_max = page->rows_max;
-    search_prepare(f, walk);
+    if (walk->kind == WALK_TASKS && walk->brand != 0) {
+        search_prepare(f, walk);
+        task_walk(f, walk);
+    }
     struct store_walk *w = walk_open(f->view, walk);
     if (w == NULL) {
         page->code = f->q->cursor.len > 0 ? CODE_VALIDATION_ERROR : CODE_UNAVAILABLE;
         return;
     }
-    const bool tasks = walk->kind == WALK_TASKS || walk->kind == WALK_STATUS ||
-                       walk->kind == WALK_TEXT;
+    const bool tasks = walk->kind == WALK_TASKS || walk->kind == WALK_TEXT;
     const bool sorts = tasks || walk->kind == WALK_OBJECTS || walk->kind == WALK_SCHEDULES;
+    if (walk->results) f->results = w;
     struct sorter *sorter = sorts && f->q->sort.len > 0 ? sorter_new(f) : NULL;
     if (sorter != NULL) walk_sort(f, w, sorter);
     else walk_fill(f, w);
     sorter_destroy(&sorter);
+    f->results = NULL;
     const char *trouble = walk_trouble(w) != NULL ? walk_trouble(w) : view_trouble(f->view);
     if (trouble != NULL) { /* a page with a hole is no page */
         log_error("a list could not be read", field_text("why", trouble));
@@ -268,9 +265,8 @@ static void filler_run(struct filler *f) {
         return;
     }
     if (!names_read(f)) return;
-    const bool tasks = walk.kind == WALK_TASKS || walk.kind == WALK_STATUS;
     int64_t total;
-    if (tasks && task_counters(f, &total)) {
+    if (walk.kind == WALK_TASKS && task_counters(f, &total)) {
         if (f->q->cursor.len == 0) f->known = total;
         if (f->q->count) page->total = total;
         page->total_exact = f->q->count;
@@ -279,11 +275,8 @@ static void filler_run(struct filler *f) {
         queues_fill(f);
         return;
     }
-    uint32_t statuses;
     if (f->known == 0)
         page->code = CODE_OK;
-    else if (f->known > 0 && gather_pays(f, f->known, &statuses))
-        page->code = gather_fill(f, statuses) ? CODE_OK : CODE_UNAVAILABLE;
     else
         page_walk(f, &walk);
 }

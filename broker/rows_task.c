@@ -25,6 +25,7 @@ static bool lanes_read(struct filler *f) {
         struct lane_entry *e = malloc(sizeof *e + l->queue.len + l->type.len + l->labels.len);
         if (e == NULL) break;
         e->lane = *l;
+        e->looked = e->wanted = 0;
         uint8_t *at = e->bytes;
         struct slice *parts[] = {&e->lane.queue, &e->lane.type, &e->lane.labels};
         for (int i = 0; i < 3; i++) {
@@ -39,12 +40,17 @@ static bool lanes_read(struct filler *f) {
     return whole;
 }
 
-const struct lane_record *lane_find(const struct filler *f, uint32_t number) {
+static struct lane_entry *entry_find(const struct filler *f, uint32_t number) {
     for (struct map_node *n = map_first(&f->lanes, hash_number(number)); n; n = map_next(n)) {
-        const struct lane_entry *e = (struct lane_entry *)(void *)n;
-        if (e->lane.lane == number) return &e->lane;
+        struct lane_entry *e = (struct lane_entry *)(void *)n;
+        if (e->lane.lane == number) return e;
     }
     return NULL;
+}
+
+const struct lane_record *lane_find(const struct filler *f, uint32_t number) {
+    const struct lane_entry *e = entry_find(f, number);
+    return e != NULL ? &e->lane : NULL;
 }
 
 static bool workers_read(struct filler *f) {
@@ -124,8 +130,13 @@ static void row_body_need(struct task_row *row) {
 }
 
 static void row_result_need(struct task_row *row) {
-    if (!row->result_read) view_result(row->f->view, row->head->id, row_result_found, row);
+    struct record r;
+    if (row->result_read) return;
     row->result_read = true;
+    if (row->f->results == NULL)
+        view_result(row->f->view, row->head->id, row_result_found, row);
+    else if (walk_result(row->f->results, &r))
+        row_result_found(row, &r);
 }
 
 static void task_row_close(struct task_row *row) {
@@ -153,6 +164,10 @@ struct field_value field_of_member(json_t **tree, struct slice json, struct slic
     if (name.len >= sizeof key) return value_absent;
     memcpy(key, name.data, name.len);
     key[name.len] = '\0';
+    /* A name that is not written anywhere is not there, unless it is written with escapes. */
+    if (*tree == NULL && json.len > 0 && memmem(json.data, json.len, name.data, name.len) == NULL &&
+        memchr(json.data, '\\', json.len) == NULL)
+        return value_absent;
     if (*tree == NULL && json.len > 0)
         *tree = json_loadb((const char *)json.data, json.len, 0, NULL);
     return json_value(json_object_get(*tree, key));
@@ -377,8 +392,15 @@ static void files_settle(struct filler *f, struct view *v) {
         view_file(f->view, v->result.result_file, size_found, &v->result_size);
 }
 
+static void head_found(void *context, const struct record *r) {
+    *(struct task_head *)context = r->task;
+}
+
 void task_put(struct filler *f, const struct task_head *t) {
     const struct lane_record *l = lane_find(f, t->lane);
+    struct task_head whole = *t;
+    if (f->brief) view_head(f->view, t->id, head_found, &whole);
+    t = &whole;
     f->message.view = (struct view){.head = *t, .queue = l->queue, .type = l->type,
                                     .labels = l->labels, .worker = worker_name(f, t->worker)};
     struct row_parts p = {.view = &f->message.view, .want = f->q->want};
@@ -391,27 +413,97 @@ void task_put(struct filler *f, const struct task_head *t) {
     buffer_free(&p.kept);
 }
 
-/* ---- totals ---- */
+/* ---- what counters and briefs tell ---- */
+
+/* Fields that the lanes' counters tell apart, and those that briefs do besides. */
+#define LANE_FIELDS "status,priority,queue,type,labels,internal"
+#define BRIEF_FIELDS LANE_FIELDS ",id,task_id,created_ms"
+
+/* Nothing is asked for beside times and what a filter names. */
+static bool asks_little(const struct question *q) {
+    return q->owner.len == 0 && q->search.len == 0 && q->worker.len == 0 && q->dialect < 0;
+}
+
+static bool has_terms(const struct filler *f) {
+    struct slice fields, terms;
+    return filter_terms(f->filter, &fields, &terms);
+}
 
 /* True when the lanes' counters answer: nothing is asked for that they do not tell apart. */
 static bool counters_suffice(const struct filler *f) {
-    const struct question *q = f->q;
-    return q->owner.len == 0 && q->search.len == 0 && q->worker.len == 0 && q->dialect < 0
-        && q->from_ms == 0 && q->to_ms == 0
-        && filter_names_only(f->filter, "status,priority,queue,type,labels,internal");
+    return asks_little(f->q) && f->q->from_ms == 0 && f->q->to_ms == 0 && !has_terms(f) &&
+           filter_names_only(f->filter, LANE_FIELDS);
 }
 
-uint64_t lane_matches(struct filler *f, const struct lane_record *l, uint8_t status) {
+/* Whether tasks of that status and priority in the lane may match, as far as these tell. */
+static bool lane_wanted(struct filler *f, const struct lane_record *l, uint8_t status,
+                        uint8_t priority) {
     const struct question *q = f->q;
+    if (q->status_mask != 0 && (q->status_mask >> status & 1) == 0) return false;
+    if (q->priority >= 0 && q->priority != priority) return false;
+    if (q->queue.len > 0 && !slice_equal(q->queue, l->queue)) return false;
+    if (q->type.len > 0 && !slice_equal(q->type, l->type)) return false;
+    const struct task_head t = {.status = status, .priority = priority, .lane = l->lane};
+    struct task_row row = {.f = f, .head = &t, .lane = l};
+    const bool holds = filter_matches_on(f->filter, LANE_FIELDS, task_field, &row);
+    task_row_close(&row);
+    return holds;
+}
+
+static bool brief_wanted(void *context, const struct brief *b) {
+    struct filler *f = context;
+    const struct question *q = f->q;
+    if (q->from_ms != 0 && b->created_ms < q->from_ms) return false;
+    if (q->to_ms != 0 && b->created_ms > q->to_ms) return false;
+    struct lane_entry *e = entry_find(f, b->lane);
+    if (e == NULL || b->status >= STATUS_COUNT || b->priority >= PRIORITY_COUNT) return false;
+    const uint64_t bit = UINT64_C(1) << (b->status * PRIORITY_COUNT + b->priority);
+    if ((e->looked & bit) == 0 && lane_wanted(f, &e->lane, b->status, b->priority))
+        e->wanted |= bit;
+    e->looked |= bit;
+    return (e->wanted & bit) != 0;
+}
+
+/* A field that says of itself whether a brief has it. */
+static struct field_value name_in_brief(void *by_brief, struct slice name) {
+    if (!field_is_among(BRIEF_FIELDS, name)) *(bool *)by_brief = false;
+    return value_absent;
+}
+
+static bool sorts_by_brief(struct slice sort) {
+    struct sort_key keys[SORT_KEYS_MAX];
+    bool by_brief = true;
+    sort_keys(sort, name_in_brief, &by_brief, keys);
+    return by_brief;
+}
+
+/* Results are read with the heads when every task is judged by them. */
+static bool wants_results(const struct filler *f) {
+    static const char *const names[] = {"metrics.", "error", "ran_by", "run_ms", "wait_ms"};
+    const struct slice sort = f->q->sort;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (filter_names(f->filter, names[i]) ||
+            (sort.len > 0 && memmem(sort.data, sort.len, names[i], strlen(names[i])) != NULL))
+            return true;
+    return false;
+}
+
+void task_walk(struct filler *f, struct walk *walk) {
+    const bool terms = !has_terms(f) || f->searches;
+    walk->wanted = brief_wanted;
+    walk->context = f;
+    f->brief = asks_little(f->q) && terms && filter_names_only(f->filter, BRIEF_FIELDS) &&
+               sorts_by_brief(f->q->sort);
+    f->exact = f->brief && filter_names_only(f->filter, LANE_FIELDS);
+    walk->brief = f->brief;
+    walk->results = !f->brief && wants_results(f);
+}
+
+static uint64_t lane_matches(struct filler *f, const struct lane_record *l) {
     uint64_t sum = 0;
-    if (q->status_mask != 0 && (q->status_mask >> status & 1) == 0) return 0;
-    if (q->queue.len > 0 && !slice_equal(q->queue, l->queue)) return 0;
-    if (q->type.len > 0 && !slice_equal(q->type, l->type)) return 0;
-    for (uint8_t p = 0; p < PRIORITY_COUNT; p++) {
-        const struct task_head t = {.status = status, .priority = p, .lane = l->lane};
-        if (l->count[status][p] == 0 || (q->priority >= 0 && q->priority != p)) continue;
-        if (f->filter == NULL || filter_holds(f, &t, l)) sum += l->count[status][p];
-    }
+    for (uint8_t s = 1; s < STATUS_COUNT; s++)
+        for (uint8_t p = 0; p < PRIORITY_COUNT; p++)
+            if (l->count[s][p] > 0 && lane_wanted(f, l, s, p)) sum += l->count[s][p];
     return sum;
 }
 
@@ -423,7 +515,7 @@ bool task_counters(struct filler *f, int64_t *total) {
         for (struct map_node *n = f->lanes.buckets[i]; n != NULL; n = n->next) {
             const struct lane_record *l = &((struct lane_entry *)(void *)n)->lane;
             if (q->brand != 0 && l->brand != q->brand) continue;
-            for (uint8_t s = 1; s < STATUS_COUNT; s++) sum += lane_matches(f, l, s);
+            sum += lane_matches(f, l);
         }
     }
     *total = (int64_t)sum;

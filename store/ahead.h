@@ -1,28 +1,35 @@
-/* ahead.h - rows of an index of tasks, read ahead so that their heads come in one read.
+/* ahead.h - tasks of a brand with their heads, and results when they are asked for, read ahead so
+ * that those of many come in one read.
  *
- * Index rows that carry no head of their own are given with it. The first read is small, since a
- * page may be all that is wanted; each further one is twice as large, up to AHEAD_MAX. */
+ * The first read is small, since a page may be all that is wanted; each further one is twice as
+ * large, up to AHEAD_MAX. */
 #ifndef RELAIS_STORE_AHEAD_H
 #define RELAIS_STORE_AHEAD_H
-#include "store/view.h"
+#include "store/browse.h"
 
-enum { AHEAD_FIRST = 16, AHEAD_MAX = 512, AHEAD_KEY_BYTES = 13 /* of CREATED */ };
+enum { AHEAD_FIRST = 16, AHEAD_MAX = 512 };
+
+struct ahead_row { struct browse_row row; struct piece head, result; };
 
 struct ahead {
-    struct ahead_row {
-        uint8_t key[AHEAD_KEY_BYTES];
-        uint64_t id;
-        struct slice value; /* of what is pending: the head */
-        bool pending;
-        struct piece head;
-    } *rows; /* owned */
+    struct ahead_row *rows; /* owned */
     size_t count, next, size;
-    struct buffer heads;
+    uint64_t given, place;
+    struct buffer heads, results;
 };
 
-/* The next row of a scan of CREATED: its key and the head. False at the end, and with *failed when
- * a read failed or a head is missing: see view->why. */
-bool ahead_next(struct ahead *a, struct scan *scan, struct slice *key, struct slice *head,
-                bool *failed);
+/* The next row, by the looks of ahead_looked at most looks_max of them (0 = no bound). False at the
+ * end, when these are spent, and with *failed when a read failed or a head is missing: see
+ * view->why. */
+bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, bool results,
+                uint64_t looks_max, bool *failed);
+/* Those of browse.h, and one a row. */
+uint64_t ahead_looked(const struct ahead *a, const struct browse *b);
+/* The id behind which all has been given; 0 = nothing has. */
+uint64_t ahead_place(const struct ahead *a);
+/* Of the row given last; no result has no bytes. */
+struct slice ahead_head(const struct ahead *a);
+struct slice ahead_result(const struct ahead *a);
+bool ahead_sure(const struct ahead *a);
 void ahead_free(struct ahead *a);
 #endif

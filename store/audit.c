@@ -25,7 +25,7 @@ struct audit {
     struct lane_tally *lanes; /* owned, sorted by number */
     size_t lane_count, lane_cap;
     struct buffer types;
-    uint64_t tasks, queued, scheduled, others;
+    uint64_t queued, scheduled, active;
     uint64_t objects, names, owned, ending; /* names: keys too */
     uint64_t objects_meta;
     uint64_t files, object_files; /* of objects: as objects say, as records do */
@@ -104,7 +104,7 @@ static struct slice lane_type(struct audit *a, uint32_t number) {
 
 static struct slice type_of(void *context, uint32_t lane) { return lane_type(context, lane); }
 
-static void say_text(void *context, uint64_t id, const char *what) {
+static void say_task(void *context, uint64_t id, const char *what) {
     finding(context, "task %" PRIu64 ": %s", id, what);
 }
 
@@ -115,10 +115,9 @@ static void look_head(struct audit *a, const struct scan_row *row) {
         return;
     }
     const struct task_head *t = &r.task;
-    a->tasks++;
     if (t->status == STATUS_QUEUED) a->queued++;
     else if (t->status == STATUS_SCHEDULED) a->scheduled++;
-    else a->others++;
+    else if (t->status < STATUS_COMPLETED) a->active++;
     struct lane_tally *lane = lane_find(a, t->lane);
     if (lane) lane->count[t->status][t->priority]++;
     else finding(a, "task %" PRIu64 ": there is no lane %u", t->id, t->lane);
@@ -309,16 +308,15 @@ uint64_t store_audit(struct store *s, store_report *report, void *context) {
     each(&a, KEY_LANE, look_lane);
     if (a.types.failed) finding(&a, "memory is out");
     each(&a, KEY_HEAD, look_head);
-    expect_rows(&a, KEY_CREATED, a.tasks);
     expect_rows(&a, KEY_LANED, a.queued);
     expect_rows(&a, KEY_DUE, a.scheduled);
-    expect_rows(&a, KEY_STATUS, a.scheduled + a.others);
+    expect_rows(&a, KEY_STATUS, a.active);
     look_parts(&a, KEY_BODY);
     look_parts(&a, KEY_RESULT);
     look_parts(&a, KEY_SUB);
     compare_counts(&a);
-    struct audit_texts texts = {a.view, &a, type_of, say_text};
-    audit_texts(&texts);
+    struct audit_blocks blocks = {a.view, &a, type_of, say_task};
+    audit_blocks(&blocks);
     audit_objects(&a);
     static const enum key_kind plains[] = {KEY_META, KEY_LANE, KEY_QUEUE, KEY_WORKER,
                                            KEY_DEDUP, KEY_OBJECT, KEY_FILE, KEY_STATION,

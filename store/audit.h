@@ -3,12 +3,12 @@
 #define RELAIS_STORE_AUDIT_H
 #include "store/view.h"
 
-struct audit_texts {
+struct audit_blocks {
     struct store_view *view;
     void *context; /* of both */
     struct slice (*type_of)(void *context, uint32_t lane);
-    void (*say)(void *context, uint64_t id, const char *finding);
+    void (*say)(void *context, uint64_t id, const char *finding); /* id 0: of no task alone */
 };
-/* Looks at the search index; nothing when there is none. */
-void audit_texts(struct audit_texts *a);
+/* Looks at what the table has of tasks in blocks: briefs, and what they are searched by. */
+void audit_blocks(struct audit_blocks *a);
 #endif

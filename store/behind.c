@@ -14,14 +14,13 @@
 
 enum { MEMORY_LOOK_MS = 1000, QUIET_BYTES = 256 << 10, BURST_BYTES = 4 << 20 };
 
-static void put_reached(struct disk *d, uint64_t reached) {
+void behind_put_reached(struct disk *d, uint64_t reached) {
     struct key key;
     struct buffer value = {0};
     key_plain(&key, KEY_REACHED);
     for (int i = 0; i < 8; i++) buffer_byte(&value, (uint8_t)(reached >> 8 * i));
     for (int i = 0; i < 4; i++) buffer_byte(&value, (uint8_t)(LAYOUT_VERSION >> 8 * i));
     const uint64_t more[] = {(uint64_t)d->writer.created_max_ms, (uint64_t)d->writer.setback_ms,
-                             d->writer.texts ? d->text_from : UINT64_MAX,
                              d->writer.texts ? texts_mark(d->options.id_key) : 0};
     for (size_t k = 0; k < sizeof more / sizeof *more; k++)
         for (int i = 0; i < 8; i++) buffer_byte(&value, (uint8_t)(more[k] >> 8 * i));
@@ -30,7 +29,7 @@ static void put_reached(struct disk *d, uint64_t reached) {
 }
 
 static bool write_batch(struct disk *d, uint64_t reached, char *why, size_t why_size) {
-    put_reached(d, reached);
+    behind_put_reached(d, reached);
     if (!table_write(d->table, d->writer.batch, why, why_size)) return false;
     atomic_set(d->reached, reached);
     atomic_add(d->table_batches, 1);
@@ -63,9 +62,7 @@ static bool verify(struct disk *d, char *why, size_t why_size) {
 /* Writes the oldest entries. */
 static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     if (!verify(d, why, why_size)) return false;
-    bool ok = true;
-    if (d->writer.texts)
-        ok = texts_sweep(d->writer.texts, d->table, d->writer.batch, why, why_size);
+    bool ok = briefs_sweep(&d->writer.briefs, d->table, d->writer.batch, why, why_size);
     pthread_mutex_lock(&d->lock);
     pending_take(d->pending, BATCH_MAX, &d->taken);
     for (size_t i = 0; ok && i < d->taken.task_count; i++)
@@ -74,6 +71,7 @@ static bool materialise_some(struct disk *d, char *why, size_t why_size) {
         materialise_plain(&d->writer, d->taken.plains[i]);
     uint64_t reached = reached_now(d);
     pthread_mutex_unlock(&d->lock);
+    ok = ok && briefs_write(&d->writer.briefs, d->writer.batch, why, why_size);
     if (ok && d->writer.texts) ok = texts_write(d->writer.texts, d->writer.batch, why, why_size);
     ok = ok && write_batch(d, reached, why, why_size);
     if (!ok) return false;
@@ -211,18 +209,12 @@ static void *behind(void *context) {
 }
 
 bool behind_start(struct disk *d, char *why, size_t why_size) {
-    d->writer.table = d->table;
-    d->writer.batch = table_batch_new();
-    d->writer.pending = d->pending;
-    bool indexed = !d->options.id_key || texts_open(&d->texts, d->options.id_key);
-    if (d->options.id_key) d->writer.texts = &d->texts;
     d->settled = d->reached;
     d->taken.tasks = calloc(BATCH_MAX, sizeof *d->taken.tasks);
     d->taken.plains = calloc(BATCH_MAX, sizeof *d->taken.plains);
     d->ids = calloc(BATCH_MAX, sizeof *d->ids);
     d->wheres = calloc(BATCH_MAX, sizeof *d->wheres);
-    bool ok = d->writer.batch && d->taken.tasks && d->taken.plains && d->ids && d->wheres &&
-              indexed;
+    bool ok = d->taken.tasks && d->taken.plains && d->ids && d->wheres;
     if (ok) ok = pthread_create(&d->thread, NULL, behind, d) == 0;
     if (!ok) snprintf(why, why_size, "%s: no memory or no thread", d->folder);
     d->thread_runs = ok;
@@ -252,6 +244,7 @@ void behind_stop(struct disk *d) {
     }
     table_batch_free(&d->writer.batch);
     texts_close(&d->texts);
+    briefs_close(&d->writer.briefs);
     free(d->taken.tasks);
     free(d->taken.plains);
     free(d->ids);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum {
-    MIB = 1 << 20, SETBACK_MS = 3600000, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 8 * MIB,
+    MIB = 1 << 20, SPACE_CHECK_MS = 100, MEMTABLE_BYTES = 8 * MIB,
     START_BYTES = MIB / 2,      /* a table that opens writes its manifest, options and log anew */
     BALLAST_BYTES_MIN = 2 * MIB /* of a disk too small for the whole ballast */
 };
@@ -290,44 +290,6 @@ static bool open_table(struct disk *d, char *why, size_t why_size) {
     return d->table != NULL;
 }
 
-/* The newest task of the table; id 0 = none. */
-static bool newest_head(struct disk *d, struct task_head *head, char *why, size_t why_size) {
-    struct key prefix;
-    struct range range;
-    struct record r = {0};
-    key_begin(&prefix, KEY_HEAD);
-    range_prefix(&range, &prefix);
-    *head = (struct task_head){0};
-    if (!d->table) return true;
-    struct table_scan *scan = table_scan_open(d->table, NULL, &range, true);
-    bool ok = scan && table_scan_ok(scan, why, why_size);
-    if (ok && table_scan_valid(scan)) {
-        ok = record_decode_value(RECORD_TASK, table_scan_value(scan), &r);
-        *head = r.task;
-        if (!ok) snprintf(why, why_size, "%s/table: the newest task is damaged", d->folder);
-    }
-    table_scan_close(&scan);
-    return ok;
-}
-
-/* Goes on with what the table knows of times and searches. One of an older layout knows nothing:
- * its clock is given an hour, and what it has is found by walking. So is what was indexed under
- * another key of spelling. */
-static bool state_take_up(struct disk *d, const struct table_state *s, char *why,
-                          size_t why_size) {
-    struct task_head newest;
-    const bool older = s->version && s->version < LAYOUT_VERSION;
-    const bool other = d->options.id_key && s->text_key != texts_mark(d->options.id_key);
-    d->writer.created_max_ms = s->created_max_ms;
-    d->writer.setback_ms = older ? SETBACK_MS : s->setback_ms;
-    d->text_from = s->text_from;
-    if (!s->version || (!older && !other)) return true;
-    if (!newest_head(d, &newest, why, why_size)) return false;
-    if (older) d->writer.created_max_ms = newest.created_ms;
-    d->text_from = newest.id + 1;
-    return true;
-}
-
 static bool read_reached(struct disk *d, char *why, size_t why_size) {
     struct buffer value = {0};
     struct key key;
@@ -338,12 +300,16 @@ static bool read_reached(struct disk *d, char *why, size_t why_size) {
     if (got > 0) {
         ok = table_state_read(buffer_slice(&value), &state);
         d->reached = state.reached;
+        d->version = state.version;
+        d->text_key = state.text_key;
+        d->writer.created_max_ms = state.created_max_ms;
+        d->writer.setback_ms = state.setback_ms;
         if (!ok)
             snprintf(why, why_size, "%s/table: written by another version (layout %u, this is %d)",
                      d->folder, state.version, LAYOUT_VERSION);
     }
     buffer_free(&value);
-    return ok && state_take_up(d, &state, why, why_size);
+    return ok;
 }
 
 /* The types of the lanes that the table knows, and whether any task there has parts. */
@@ -369,6 +335,20 @@ static bool read_catalog(struct disk *d, char *why, size_t why_size) {
     d->writer.has_subs = scan && table_scan_valid(scan);
     ok = ok && scan && table_scan_ok(scan, why, why_size);
     table_scan_close(&scan);
+    return ok;
+}
+
+static bool ready_writer(struct disk *d, char *why, size_t why_size) {
+    if (d->options.read_only) return true;
+    d->writer.table = d->table;
+    d->writer.batch = table_batch_new();
+    d->writer.pending = d->pending;
+    bool ok = d->writer.batch != NULL;
+    if (d->options.id_key) {
+        ok = texts_open(&d->texts, d->options.id_key) && ok;
+        d->writer.texts = &d->texts;
+    }
+    if (!ok) snprintf(why, why_size, "%s: memory is out", d->folder);
     return ok;
 }
 
@@ -477,7 +457,8 @@ struct store *store_open(const struct store_options *options, char *why, size_t 
     if (!d) return NULL;
     bool ok = d->pending && take_lock(d, why, why_size) && make_room(d, why, why_size) &&
               open_table(d, why, why_size) && read_reached(d, why, why_size) &&
-              read_catalog(d, why, why_size) && open_journal(d, why, why_size) &&
+              read_catalog(d, why, why_size) && ready_writer(d, why, why_size) &&
+              disk_upgrade(d, why, why_size) && open_journal(d, why, why_size) &&
               ready_journal(d, why, why_size);
     if (ok && !options->read_only) {
         put_ballast_aside(d);

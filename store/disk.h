@@ -1,8 +1,9 @@
-/* disk.h - the parts of the store on disk, for its two files alone.
+/* disk.h - the parts of the store on disk, for its files alone.
  *
- * disk.c opens, closes and answers calls; behind.c is the table thread, which brings what is
- * durable in the journal to the table. Locks: `lock` around pending, `inbox_lock` around the groups
- * that the store thread hands over; taken in this order. The store thread takes only the second. */
+ * disk.c opens, closes and answers calls; upgrade.c brings older tables up to date; behind.c is the
+ * table thread, which brings what is durable in the journal to the table. Locks: `lock` around
+ * pending, `inbox_lock` around the groups that the store thread hands over; taken in this order.
+ * The store thread takes only the second. */
 #ifndef RELAIS_STORE_DISK_H
 #define RELAIS_STORE_DISK_H
 #include "store/journal.h"
@@ -46,7 +47,8 @@ struct disk {
     /* the table thread's own */
     struct materialise writer;
     struct texts texts;
-    uint64_t text_from; /* tasks in the table from this id on are indexed for searches */
+    uint32_t version;   /* layout of the table as it was found; 0 = new */
+    uint64_t text_key;  /* likewise: table_state */
     struct taken taken;
     uint64_t *ids;
     struct was *wheres;
@@ -81,8 +83,13 @@ uint64_t disk_bytes_behind(const struct disk *d, uint64_t group);
 /* Nothing can be acknowledged any more. */
 void disk_down(struct disk *d, const char *why);
 
+/* Adds what the table says of itself to the batch. */
+void behind_put_reached(struct disk *d, uint64_t reached);
 bool behind_start(struct disk *d, char *why, size_t why_size);
 void behind_stop(struct disk *d);
+/* Brings a table of an older layout, or one that is indexed under another key, to this one. False:
+ * see why. Before the journal is replayed. */
+bool disk_upgrade(struct disk *d, char *why, size_t why_size);
 /* See store_settle. */
 bool behind_settle(struct disk *d);
 #endif

@@ -70,11 +70,6 @@ void key_due(struct key *k, int64_t due_ms, uint64_t id) {
     key_u64(k, id);
 }
 
-void key_created(struct key *k, uint32_t brand, uint64_t id) {
-    key_number(k, KEY_CREATED, brand);
-    key_u64(k, id);
-}
-
 void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type, uint64_t id) {
     key_begin(k, KEY_STATUS);
     key_u8(k, status);
@@ -196,10 +191,13 @@ bool key_of_record(struct key *k, const struct record *r) {
     return false;
 }
 
+static bool active(uint8_t status) {
+    return status == STATUS_DELIVERED || status == STATUS_RUNNING || status == STATUS_PAUSED;
+}
+
 bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, struct slice type) {
     switch (kind) {
     case KEY_HEAD: key_id(k, KEY_HEAD, t->id); return true;
-    case KEY_CREATED: key_created(k, t->brand, t->id); return true;
     case KEY_LANED:
         if (t->status != STATUS_QUEUED) return false;
         key_laned(k, t->lane, t->priority, t->order);
@@ -209,13 +207,14 @@ bool key_index(struct key *k, enum key_kind kind, const struct task_head *t, str
         key_due(k, t->due_ms, t->id);
         return true;
     case KEY_STATUS:
-        if (t->status == STATUS_QUEUED) return false;
+        if (!active(t->status)) return false;
         key_status(k, t->status, t->brand, type, t->id);
         return true;
     case KEY_REACHED: case KEY_META: case KEY_BODY: case KEY_RESULT: case KEY_SUB: case KEY_LANE:
     case KEY_STATION: case KEY_SESSION: case KEY_COMMAND: case KEY_SCHEDULE: case KEY_TALLY:
     case KEY_QUEUE: case KEY_WORKER: case KEY_DEDUP: case KEY_OBJECT: case KEY_FILE:
     case KEY_NAME: case KEY_OWNED: case KEY_EXPIRY: case KEY_POINT: case KEY_TEXT: case KEY_SIGN:
+    case KEY_BRIEF:
         break;
     }
     return false;
@@ -240,7 +239,7 @@ enum record_kind key_value_kind(struct slice key) {
     case KEY_COMMAND: return RECORD_COMMAND;
     case KEY_SCHEDULE: return RECORD_SCHEDULE;
     case KEY_TALLY: return RECORD_TALLY;
-    case KEY_REACHED: case KEY_DUE: case KEY_CREATED: case KEY_NAME: case KEY_OWNED:
+    case KEY_REACHED: case KEY_DUE: case KEY_BRIEF: case KEY_NAME: case KEY_OWNED:
     case KEY_EXPIRY: case KEY_POINT: case KEY_TEXT: case KEY_SIGN: break;
     }
     return RECORD_NONE;

@@ -26,14 +26,13 @@ void key_laned(struct key *k, uint32_t lane, uint8_t priority, uint64_t order);
 /* A tally's own; id 0: before all of its place. */
 void key_tally(struct key *k, const struct tally_record *t);
 void key_due(struct key *k, int64_t due_ms, uint64_t id);
-void key_created(struct key *k, uint32_t brand, uint64_t id);
 void key_status(struct key *k, uint8_t status, uint32_t brand, struct slice type, uint64_t id);
 /* QUEUE and DEDUP: brand and name; NAME: kind, brand and name. */
 void key_name(struct key *k, enum key_kind kind, uint8_t object, uint32_t brand,
               struct slice name);
 
 void key_object(struct key *k, uint8_t object, uint32_t brand, uint64_t id);
-/* TEXT and SIGN. */
+/* BRIEF, TEXT and SIGN. */
 void key_block(struct key *k, enum key_kind kind, uint32_t brand, uint64_t block);
 void key_point(struct key *k, uint32_t brand, uint64_t number);
 /* The keys that an object has beside its own: its names, its place among its owner's, its end.
@@ -41,7 +40,7 @@ void key_point(struct key *k, uint32_t brand, uint64_t number);
 struct object_keys { uint32_t stage, at; };
 bool key_of_object(struct key *k, const struct object_record *o, struct object_keys *cursor);
 
-/* The key that an index has for a task in this state: LANED, DUE, CREATED, STATUS or HEAD. False
+/* The key that an index has for a task in this state: LANED, DUE, STATUS or HEAD. False
  * when the index has none. */
 bool key_index(struct key *k, enum key_kind kind, const struct task_head *head, struct slice type);
 
@@ -59,7 +58,7 @@ void key_after_prefix(struct key *out, const struct key *k);
 bool key_of_record(struct key *k, const struct record *r);
 /* The kind of record a key's value holds, RECORD_NONE when it holds none. */
 enum record_kind key_value_kind(struct slice key);
-/* The last 8 bytes: the id of HEAD, BODY, RESULT, DUE, CREATED, STATUS and FILE keys. */
+/* The last 8 bytes: the id of HEAD, BODY, RESULT, DUE, STATUS and FILE keys. */
 uint64_t key_tail_id(struct slice key);
 int slice_order(struct slice a, struct slice b);
 #endif

@@ -15,10 +15,6 @@ static void delete(struct materialise *m, const struct key *k) {
     m->records++;
 }
 
-static bool active(uint8_t status) {
-    return status == STATUS_DELIVERED || status == STATUS_RUNNING || status == STATUS_PAUSED;
-}
-
 /* The head as it was when the table last got it, as far as index keys depend on it. */
 static struct task_head old_head(const struct task_entry *e, uint32_t brand) {
     const struct was *w = &e->where;
@@ -38,11 +34,11 @@ static void move_index(struct materialise *m, enum key_kind kind, const struct t
     if (was && !same) delete(m, &old);
     if (!is) return;
     /* A queued or active task's head stands in its index, so that reading a lane is one walk. */
-    bool carries = kind == KEY_LANED || (kind == KEY_STATUS && active(to->status));
+    bool carries = kind == KEY_LANED || kind == KEY_STATUS;
     if (!same || carries) put(m, &new, carries ? head : (struct slice){0});
 }
 
-static void time_learn(struct materialise *m, int64_t created_ms) {
+void materialise_time(struct materialise *m, int64_t created_ms) {
     const int64_t back = m->created_max_ms - created_ms;
     if (back > m->setback_ms) m->setback_ms = back;
     if (back < 0) m->created_max_ms = created_ms;
@@ -63,10 +59,10 @@ static void put_head(struct materialise *m, struct task_entry *e, const struct t
     struct key key;
     key_id(&key, KEY_HEAD, head->id);
     put(m, &key, value);
-    if (!e->where.status) {
-        key_created(&key, head->brand, head->id);
-        put(m, &key, (struct slice){0});
-        time_learn(m, head->created_ms);
+    if (!e->where.status) materialise_time(m, head->created_ms);
+    if (from.status != head->status || from.priority != head->priority || from.lane != head->lane) {
+        const struct brief brief = brief_of(head);
+        briefs_note(&m->briefs, head->brand, &brief);
     }
     text_learn(m, e, head);
     for (int i = 0; i < INDEXES; i++) move_index(m, indexes[i], &from, head, value);
@@ -107,10 +103,8 @@ static bool delete_task(struct materialise *m, struct task_entry *e, uint32_t br
     struct task_head from = old_head(e, brand), none = {.id = e->state.id};
     struct key key;
     if (!e->where.status) return true;
-    if (m->texts) texts_note_gone(m->texts, brand, e->state.id);
+    briefs_note_gone(&m->briefs, brand, e->state.id);
     key_id(&key, KEY_HEAD, e->state.id);
-    delete(m, &key);
-    key_created(&key, brand, e->state.id);
     delete(m, &key);
     key_id(&key, KEY_BODY, e->state.id);
     delete(m, &key);

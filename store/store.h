@@ -17,6 +17,7 @@
 #define RELAIS_STORE_STORE_H
 #include "proto/need.h"
 #include "proto/record.h"
+#include "store/brief.h"
 
 struct store;
 enum store_state { STORE_OK = 0, STORE_DOWN = 1 };
@@ -33,8 +34,8 @@ struct store_options {
                                   * quarter of what is free where that and the watermark do not
                                   * fit */
     uint64_t cache_bytes;        /* the table's blocks, indexes, filters in memory; 8 MiB */
-    const uint8_t *id_key;       /* 16 bytes, borrowed: how tasks are spelt; NULL: searches
-                                  * walk through all tasks */
+    const uint8_t *id_key;       /* 16 bytes, borrowed: how tasks are spelt; NULL: nothing is
+                                  * indexed for searches */
     bool read_only;              /* relais check: needs a stopped broker, changes nothing */
 };
 
@@ -67,32 +68,37 @@ bool store_load(struct store *s, const struct need *need, uint64_t group, store_
                 void *context, char *why, size_t why_size);
 
 /* A view: everything as of at least `group`, immutable, for lists and counts. Walks give records
- * in the order of the index: by created (id), or by (status, type, created). */
+ * in the order of their keys; tasks by id. */
 struct store_view;
 enum walk_kind {
-    WALK_TASKS = 1, WALK_STATUS = 2, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
+    WALK_TASKS = 1, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
     WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10,
     WALK_SESSIONS = 11, WALK_SCHEDULES = 12, WALK_TALLIES = 13,
     WALK_POINTS = 14, /* checkpoints of all tasks, by number */
     WALK_TEXT = 15    /* tasks of one brand that may have every term of a search; see walk_sure */
 };
+/* Whether a task is looked at at all, by its brief. */
+typedef bool walk_wanted(void *context, const struct brief *brief);
 struct walk {
     enum walk_kind kind;
     uint32_t brand;      /* all but CHECKPOINTS, ATTEMPTS, LOG; 0 = all brands but of OBJECTS */
-    uint8_t status;      /* STATUS */
     uint8_t object;      /* OBJECTS: kind */
     bool all_brands;     /* OBJECTS: of any brand; else of `brand`, which may be 0 */
     struct slice owner;  /* OBJECTS of one brand: only this owner's; empty = all */
-    struct slice type;   /* STATUS: empty = all types */
     struct slice terms;  /* TEXT: what stands between blanks */
     const uint8_t *id_key; /* TEXT: how tasks are spelt, 16 bytes; borrowed */
-    int64_t from_ms, to_ms; /* TASKS, STATUS of one type, TEXT: what the table has of other times is
-                          * left out, as far as the order of ids tells; 0 = open */
+    int64_t from_ms, to_ms; /* TASKS, TEXT: what the table has of other times is left out, as far as
+                          * the order of ids tells; 0 = open */
+    walk_wanted *wanted; /* TASKS of one brand, TEXT: others are passed over; NULL = all */
+    void *context;       /* of wanted */
+    bool brief;          /* TASKS of one brand, TEXT: of a head only what a brief has, and brand */
+    bool results;        /* likewise, when not brief: results are read with them: walk_result */
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */
     struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */
-    uint64_t from_id, to_id; /* TASKS, STATUS, OBJECTS of one brand: bounds, inclusive; 0 = open */
-    uint64_t looks_max;      /* rows to look at in all, given or not; 0 = as many as there are */
+    uint64_t from_id, to_id; /* TASKS, TEXT, OBJECTS of one brand: bounds, inclusive; 0 = open */
+    uint64_t looks_max;      /* rows to look at in all, given or not (browse.h: 64 briefs are one);
+                              * 0 = as many as there are */
 };
 struct store_view *store_view_open(struct store *s, uint64_t group, char *why, size_t why_size);
 void store_view_close(struct store_view **self);
@@ -104,6 +110,8 @@ bool walk_next(struct store_walk *w, struct record *record);
 bool walk_spent(const struct store_walk *w);
 /* TEXT: the terms hold for the row given last; else they may. */
 bool walk_sure(const struct store_walk *w);
+/* The result of the task given last, when walk.results asks for it. False when it has none. */
+bool walk_result(const struct store_walk *w, struct record *record);
 /* Rows of the table and of what is pending that were looked at. */
 uint64_t walk_looked(const struct store_walk *w);
 /* Why the walk ended early otherwise; NULL when it did not. */
@@ -113,7 +121,8 @@ void walk_cursor(const struct store_walk *w, struct buffer *cursor);
 void walk_close(struct store_walk **self);
 /* One task with body and result, from the view. False when there is none or it cannot be read. */
 bool view_task(struct store_view *v, uint64_t id, store_found *found, void *context);
-/* Its body, or its result, alone. */
+/* Its head, body, or result alone. */
+bool view_head(struct store_view *v, uint64_t id, store_found *found, void *context);
 bool view_body(struct store_view *v, uint64_t id, store_found *found, void *context);
 bool view_result(struct store_view *v, uint64_t id, store_found *found, void *context);
 /* One file record. False when there is none or it cannot be read: see view_trouble. */

@@ -10,7 +10,8 @@ enum {
     MEMTABLES = 3, FILE_BYTES = 8 << 20, FILE_GROWTH = 2, LEVEL_BYTES = 64 << 20, OPEN_FILES = 512,
     L0_COMPACT = 8, L0_SLOW = 40, L0_STOP = 64, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
     DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20,
-    MANIFEST_STEP_BYTES = 64 << 10, CHUNK_FIRST = 64, CHUNK_ROWS = 512
+    MANIFEST_STEP_BYTES = 64 << 10, CHUNK_FIRST = 64, CHUNK_ROWS = 512,
+    CHUNK_BYTES = 128 << 10
 };
 
 struct table {
@@ -73,9 +74,11 @@ static rocksdb_block_based_table_options_t *blocks_new(rocksdb_cache_t *cache) {
 /* ---- values that are added to ---- */
 
 static char *merged(const char *key, size_t key_len, const struct slice *parts, size_t count,
-                    unsigned char *success, size_t *new_len) {
+                    bool whole, unsigned char *success, size_t *new_len) {
     struct buffer sum = {0};
-    *success = key_len > 0 && text_merge((enum key_kind)(uint8_t)key[0], parts, count, &sum);
+    const enum key_kind kind = key_len > 0 ? (enum key_kind)(uint8_t)key[0] : KEY_META;
+    *success = kind == KEY_BRIEF ? brief_merge(parts, count, whole, &sum)
+                                 : text_merge(kind, parts, count, &sum);
     if (!*success) buffer_free(&sum);
     *new_len = sum.len;
     return (char *)sum.data; /* given back by merge_free */
@@ -89,7 +92,7 @@ static char *merge_partial(void *state, const char *key, size_t key_len, const c
     for (int i = 0; parts && i < count; i++) parts[i] = slice_of(list[i], lens[i]);
     *success = 0;
     *new_len = 0;
-    char *sum = parts ? merged(key, key_len, parts, (size_t)count, success, new_len) : NULL;
+    char *sum = parts ? merged(key, key_len, parts, (size_t)count, false, success, new_len) : NULL;
     free(parts);
     return sum;
 }
@@ -104,7 +107,8 @@ static char *merge_full(void *state, const char *key, size_t key_len, const char
     for (int i = 0; parts && i < count; i++) parts[have + (size_t)i] = slice_of(list[i], lens[i]);
     *success = 0;
     *new_len = 0;
-    char *sum = parts ? merged(key, key_len, parts, have + (size_t)count, success, new_len) : NULL;
+    char *sum = parts ? merged(key, key_len, parts, have + (size_t)count, true, success,
+                               new_len) : NULL;
     free(parts);
     return sum;
 }
@@ -281,7 +285,8 @@ static uint64_t tail_of(const struct key *k, uint32_t prefix) {
 
 /* True when the range lies within keys of `prefix` bytes and an id behind them. */
 static bool range_of_ids(const struct range *r, uint32_t *prefix) {
-    *prefix = r->from.bytes[0] == KEY_HEAD ? 1 : r->from.bytes[0] == KEY_CREATED ? 5 : 0;
+    const uint8_t kind = r->from.bytes[0];
+    *prefix = kind == KEY_HEAD ? 1 : kind == KEY_BRIEF || kind == KEY_SIGN ? 5 : 0;
     return *prefix > 0 && r->from.len >= *prefix && r->from.len <= *prefix + 8;
 }
 
@@ -294,7 +299,7 @@ static void chunks_begin(struct table_scan *s) {
     s->low = tail_of(&s->range.from, prefix);
     s->high = within ? tail_of(&s->range.to, prefix) : UINT64_MAX;
     if (within && s->range.to.len > prefix + 8 && s->high < UINT64_MAX) s->high++;
-    s->span = CHUNK_FIRST;
+    s->span = prefix == 1 ? CHUNK_FIRST : 1; /* blocks of tasks are large */
     rocksdb_iter_seek_to_last(s->iterator); /* the one step back says where the ids end */
     if (!rocksdb_iter_valid(s->iterator)) { s->high = s->low; return; }
     size_t len = 0;
@@ -337,8 +342,10 @@ static void chunk_read(struct table_scan *s) {
              rocksdb_iter_valid(s->iterator) && chunk_keep(s); rocksdb_iter_next(s->iterator))
             continue;
         s->high = from;
-        if (s->row_count < CHUNK_ROWS) s->span *= s->row_count < CHUNK_FIRST ? 4 : 2;
-        else if (s->row_count > 2 * CHUNK_ROWS) s->span /= 2;
+        if (s->row_count > 2 * CHUNK_ROWS || s->bytes.len > 2 * CHUNK_BYTES)
+            s->span = s->span > 1 ? s->span / 2 : 1;
+        else if (s->row_count < CHUNK_ROWS && s->bytes.len < CHUNK_BYTES)
+            s->span *= s->row_count < CHUNK_FIRST ? 4 : 2;
         if (s->span > UINT64_C(1) << 40) s->span = UINT64_C(1) << 40;
     }
 }

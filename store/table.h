@@ -55,7 +55,7 @@ void table_scan_close(struct table_scan **self);
 struct table_batch *table_batch_new(void);
 void table_batch_free(struct table_batch **self);
 void table_batch_put(struct table_batch *b, struct slice key, struct slice value);
-/* TEXT and SIGN: adds to what is there, as text.h says. */
+/* BRIEF, TEXT and SIGN: adds to what is there, as brief.h and text.h say. */
 void table_batch_merge(struct table_batch *b, struct slice key, struct slice value);
 void table_batch_delete(struct table_batch *b, struct slice key);
 /* Writes and empties the batch. */

@@ -89,7 +89,7 @@ static void varint_append(struct buffer *b, uint64_t v) {
 }
 
 void text_entry_put(struct buffer *b, const struct text_entry *e) {
-    varint_append(b, e->id & ((1u << TEXT_BLOCK_BITS) - 1));
+    varint_append(b, e->id & ((1u << BLOCK_BITS) - 1));
     varint_append(b, (uint64_t)e->text.len << 1 | (e->any ? ENTRY_ANY : 0));
     buffer_append(b, e->text.data, e->text.len);
 }
@@ -97,7 +97,7 @@ void text_entry_put(struct buffer *b, const struct text_entry *e) {
 bool text_entry_next(struct slice *in, uint64_t block, struct text_entry *e) {
     struct reader r = {in->data, in->data + in->len, false};
     if (in->len == 0) return false;
-    e->id = block << TEXT_BLOCK_BITS | get_varint(&r);
+    e->id = block << BLOCK_BITS | get_varint(&r);
     const uint64_t len = get_varint(&r);
     if (r.bad || len >> 1 > (uint64_t)(r.end - r.p)) return false;
     e->any = len & ENTRY_ANY;
@@ -229,13 +229,24 @@ bool sign_may_hold(const struct sign *s, const struct terms *t) {
     return true;
 }
 
-bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids) {
+uint32_t sign_terms_in_ids(const struct sign *s, const struct terms *t) {
+    uint32_t in_ids = 0;
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct term *term = &t->list[i];
+        if (term->in_ids && bits_are_set(s, term->id_groups, term->id_group_count))
+            in_ids |= UINT32_C(1) << i;
+    }
+    return in_ids;
+}
+
+bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids,
+                uint32_t in_ids) {
     char id[TASK_TEXT_SIZE] = "";
     for (uint32_t i = 0; i < t->count && !e->any; i++) {
         const struct slice term = t->list[i].text;
         if (t->list[i].in_every_id) continue;
         if (memmem(e->text.data, e->text.len, term.data, term.len) != NULL) continue;
-        if (!t->list[i].in_ids) return false;
+        if (!t->list[i].in_ids || !(in_ids >> i & 1)) return false;
         if (id[0] == 0) task_text_write(ids, e->id, id);
         if (memmem(id, TASK_TEXT_SIZE - 1, term.data, term.len) == NULL) return false;
     }

@@ -1,7 +1,7 @@
 /* text.h - what tasks are searched by, in blocks: words by pieces, without an index key for each.
  *
- * A brand's tasks whose numbers agree but for the last TEXT_BLOCK_BITS share a block. It has two
- * values, both built by appending (the table merges what is written with what is there):
+ * A brand's tasks whose numbers agree but for the last BLOCK_BITS (brief.h) share a block. It has
+ * two values, both built by appending (the table merges what is written with what is there):
  *   TEXT  entries of (number, type, description), folded; of several of a task all count
  *   SIGN  which groups of three letters occur in any of them, a set of bits
  * A search looks at the signs, reads the texts of blocks that have every group of every term, and
@@ -17,15 +17,14 @@
 #ifndef RELAIS_STORE_TEXT_H
 #define RELAIS_STORE_TEXT_H
 #include "proto/id.h"
+#include "store/brief.h"
 #include "store/key.h"
 
 enum {
-    TEXT_BLOCK_BITS = 11, ID_GROUPS = 36 * 36 * 36, TEXT_GROUPS = 1 << 15,
+    ID_GROUPS = 36 * 36 * 36, TEXT_GROUPS = 1 << 15,
     SIGN_BITS = ID_GROUPS + TEXT_GROUPS, SIGN_BYTES = SIGN_BITS / 8, SIGN_SPARSE_MAX = 2048,
     TERMS_MAX = 16, GROUPS_MAX = 32 /* of a term; of a longer one the first */
 };
-
-static inline uint64_t text_block(uint64_t id) { return id >> TEXT_BLOCK_BITS; }
 
 /* Appends what a task is searched by; false when it cannot be told (`any`). */
 bool text_of_task(struct slice type, const struct task_body *body, struct buffer *out);
@@ -54,8 +53,11 @@ struct terms { struct term list[TERMS_MAX]; uint32_t count; struct buffer text; 
 bool terms_read(struct terms *t, struct slice search);
 void terms_free(struct terms *t);
 bool sign_may_hold(const struct sign *s, const struct terms *t);
-/* Whether each term is in the entry's text or the task's spelling. */
-bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids);
+/* Terms, a bit each, that may be in the spelling of some task of the block. */
+uint32_t sign_terms_in_ids(const struct sign *s, const struct terms *t);
+/* Whether each term is in the entry's text or, of those terms alone, in the task's spelling. */
+bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids,
+                uint32_t in_ids);
 
 /* What the table does with the parts of a value, oldest first: appends the result to `out`. */
 bool text_merge(enum key_kind kind, const struct slice *parts, size_t count, struct buffer *out);

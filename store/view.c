@@ -45,10 +45,9 @@ bool table_state_read(struct slice value, struct table_state *s) {
     s->reached = get_u64(&r);
     s->version = get_u32(&r);
     if (r.bad || s->version < LAYOUT_VERSION_MIN || s->version > LAYOUT_VERSION) return false;
-    if (s->version == 2) return value.len == 12;
+    if (s->version < LAYOUT_VERSION) return true; /* upgrade.c finds out what more there is */
     s->created_max_ms = (int64_t)get_u64(&r);
     s->setback_ms = (int64_t)get_u64(&r);
-    s->text_from = get_u64(&r);
     s->text_key = get_u64(&r);
     return !r.bad && r.p == r.end;
 }
@@ -62,8 +61,7 @@ uint64_t row_id(const struct scan_row *row) {
 }
 
 static bool task_kind(enum key_kind kind) {
-    return kind == KEY_LANED || kind == KEY_DUE || kind == KEY_CREATED || kind == KEY_STATUS ||
-           kind == KEY_HEAD;
+    return kind == KEY_LANED || kind == KEY_DUE || kind == KEY_STATUS || kind == KEY_HEAD;
 }
 
 static struct slice row_key(const struct overlay_row *row) {

@@ -30,7 +30,7 @@ struct store {
     size_t gone_count;
 };
 
-enum { WHY_BYTES = 256, LAYOUT_VERSION = 3, LAYOUT_VERSION_MIN = 2 };
+enum { WHY_BYTES = 256, LAYOUT_VERSION = 4, LAYOUT_VERSION_MIN = 2 };
 struct store_view {
     struct table *table; /* borrowed; NULL in memory */
     struct table_snapshot *snapshot;
@@ -45,8 +45,7 @@ struct table_state {
     uint64_t reached;
     uint32_t version;
     int64_t created_max_ms, setback_ms; /* see materialise.h */
-    uint64_t text_from; /* tasks from this id on are indexed for searches */
-    uint64_t text_key;  /* under this key of spelling */
+    uint64_t text_key; /* tasks are indexed for searches under this key of spelling; 0 = not */
 };
 /* False when it is of another layout. */
 bool table_state_read(struct slice value, struct table_state *s);

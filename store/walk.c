@@ -1,39 +1,32 @@
 /* walk.c - lists: the rows of an index in its order, from a view, page by page.
  *
- * Queued tasks have no entry in the status index; they are listed lane by lane (in the order of
- * lane numbers), highest priority first, in the order in which they would run. A cursor is the key
- * of the last row given; a walk that is opened with it begins behind that row. */
+ * A cursor is the key of the last row looked at; a walk that is opened with it begins behind that
+ * row. Of tasks it ends in an id, and that is all that counts. */
 #include "store/ahead.h"
 #include "store/coding.h"
-#include "store/search.h"
 #include "store/seek.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct part_walk { uint32_t lane; uint8_t priority; }; /* of a walk over queued tasks */
-
 struct store_walk {
     struct store_view *view;
-    struct walk walk; /* type and cursor point into `texts` */
+    struct walk walk; /* owner and cursor point into `texts` */
     struct buffer texts;
     struct scan scan;
-    bool open, failed;
+    bool open, failed, sure;
     uint64_t looked;
-    struct part_walk *lanes; /* owned: what is left to walk, from lane_next on */
-    size_t lane_count, lane_cap, lane_next;
     struct buffer head; /* of the row given last, when it was read apart */
     struct key last;
     uint64_t low, high; /* ids of the table outside of these are of other times; high 0 = open */
-    struct search *search;   /* TEXT: of what is indexed */
-    struct store_walk *rest; /* TEXT: of what is not, which is older */
-    bool rest_is_last, sure;
-    struct ahead ahead; /* TASKS of a brand */
+    struct browse *browse; /* tasks of one brand */
+    struct ahead ahead;    /* their heads */
 };
 
-static bool queued_walk(const struct walk *w) {
-    return w->kind == WALK_STATUS && w->status == STATUS_QUEUED;
+/* Tasks of one brand are told apart by their briefs. */
+static bool browses(const struct walk *w) {
+    return (w->kind == WALK_TASKS && w->brand) || w->kind == WALK_TEXT;
 }
 
 /* Objects of one owner have an index of their own, within their brand. */
@@ -44,16 +37,7 @@ static bool owned_walk(const struct walk *w) {
 /* The first key of the walk's range and, by its prefix, the range. */
 static void prefix_of(const struct walk *w, struct key *k) {
     switch (w->kind) {
-    case WALK_TASKS: case WALK_TEXT:
-        key_begin(k, w->brand ? KEY_CREATED : KEY_HEAD);
-        if (w->brand) key_u32(k, w->brand);
-        return;
-    case WALK_STATUS:
-        key_begin(k, KEY_STATUS);
-        key_u8(k, w->status);
-        if (w->brand) key_u32(k, w->brand);
-        if (w->brand && w->type.len) key_type(k, w->type);
-        return;
+    case WALK_TASKS: case WALK_TEXT: key_begin(k, KEY_HEAD); return;
     case WALK_LANES: key_begin(k, KEY_LANE); return;
     case WALK_QUEUES:
         key_begin(k, KEY_QUEUE);
@@ -92,15 +76,11 @@ static void prefix_of(const struct walk *w, struct key *k) {
     assert(!"a walk of no kind");
 }
 
-static bool tasks_ascend(const struct walk *w) {
-    return w->kind == WALK_TASKS || (w->kind == WALK_STATUS && w->brand && w->type.len);
-}
-
 /* Whether ids ascend all along the prefix, so that bounds on ids are bounds on keys. */
 static bool ids_ascend(const struct walk *w) {
     if (w->kind == WALK_OBJECTS) return !w->all_brands;
     if (w->kind == WALK_POINTS) return w->brand != 0;
-    return tasks_ascend(w);
+    return w->kind == WALK_TASKS;
 }
 
 static void bound_ids(const struct walk *w, const struct key *prefix, struct range *r) {
@@ -150,179 +130,80 @@ static bool seek(struct store_walk *w) {
     const struct walk *k = &w->walk;
     uint64_t low = 0, high = UINT64_MAX;
     /* only tasks are sought by time: what else has an order has other ids */
-    if ((!k->from_ms && !k->to_ms) || !(tasks_ascend(k) || k->kind == WALK_TEXT)) return true;
+    if ((!k->from_ms && !k->to_ms) || (k->kind != WALK_TASKS && k->kind != WALK_TEXT)) return true;
     if (!seek_ids(w->view, k->from_ms, k->to_ms, &low, &high, &w->looked)) return false;
     w->low = low;
     w->high = high;
     return true;
 }
 
-/* ---- searches ---- */
+/* ---- tasks of one brand ---- */
 
-/* The ids that a cursor leaves. False when it leaves none. */
-static bool cursor_ids(const struct walk *k, uint64_t *from, uint64_t *to) {
+/* Narrows the ids to what a cursor leaves. False when it leaves none. */
+static bool cursor_ids(const struct walk *k, struct span_of_ids *among) {
     const struct slice c = k->cursor;
     if (!c.len) return true;
-    if (c.len < KEY_ID_BYTES || c.len > 13) return false;
+    if (c.len != KEY_ID_BYTES || c.data[0] != KEY_HEAD) return false;
     const uint64_t id = key_tail_id(c);
-    if (k->descending) *to = id - 1;
-    else *from = id + 1;
+    if (k->descending && id <= among->to) among->to = id - 1;
+    if (!k->descending && id >= among->from) among->from = id + 1;
     return k->descending ? id > 0 : id < UINT64_MAX;
 }
 
-/* What is indexed is searched, the rest (of an older layout) is walked. In memory all is walked. */
-static bool search_begin(struct store_walk *w) {
-    struct walk rest = w->walk;
-    struct table_state state;
-    uint64_t from = 0, to = UINT64_MAX;
-    if (!seek_state(w->view, &state)) return false;
-    const bool indexed = w->view->table && w->walk.brand && w->walk.id_key &&
-                         (!state.version || (state.version == LAYOUT_VERSION &&
-                                             state.text_key == texts_mark(w->walk.id_key)));
-    const bool some = cursor_ids(&w->walk, &from, &to);
-    rest.kind = WALK_TASKS;
-    rest.cursor = (struct slice){0};
-    rest.from_id = from;
-    rest.to_id = some ? to : 1;
-    if (!some) rest.from_id = UINT64_MAX;
-    if (indexed && state.text_from <= rest.to_id) rest.to_id = state.text_from - !!state.text_from;
-    w->rest_is_last = w->walk.descending;
-    if (!indexed || (some && state.text_from > 1 && from < state.text_from)) {
-        w->rest = walk_open(w->view, &rest);
-        if (!w->rest) return false;
-    }
-    if (!indexed || !some) return true;
-    if (from < state.text_from) from = state.text_from;
-    const struct span_of_ids among = {from, to};
+static struct task_head brief_head(const struct store_walk *w, const struct brief *b) {
+    return (struct task_head){.id = b->id, .brand = w->walk.brand, .status = b->status,
+                              .priority = b->priority, .lane = b->lane,
+                              .created_ms = b->created_ms};
+}
+
+static bool browse_begin(struct store_walk *w) {
+    const struct walk *k = &w->walk;
     const struct span_of_ids table = {w->low, w->high ? w->high : UINT64_MAX};
-    w->search = search_open(w->view, &w->walk, &among, &table);
-    return w->search != NULL;
+    struct span_of_ids among = {k->from_id, k->to_id ? k->to_id : UINT64_MAX};
+    if (!cursor_ids(k, &among)) return true; /* nothing is left */
+    w->browse = browse_open(w->view, k, &among, &table);
+    return w->browse != NULL;
 }
 
-static void place_note(struct store_walk *w, uint64_t id) {
-    key_block(&w->last, KEY_TEXT, w->walk.brand, id);
-}
-
-static bool rest_next(struct store_walk *w, struct record *record) {
-    w->sure = false;
-    if (!w->rest || w->rest->failed) return false;
-    const uint64_t looked = w->search ? search_looked(w->search) : 0;
-    if (w->walk.looks_max) w->rest->walk.looks_max = w->walk.looks_max - looked;
-    if (w->walk.looks_max && w->rest->walk.looks_max == 0) return false;
-    const bool got = walk_next(w->rest, record);
-    if (w->rest->last.len >= KEY_ID_BYTES) place_note(w, key_tail_id(key_slice(&w->rest->last)));
-    w->failed |= w->rest->failed;
-    return got;
-}
-
-static bool found_next(struct store_walk *w, struct record *record) {
-    struct slice head;
-    uint64_t max = w->walk.looks_max;
-    const uint64_t looked = w->rest ? w->rest->looked : 0;
-    if (!w->search || (max && max <= looked)) return false;
-    if (max) max -= looked;
+static bool browse_step(struct store_walk *w, struct record *record) {
+    const uint64_t max = w->walk.looks_max;
+    struct browse_row row;
+    uint64_t place;
     bool got;
-    do got = search_next(w->search, max, &head) && record_decode_value(RECORD_TASK, head, record);
-    while (got && record->task.brand != w->walk.brand);
-    w->sure = got && search_sure(w->search);
-    if (search_place(w->search)) place_note(w, search_place(w->search));
-    w->failed |= search_failed(w->search);
-    return got;
-}
-
-static bool text_next_row(struct store_walk *w, struct record *record) {
-    bool got = !w->failed && (w->rest_is_last ? found_next(w, record) : rest_next(w, record));
-    if (!got && !w->failed && !walk_spent(w))
-        got = w->rest_is_last ? rest_next(w, record) : found_next(w, record);
-    w->looked = (w->search ? search_looked(w->search) : 0) + (w->rest ? w->rest->looked : 0);
-    return got;
-}
-
-static bool lane_wanted(const struct walk *w, const struct lane_record *l) {
-    return (!w->brand || l->brand == w->brand) && (!w->type.len || slice_equal(w->type, l->type));
-}
-
-static bool push_lane(struct store_walk *w, uint32_t lane, uint8_t priority) {
-    if (w->lane_count == w->lane_cap) {
-        size_t cap = w->lane_cap ? w->lane_cap * 2 : 16;
-        struct part_walk *lanes = realloc(w->lanes, cap * sizeof *lanes);
-        if (!lanes) return false;
-        w->lanes = lanes;
-        w->lane_cap = cap;
-    }
-    w->lanes[w->lane_count++] = (struct part_walk){lane, priority};
-    return true;
-}
-
-/* Which lanes and priorities hold queued tasks, by their counters. */
-static bool list_lanes(struct store_walk *w) {
-    struct key prefix;
-    struct range range;
-    struct scan scan;
-    struct scan_row row;
-    bool ok = true;
-    key_begin(&prefix, KEY_LANE);
-    range_prefix(&range, &prefix);
-    if (!scan_open(&scan, w->view, &range, w->walk.descending)) return false;
-    while (ok && scan_next(&scan, &row)) {
-        struct record r;
-        ok = record_decode_value(RECORD_LANE, row.value, &r);
-        for (int i = 0; ok && lane_wanted(&w->walk, &r.lane) && i < PRIORITY_COUNT; i++) {
-            uint8_t priority = (uint8_t)(w->walk.descending ? i : PRIORITY_CRITICAL - i);
-            if (r.lane.count[STATUS_QUEUED][priority]) ok = push_lane(w, r.lane.lane, priority);
+    if (!w->browse || w->failed || walk_spent(w)) return false;
+    if (w->walk.brief) {
+        got = browse_next(w->browse, max, &row);
+        if (got) *record = (struct record){.kind = RECORD_TASK, .task = brief_head(w, &row.brief)};
+        w->sure = got && row.sure;
+        w->looked = browse_looked(w->browse);
+        place = browse_place(w->browse);
+    } else {
+        got = ahead_next(&w->ahead, w->view, w->browse, w->walk.results, max, &w->failed);
+        w->sure = got && ahead_sure(&w->ahead);
+        w->looked = ahead_looked(&w->ahead, w->browse);
+        place = ahead_place(&w->ahead);
+        if (got && !record_decode_value(RECORD_TASK, ahead_head(&w->ahead), record)) {
+            snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
+            w->failed = true;
         }
     }
-    ok = ok && !scan.failed;
-    scan_close(&scan);
-    return ok;
+    w->failed |= browse_failed(w->browse);
+    if (place) key_id(&w->last, KEY_HEAD, place);
+    return got && !w->failed;
 }
 
-static void lane_range(const struct part_walk *p, struct range *r) {
-    struct key prefix;
-    key_number(&prefix, KEY_LANED, p->lane);
-    key_u8(&prefix, p->priority);
-    range_prefix(r, &prefix);
-}
-
-/* Drops the lanes that a cursor has behind it. */
-static void skip_lanes(struct store_walk *w) {
-    struct slice cursor = w->walk.cursor;
-    for (size_t i = 0; cursor.len && i < w->lane_count; i++) {
-        struct range r;
-        lane_range(&w->lanes[i], &r);
-        bool in = slice_order(cursor, key_slice(&r.from)) >= 0 &&
-                  slice_order(cursor, key_slice(&r.to)) < 0;
-        if (in) { w->lane_next = i; return; }
-    }
-    if (cursor.len < 6 || cursor.data[0] != KEY_LANED) return;
-    /* Its lane is empty by now: go on with the lane behind it. */
-    uint32_t lane = (uint32_t)cursor.data[1] << 24 | (uint32_t)cursor.data[2] << 16 |
-                    (uint32_t)cursor.data[3] << 8 | cursor.data[4];
-    for (; w->lane_next < w->lane_count; w->lane_next++) {
-        const struct part_walk *p = &w->lanes[w->lane_next];
-        bool behind = w->walk.descending ? p->lane < lane : p->lane > lane;
-        bool later = w->walk.descending ? p->priority > cursor.data[5]
-                                        : p->priority < cursor.data[5];
-        if (behind || (p->lane == lane && later)) return;
-    }
-}
+/* ---- the walk ---- */
 
 static bool open_range(struct store_walk *w) {
     struct range range;
-    if (queued_walk(&w->walk)) {
-        if (w->lane_next == w->lane_count) return false;
-        lane_range(&w->lanes[w->lane_next++], &range);
-    } else {
-        struct key prefix;
-        prefix_of(&w->walk, &prefix);
-        range_prefix(&range, &prefix);
-        bound_ids(&w->walk, &prefix, &range);
-    }
+    struct key prefix;
+    prefix_of(&w->walk, &prefix);
+    range_prefix(&range, &prefix);
+    bound_ids(&w->walk, &prefix, &range);
     bound_cursor(&w->walk, &range);
     struct range table = range;
     bound_times(w, &table);
     w->open = scan_open_within(&w->scan, w->view, &range, &table, w->walk.descending);
-    w->failed = !w->open;
     return w->open;
 }
 
@@ -331,24 +212,14 @@ struct store_walk *walk_open(struct store_view *v, const struct walk *walk) {
     if (!w) return NULL;
     w->view = v;
     w->walk = *walk;
-    buffer_append(&w->texts, walk->type.data, walk->type.len);
     buffer_append(&w->texts, walk->owner.data, walk->owner.len);
     buffer_append(&w->texts, walk->cursor.data, walk->cursor.len);
-    w->failed = w->texts.failed || walk->type.len > CODEC_NAME_MAX ||
-                walk->owner.len > CODEC_NAME_MAX;
+    w->failed = w->texts.failed || walk->owner.len > CODEC_NAME_MAX;
     const uint8_t *at = w->texts.data;
-    w->walk.type = slice_of(at, walk->type.len);
-    if (walk->owner.len) w->walk.owner = slice_of(at + walk->type.len, walk->owner.len);
-    w->walk.cursor = walk->cursor.len ? slice_of(at + walk->type.len + walk->owner.len,
-                                                 walk->cursor.len)
+    if (walk->owner.len) w->walk.owner = slice_of(at, walk->owner.len);
+    w->walk.cursor = walk->cursor.len ? slice_of(at + walk->owner.len, walk->cursor.len)
                                       : (struct slice){0};
-    if (!w->failed && queued_walk(walk)) {
-        w->failed = !list_lanes(w);
-        if (!w->failed) skip_lanes(w);
-    }
-    if (!w->failed) w->failed = !seek(w);
-    if (!w->failed && walk->kind == WALK_TEXT) w->failed = !search_begin(w);
-    else if (!w->failed) open_range(w);
+    w->failed = w->failed || !seek(w) || !(browses(walk) ? browse_begin(w) : open_range(w));
     return w;
 }
 
@@ -388,24 +259,10 @@ static bool point_record(struct store_walk *w, const struct scan_row *row, struc
            record->checkpoint.number == key_tail_id(row->key);
 }
 
-/* The record of a row; the head of an index row that carries none is read by its id. */
 static bool row_record(struct store_walk *w, const struct scan_row *row, struct record *record) {
     enum record_kind kind = key_value_kind(row->key);
-    struct slice value = row->value;
     if (row->key.data[0] == KEY_OWNED) return owned_record(w, row, record);
-    bool index = row->key.data[0] == KEY_CREATED || row->key.data[0] == KEY_STATUS;
-    if (index && !row->task && !value.len) {
-        buffer_clear(&w->head);
-        if (view_part(w->view, row_id(row), KEY_HEAD, &w->head) <= 0) {
-            if (!w->view->why[0])
-                snprintf(w->view->why, sizeof w->view->why, "the head of %llu is missing",
-                         (unsigned long long)row_id(row));
-            return false;
-        }
-        value = buffer_slice(&w->head);
-    }
-    if (index) kind = RECORD_TASK;
-    if (record_decode_value(kind, value, record)) return true;
+    if (record_decode_value(kind, row->value, record)) return true;
     snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
     return false;
 }
@@ -420,7 +277,7 @@ static bool passes(const struct walk *w, const struct record *r) {
     case WALK_TALLIES:
         return r->tally.span == w->object && r->tally.slot >= w->from_id &&
                r->tally.slot <= w->to_id;
-    case WALK_STATUS: case WALK_TASKS: case WALK_TEXT:
+    case WALK_TASKS: case WALK_TEXT:
         return (!w->from_id || r->task.id >= w->from_id) && (!w->to_id || r->task.id <= w->to_id);
     case WALK_QUEUES: case WALK_CHECKPOINTS: case WALK_ATTEMPTS: case WALK_LOG:
     case WALK_SESSIONS: case WALK_POINTS: break;
@@ -428,55 +285,21 @@ static bool passes(const struct walk *w, const struct record *r) {
     return true;
 }
 
-/* A type without its brand is no prefix of the status index. */
-static bool type_passes(const struct walk *w, struct slice key) {
-    if (w->kind != WALK_STATUS || !w->type.len || w->brand) return true;
-    if (key.data[0] != KEY_STATUS) return true;
-    uint32_t len = w->type.len;
-    return key.len == 1u + 1 + 4 + 2 + len + 8 && memcmp(key.data + 8, w->type.data, len) == 0;
-}
-
-/* Tasks of a brand: their heads are read many at a time. */
-static bool created_next(struct store_walk *w, struct record *record) {
-    struct slice key, head;
-    while (!w->failed && !walk_spent(w) &&
-           ahead_next(&w->ahead, &w->scan, &key, &head, &w->failed)) {
-        w->looked++;
-        memcpy(w->last.bytes, key.data, key.len);
-        w->last.len = key.len;
-        if (!record_decode_value(RECORD_TASK, head, record)) {
-            snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
-            w->failed = true;
-            return false;
-        }
-        if (passes(&w->walk, record)) return true;
-    }
-    return false;
-}
-
 bool walk_next(struct store_walk *w, struct record *record) {
     struct scan_row row;
-    if (w->walk.kind == WALK_TEXT) return text_next_row(w, record);
-    if (w->walk.kind == WALK_TASKS && w->walk.brand && w->open) return created_next(w, record);
-    while (w->open && !w->failed) {
-        while (!walk_spent(w) && scan_next(&w->scan, &row)) {
-            w->looked++;
-            memcpy(w->last.bytes, row.key.data, row.key.len);
-            w->last.len = row.key.len;
-            if (!type_passes(&w->walk, row.key)) continue;
-            if (row.key.data[0] == KEY_POINT) {
-                if (point_record(w, &row, record)) return true;
-                if (!w->view->why[0]) continue;
-            }
-            if (!row_record(w, &row, record)) { w->failed = true; return false; }
-            if (passes(&w->walk, record)) return true;
+    if (browses(&w->walk)) return browse_step(w, record);
+    while (w->open && !w->failed && !walk_spent(w) && scan_next(&w->scan, &row)) {
+        w->looked++;
+        memcpy(w->last.bytes, row.key.data, row.key.len);
+        w->last.len = row.key.len;
+        if (row.key.data[0] == KEY_POINT) {
+            if (point_record(w, &row, record)) return true;
+            if (!w->view->why[0]) continue;
         }
-        if (walk_spent(w)) return false;
-        w->failed = w->scan.failed;
-        scan_close(&w->scan);
-        w->open = false;
-        if (!w->failed && queued_walk(&w->walk)) open_range(w);
+        if (!row_record(w, &row, record)) { w->failed = true; return false; }
+        if (passes(&w->walk, record)) return true;
     }
+    w->failed |= w->open && w->scan.failed;
     return false;
 }
 
@@ -484,7 +307,12 @@ bool walk_spent(const struct store_walk *w) {
     return w->walk.looks_max && w->looked >= w->walk.looks_max;
 }
 
-bool walk_sure(const struct store_walk *w) { return w->search && w->sure; }
+bool walk_sure(const struct store_walk *w) { return w->sure; }
+
+bool walk_result(const struct store_walk *w, struct record *record) {
+    const struct slice result = ahead_result(&w->ahead);
+    return result.len > 0 && record_decode_value(RECORD_RESULT, result, record);
+}
 
 uint64_t walk_looked(const struct store_walk *w) { return w->looked; }
 
@@ -503,11 +331,9 @@ void walk_close(struct store_walk **self) {
     if (!w) return;
     if (w->open) scan_close(&w->scan);
     ahead_free(&w->ahead);
-    search_close(&w->search);
-    walk_close(&w->rest);
+    browse_close(&w->browse);
     buffer_free(&w->texts);
     buffer_free(&w->head);
-    free(w->lanes);
     free(w);
     *self = NULL;
 }
@@ -535,6 +361,10 @@ bool view_task(struct store_view *v, uint64_t id, store_found *found, void *cont
     give_part(v, id, KEY_BODY, found, context);
     give_part(v, id, KEY_RESULT, found, context);
     return true;
+}
+
+bool view_head(struct store_view *v, uint64_t id, store_found *found, void *context) {
+    return give_part(v, id, KEY_HEAD, found, context);
 }
 
 bool view_body(struct store_view *v, uint64_t id, store_found *found, void *context) {

@@ -46,8 +46,8 @@ static void walk(struct store *s) {
     struct store_view *v = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
     assert(v);
     for (enum walk_kind kind = WALK_TASKS; kind <= WALK_FILES; kind++)
-        for (uint8_t status = 1; status < STATUS_COUNT; status++) {
-            struct walk ask_for = {.kind = kind, .status = status, .descending = status & 1};
+        for (uint32_t brand = 0; brand < 3; brand++) {
+            struct walk ask_for = {.kind = kind, .brand = brand, .descending = brand & 1};
             struct record r;
             struct store_walk *w = walk_open(v, &ask_for);
             while (walk_next(w, &r)) assert(r.kind != RECORD_NONE);

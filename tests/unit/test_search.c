@@ -321,6 +321,121 @@ static void a_clock_that_was_set_back_hides_nothing(void) {
     buffer_free(&b);
 }
 
+/* ---- older tables ---- */
+
+static void kind_drop(struct table *t, struct table_batch *b, enum key_kind kind) {
+    struct range range;
+    struct key prefix;
+    key_begin(&prefix, kind);
+    range_prefix(&range, &prefix);
+    struct table_scan *scan = table_scan_open(t, NULL, &range, false);
+    for (; table_scan_valid(scan); table_scan_next(scan))
+        table_batch_delete(b, table_scan_key(scan));
+    table_scan_close(&scan);
+}
+
+/* As layouts 2 and 3 had it: a key a task by creation and by status, and no briefs. */
+static void make_older(uint32_t version) {
+    char path[128];
+    struct key key;
+    snprintf(path, sizeof path, "%s/table", folder);
+    const struct table_options o = {.folder = path, .memory_bytes = 1 << 20,
+                                    .cache_bytes = 1 << 20};
+    struct table *t = table_open(&o, why, sizeof why);
+    struct table_batch *b = table_batch_new();
+    struct buffer value = {0};
+    if (!t || !b) abort();
+    kind_drop(t, b, KEY_BRIEF);
+    kind_drop(t, b, KEY_SIGN);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct task_head *head = &tasks[i].head;
+        if (!tasks[i].there) continue;
+        key_number(&key, (enum key_kind)'b', head->brand);
+        key_u64(&key, head->id);
+        table_batch_put(b, key_slice(&key), (struct slice){0});
+        key_status(&key, head->status, head->brand, slice_text("a"), head->id);
+        table_batch_put(b, key_slice(&key), (struct slice){0});
+    }
+    key_plain(&key, KEY_REACHED);
+    if (table_get(t, NULL, key_slice(&key), &value, why, sizeof why) != 1) abort();
+    value.data[8] = (uint8_t)version;
+    value.len = version == 2 ? 12 : value.len;
+    for (int i = 0; version == 3 && i < 8; i++) buffer_byte(&value, 0);
+    table_batch_put(b, key_slice(&key), buffer_slice(&value));
+    if (!table_write(t, b, why, sizeof why) || !table_flush(t, why, sizeof why)) abort();
+    while (table_flushing(t)) continue;
+    table_batch_free(&b);
+    table_close(&t);
+    buffer_free(&value);
+}
+
+static void older_tables_are_brought_up_to_date(void) {
+    struct buffer b = {0};
+    for (uint32_t version = 2; version < LAYOUT_VERSION; version++) {
+        wipe();
+        count = 0;
+        struct store *s = open_or_die();
+        make(&b, 3000);
+        append(s, &b);
+        if (!store_settle(s)) abort();
+        store_close(&s);
+        make_older(version);
+        struct store_options o = options();
+        o.read_only = true;
+        ok(store_open(&o, why, sizeof why) == NULL && strstr(why, "start the broker once"),
+           "an audit of an older table says what to do");
+        s = open_or_die();
+        make(&b, 100);
+        append(s, &b);
+        is_int(searches_wrong(s), 0, "what an older table has is found, and what comes after");
+        findings = 0;
+        if (!store_settle(s)) abort();
+        store_audit(s, finding, NULL);
+        is_int(findings, 0, "the audit finds nothing amiss");
+        store_close(&s);
+    }
+    struct store_options o = options();
+    o.id_key = (const uint8_t *)"another spelling";
+    struct store *s = store_open(&o, why, sizeof why);
+    store_close(&s);
+    s = open_or_die();
+    is_int(searches_wrong(s), 0, "nor is anything lost by another key of spelling");
+    store_close(&s);
+    buffer_free(&b);
+}
+
+/* ---- damage ---- */
+
+static void a_wrong_brief_is_a_finding(void) {
+    struct store *s = open_or_die();
+    struct disk *d = (struct disk *)s;
+    struct table_batch *b = table_batch_new();
+    struct buffer value = {0};
+    struct key key;
+    const struct made *t = &tasks[count / 2];
+    struct brief brief = brief_of(&t->head);
+    brief.priority = PRIORITY_LOW;
+    brief_put(&value, &brief);
+    key_block(&key, KEY_BRIEF, t->head.brand, block_of(t->head.id));
+    if (!store_settle(s)) abort();
+    table_batch_merge(b, key_slice(&key), buffer_slice(&value));
+    if (!table_write(d->table, b, why, sizeof why)) abort();
+    findings = 0;
+    store_audit(s, finding, NULL);
+    is_int(findings, 1, "a brief that says another thing than its task is found");
+    buffer_clear(&value);
+    brief.status = STATUS_NONE;
+    brief_put(&value, &brief);
+    table_batch_merge(b, key_slice(&key), buffer_slice(&value));
+    if (!table_write(d->table, b, why, sizeof why)) abort();
+    findings = 0;
+    store_audit(s, finding, NULL);
+    is_int(findings, 1, "and one that is missing");
+    table_batch_free(&b);
+    buffer_free(&value);
+    store_close(&s);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
     dice = feed_new(5);
@@ -329,6 +444,8 @@ int main(void) {
     ranges_seek();
     times_of_checkpoints_are_not_sought_among_tasks();
     a_clock_that_was_set_back_hides_nothing();
+    older_tables_are_brought_up_to_date();
+    a_wrong_brief_is_a_finding();
     wipe();
     rmdir(folder);
     free(dice);

@@ -1,0 +1,288 @@
+#include "store/browse.h"
+#include "proto/host/ids.h"
+#include "store/seek.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct rows { struct browse_row *list; size_t count, cap, next; }; /* list owned */
+
+enum { SEEN = 1, HOLDS = 2, UNSURE = 4 }; /* of a task in a block, by its texts */
+
+struct browse {
+    struct store_view *view;
+    struct terms terms;
+    struct id_key ids;
+    walk_wanted *wanted;
+    void *context;
+    uint32_t brand;
+    bool descending, failed, by_terms, by_texts; /* by_texts: the table has an index for them */
+    struct span_of_ids among, table, pended; /* pended: what is pending lies in there */
+    uint64_t looked, place;
+    struct table_scan *blocks; /* of signs, or of briefs; NULL at the end */
+    struct rows pending, block; /* what the overlay and the newest block have */
+    struct buffer briefs, texts;
+    uint8_t flags[BLOCK_IDS];
+    struct sign sign;
+};
+
+static bool within(const struct span_of_ids *s, uint64_t id) {
+    return id >= s->from && id <= s->to;
+}
+
+static void row_add(struct browse *b, struct rows *rows, const struct browse_row *row) {
+    if (b->wanted && !b->wanted(b->context, &row->brief)) return;
+    if (rows->count == rows->cap) {
+        const size_t cap = rows->cap ? rows->cap * 2 : 64;
+        struct browse_row *list = realloc(rows->list, cap * sizeof *list);
+        if (!list) {
+            b->failed = true;
+            return;
+        }
+        rows->list = list;
+        rows->cap = cap;
+    }
+    rows->list[rows->count++] = *row;
+}
+
+static bool damaged(struct browse *b, const char *what, uint64_t block) {
+    snprintf(b->view->why, sizeof b->view->why, "%s of block %" PRIu64 " are damaged", what, block);
+    b->failed = true;
+    return false;
+}
+
+/* ---- what is pending ---- */
+
+static int by_id(const void *left, const void *right) {
+    const uint64_t a = ((const struct browse_row *)left)->brief.id;
+    const uint64_t b = ((const struct browse_row *)right)->brief.id;
+    return (a > b) - (a < b);
+}
+
+/* Whether the text that is pending has all terms; *sure is set when that is certain. */
+static bool text_holds(struct browse *b, const struct task_state *t, bool *sure) {
+    struct buffer text = {0};
+    struct record r;
+    struct text_entry e = {.id = t->id, .any = true};
+    if (record_decode_value(RECORD_BODY, part_slice(&t->body), &r))
+        e.any = !text_of_task(t->type, &r.body, &text);
+    e.text = buffer_slice(&text);
+    b->failed |= text.failed;
+    const bool holds = terms_hold(&b->terms, &e, &b->ids, UINT32_MAX);
+    *sure = !e.any;
+    buffer_free(&text);
+    return holds;
+}
+
+static void pending_take_up(struct browse *b) {
+    const struct overlay *o = &b->view->overlay;
+    b->pended = (struct span_of_ids){UINT64_MAX, 0};
+    for (size_t i = 0; i < o->task_count && !b->failed; i++) {
+        const struct task_state *t = &o->tasks[i];
+        struct record r;
+        if (t->id < b->pended.from) b->pended.from = t->id;
+        if (t->id > b->pended.to) b->pended.to = t->id;
+        if (t->gone || t->head.state != PART_PUT || !within(&b->among, t->id)) continue;
+        if (b->by_texts && t->body.state != PART_PUT) continue; /* its text is the table's */
+        if (!record_decode_value(RECORD_TASK, part_slice(&t->head), &r)) {
+            b->failed = true;
+            return;
+        }
+        struct browse_row row = {.brief = brief_of(&r.task), .task = t};
+        if (r.task.brand != b->brand) continue;
+        if (b->by_terms && t->body.state == PART_PUT && !text_holds(b, t, &row.sure)) continue;
+        row_add(b, &b->pending, &row);
+    }
+    if (b->pending.count > 1)
+        qsort(b->pending.list, b->pending.count, sizeof *b->pending.list, by_id);
+}
+
+/* ---- blocks ---- */
+
+/* Which tasks of the block may have all terms. False when none does. */
+static bool texts_look(struct browse *b, uint64_t block) {
+    const uint32_t by_id = sign_terms_in_ids(&b->sign, &b->terms);
+    struct text_entry e;
+    struct key key;
+    bool any = false;
+    key_block(&key, KEY_TEXT, b->brand, block);
+    buffer_clear(&b->texts);
+    if (table_get(b->view->table, b->view->snapshot, key_slice(&key), &b->texts, b->view->why,
+                  sizeof b->view->why) < 0 || b->texts.failed) {
+        b->failed = true;
+        return false;
+    }
+    memset(b->flags, 0, sizeof b->flags);
+    struct slice in = buffer_slice(&b->texts);
+    for (uint32_t n = 0; text_entry_next(&in, block, &e); n++) {
+        uint8_t *flags = &b->flags[e.id & (BLOCK_IDS - 1)];
+        b->looked += n % LOOK_ROWS == LOOK_ROWS - 1;
+        if (e.any || *flags & SEEN) *flags |= UNSURE; /* one of its texts is no more */
+        *flags |= SEEN;
+        if (!terms_hold(&b->terms, &e, &b->ids, by_id)) continue;
+        *flags |= HOLDS;
+        any = true;
+    }
+    return in.len == 0 ? any : damaged(b, "the texts", block);
+}
+
+/* What the overlay knows of a row of the table. False when that is all there is to it. */
+static bool row_settle(const struct browse *b, struct browse_row *row) {
+    struct record r;
+    if (!within(&b->pended, row->brief.id)) return true;
+    const struct task_state *t = overlay_task(&b->view->overlay, row->brief.id);
+    if (!t) return true;
+    if (!b->by_texts) return t->head.state == PART_TABLE;
+    if (t->gone || t->body.state == PART_PUT) return false;
+    if (t->head.state != PART_PUT) return true;
+    row->task = t;
+    if (!record_decode_value(RECORD_TASK, part_slice(&t->head), &r)) return false;
+    row->brief = brief_of(&r.task);
+    return true;
+}
+
+static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
+    const uint32_t count = value.len / BRIEF_BYTES;
+    if (!brief_sound(value)) {
+        damaged(b, "the briefs", block);
+        return;
+    }
+    b->looked += count / LOOK_ROWS;
+    for (uint32_t i = 0; i < count && !b->failed; i++) {
+        struct browse_row row = {.brief = brief_at(value, block, i)};
+        if (b->by_texts) {
+            const uint8_t flags = b->flags[row.brief.id & (BLOCK_IDS - 1)];
+            if (!(flags & HOLDS)) continue;
+            row.sure = !(flags & UNSURE);
+        }
+        if (row.brief.status == STATUS_NONE || !within(&b->table, row.brief.id)) continue;
+        if (row_settle(b, &row)) row_add(b, &b->block, &row);
+    }
+}
+
+/* Takes up the block that the scan stands at. */
+static void block_take(struct browse *b, uint64_t block) {
+    struct key key;
+    b->looked++;
+    if (!b->by_texts) {
+        briefs_take(b, block, table_scan_value(b->blocks));
+        return;
+    }
+    memset(&b->sign, 0, sizeof b->sign);
+    if (!sign_read(&b->sign, table_scan_value(b->blocks))) {
+        damaged(b, "the groups of letters", block);
+        return;
+    }
+    if (!sign_may_hold(&b->sign, &b->terms) || !texts_look(b, block)) return;
+    key_block(&key, KEY_BRIEF, b->brand, block);
+    buffer_clear(&b->briefs);
+    b->failed |= table_get(b->view->table, b->view->snapshot, key_slice(&key), &b->briefs,
+                           b->view->why, sizeof b->view->why) < 0 || b->briefs.failed;
+    if (!b->failed) briefs_take(b, block, buffer_slice(&b->briefs));
+}
+
+/* Goes on to the next block in which something is wanted. */
+static void blocks_step(struct browse *b, uint64_t looks_max) {
+    while (b->blocks && !b->failed && b->block.next == b->block.count) {
+        if (looks_max && b->looked >= looks_max) return;
+        if (!table_scan_valid(b->blocks)) {
+            b->failed = !table_scan_ok(b->blocks, b->view->why, sizeof b->view->why);
+            table_scan_close(&b->blocks);
+            return;
+        }
+        const uint64_t block = key_tail_id(table_scan_key(b->blocks));
+        b->block.count = b->block.next = 0;
+        block_take(b, block);
+        /* All of the block is behind once its rows have been given. */
+        if (b->block.count == 0)
+            b->place = b->descending ? block << BLOCK_BITS : ((block + 1) << BLOCK_BITS) - 1;
+        if (!b->failed) table_scan_next(b->blocks);
+    }
+}
+
+/* ---- all of it ---- */
+
+/* Whether the table has its texts under the key that tasks are spelt by. */
+static bool texts_there(struct browse *b, const uint8_t *id_key) {
+    struct table_state state;
+    if (!b->view->table || !id_key) return false;
+    if (!seek_state(b->view, &state)) {
+        b->failed = true;
+        return false;
+    }
+    return state.version == LAYOUT_VERSION && state.text_key == texts_mark(id_key);
+}
+
+static bool blocks_open(struct browse *b) {
+    const enum key_kind kind = b->by_texts ? KEY_SIGN : KEY_BRIEF;
+    struct range range;
+    if (!b->view->table || b->table.from > b->table.to) return true;
+    key_block(&range.from, kind, b->brand, block_of(b->table.from));
+    key_block(&range.to, kind, b->brand, block_of(b->table.to) + 1);
+    b->blocks = table_scan_open(b->view->table, b->view->snapshot, &range, b->descending);
+    return b->blocks != NULL;
+}
+
+struct browse *browse_open(struct store_view *v, const struct walk *walk,
+                           const struct span_of_ids *among, const struct span_of_ids *table) {
+    struct browse *b = calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->view = v;
+    b->brand = walk->brand;
+    b->descending = walk->descending;
+    b->wanted = walk->wanted;
+    b->context = walk->context;
+    b->among = b->table = *among;
+    if (table->from > b->table.from) b->table.from = table->from;
+    if (table->to < b->table.to) b->table.to = table->to;
+    b->by_terms = walk->kind == WALK_TEXT && walk->id_key;
+    if (b->by_terms) {
+        b->ids = id_key_of(walk->id_key);
+        b->failed = !terms_read(&b->terms, walk->terms);
+        b->by_texts = texts_there(b, walk->id_key);
+    }
+    if (!b->failed) pending_take_up(b);
+    if (!b->failed) b->failed = !blocks_open(b);
+    return b;
+}
+
+void browse_close(struct browse **self) {
+    struct browse *b = *self;
+    if (!b) return;
+    table_scan_close(&b->blocks);
+    terms_free(&b->terms);
+    buffer_free(&b->briefs);
+    buffer_free(&b->texts);
+    free(b->pending.list);
+    free(b->block.list);
+    free(b);
+    *self = NULL;
+}
+
+static const struct browse_row *peek(const struct browse *b, const struct rows *rows) {
+    if (rows->next == rows->count) return NULL;
+    return &rows->list[b->descending ? rows->count - 1 - rows->next : rows->next];
+}
+
+bool browse_next(struct browse *b, uint64_t looks_max, struct browse_row *row) {
+    blocks_step(b, looks_max);
+    const struct browse_row *mine = peek(b, &b->pending), *theirs = peek(b, &b->block);
+    const bool spent = !theirs && b->blocks && looks_max && b->looked >= looks_max;
+    /* Behind where the blocks were left nothing is given yet. */
+    if (spent && mine && (b->descending ? mine->brief.id < b->place : mine->brief.id > b->place))
+        return false;
+    if (b->failed || (!mine && !theirs)) return false;
+    bool pending = mine != NULL;
+    if (mine && theirs)
+        pending = b->descending ? mine->brief.id > theirs->brief.id
+                                : mine->brief.id < theirs->brief.id;
+    *row = pending ? *mine : *theirs;
+    if (pending) b->pending.next++;
+    else b->block.next++;
+    b->place = row->brief.id;
+    return true;
+}
+
+bool browse_failed(const struct browse *b) { return b->failed; }
+uint64_t browse_looked(const struct browse *b) { return b->looked; }
+uint64_t browse_place(const struct browse *b) { return b->place; }
