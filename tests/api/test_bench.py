@@ -65,12 +65,46 @@ def test_the_sessions_of_the_dead_go_to_the_living():
     assert 2.0 <= death["marked_max_s"] <= death["moved_max_s"] <= death["connected_s"]
 
 
-@pytest.mark.parametrize("scenario", ["pending", "fleet", "idle"])
+@pytest.mark.parametrize("scenario", ["pending", "fleet", "idle", "overload"])
 def test_what_reads_the_servers_memory_has_its_own(scenario, relais):
     run = subprocess.run([RELAIS, "bench", scenario, "--broker", relais.native, "--http",
                           relais.http.split("//")[1], "--token", relais.token("user", "u", 1)],
                          capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 1 and "server of its own" in run.stderr and not run.stdout
+
+
+def test_what_is_accepted_under_overload_is_done_and_the_rest_is_refused_with_a_time():
+    """That each accepted one is settled, and no answer is another, is the scenario's own check."""
+    found = lines("overload", "--seconds=700ms", "--connections=16", "--batch=16")
+    assert [line["load"] for line in found] == [1.0, 0.7, 3.0]
+    for line in found:
+        assert line["jobs"] > 0 and line["without_retry_after"] == 0, line
+        assert line["rss_peak_mb"] < line["memory_max_mb"], line
+
+
+def test_a_server_that_takes_too_much_memory_fails_the_overload():
+    run = subprocess.run([RELAIS, "bench", "overload", "--seconds=200ms", "--memory-max=1M"],
+                         capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 1 and "the server took" in run.stderr
+
+
+def test_tasks_that_run_are_held_over_a_kill():
+    filled, line = lines("restart", "--count=2000", "--running=300")
+    assert filled["jobs"] == 2000
+    assert (line["found"], line["held"]) == (2000, 300) and line["ready_ms"] > 0
+
+
+def test_files_are_carried_alone_and_beside_tasks():
+    (line,) = lines("files", "--size=2M", *QUICK)
+    assert line["jobs"] > 0 and line["mb_s"] > 0
+    assert line["before_p99_us"] > 0 and line["meanwhile_p99_us"] > 0
+
+
+def test_who_keeps_tasks_is_told_how_far_the_table_is_behind():
+    (kept,) = lines("native", "--keep=7d", *QUICK)
+    (forgot,) = lines("native", *QUICK)
+    assert 0 <= kept["behind_max_s"] < 60 and kept["rss_peak_mb"] > 0
+    assert "behind_max_s" not in forgot
 
 
 def test_lists_are_what_was_submitted():

@@ -61,6 +61,12 @@ def judge(aim, found):
     return said
 
 
+def calm(lines):
+    """Of the runs of one overload: the times at less than what it can take."""
+    return {f"calm_{key}": value for line in lines if line["load"] < 1
+            for key, value in line.items() if key.endswith("_us")}
+
+
 def choose(found, keys, field="rate", count=2):
     """The `count` best of a group."""
     left, chosen = list(keys), []

@@ -30,7 +30,9 @@ static const struct scenario {
     {"fill", "queues --count tasks and leaves them", bench_fill, NULL, false},
     {"restart", "kill -9 with --count tasks queued, until ready again", bench_restart, NULL, false},
     {"idle", "memory of --workers that wait", bench_idle, NULL, false},
-    {"files", "a file of --size bytes up and down; one task at a time beside", bench_files, NULL, false},
+    {"files", "a file of --size bytes up and down; tasks beside", bench_files, NULL, false},
+    {"overload", "three times the load it can take, native and HTTP", bench_overload,
+     http_options, true},
     {"pending", "--workers of dialect 000 that wait, and a task for one of them", bench_pending,
      bench_pending_options, true},
     {"lists", "filters, searches and sums among --count tasks while --rate go through",
@@ -170,30 +172,42 @@ static bool within_limits(const struct bench *b) {
     return ok;
 }
 
+/* What was not said is what suits the scenario. */
+static void defaults(struct bench *b, const struct scenario *s) {
+    const bool overload = s->run == bench_overload;
+    if (b->batch == 0) b->batch = overload ? 64 : 1;
+    if (b->depth == 0) b->depth = overload ? 8192 : 1000;
+    if (b->connections == 0) b->connections = overload ? 256 : 64;
+    if (b->count == 0) b->count = s->run == bench_pending ? 200 : 1000000;
+    if (!b->keep)
+        b->keep = overload || s->run == bench_http || s->run == bench_lists ? "7d" : "failed";
+}
+
 int command_bench(int argc, char **argv) {
     struct config config;
     int code = config_start(&config, SECTION_BASE, &argc, argv);
     if (code >= 0) return code;
     struct bench *b = calloc(1, sizeof *b);
     if (!b) return 1;
-    *b = (struct bench){.config = &config, .batch = 1, .depth = 1000, .workers = 4,
-                        .producers = 32, .connections = 64, .queues = 1, .size = 100,
+    *b = (struct bench){.config = &config, .workers = 4, .producers = 32, .queues = 1,
+                        .size = 100, .memory_max = 512 << 20,
                         .time_ms = 5000, .stations = 400, .sessions = 20000,
                         .dead_ms = 120000, .rate = 20000, .asks = 40};
     const char *http = NULL;
     const struct arg table[] = {
-        {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1)"},
-        {"depth", ARG_NUMBER, &b->depth, "tasks in flight (1000)"},
+        {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1; overload 64)"},
+        {"depth", ARG_NUMBER, &b->depth, "tasks in flight (1000; overload 8192)"},
         {"workers", ARG_NUMBER, &b->workers, "worker links (4)"},
         {"queues", ARG_NUMBER, &b->queues, "queues the tasks are spread over (1)"},
         {"backlog", ARG_NUMBER, &b->backlog, "tasks queued beforehand in another queue (0)"},
         {"size", ARG_BYTES, &b->size, "bytes of a payload (100)"},
         {"seconds", ARG_TIME, &b->time_ms, "how long to measure (5)"},
-        {"keep", ARG_TEXT, &b->keep, "failed, none or a time it is kept (failed; http 7d)"},
+        {"keep", ARG_TEXT, &b->keep, "failed, none or a time it is kept (failed; with HTTP 7d)"},
         {"accepted", ARG_FLAG, &b->accepted, "ask for memory only, not for durability"},
         {"curve", ARG_FLAG, &b->curve, "encrypt"},
         {"producers", ARG_NUMBER, &b->producers, "enqueue: links (32)"},
-        {"connections", ARG_NUMBER, &b->connections, "http: connections (64)"},
+        {"connections", ARG_NUMBER, &b->connections, "http, overload: connections (64; 256)"},
+        {"memory-max", ARG_BYTES, &b->memory_max, "overload: of the server, else it fails (512M)"},
         {"count", ARG_NUMBER, &b->count, "fill, restart, lists: tasks (1M); pending (200)"},
         {"running", ARG_NUMBER, &b->running, "restart: tasks that run when it is killed (0)"},
         {"gone", ARG_NUMBER, &b->gone, "pending: workers that close while tasks come (0)"},
@@ -208,8 +222,7 @@ int command_bench(int argc, char **argv) {
     };
     int words = args_read(table, COUNT(table), "SCENARIO", argc, argv);
     const struct scenario *s = words == 1 ? scenario_find(argv[1]) : NULL;
-    if (b->count == 0) b->count = s && s->run == bench_pending ? 200 : 1000000;
-    if (!b->keep) b->keep = s && (s->run == bench_http || s->run == bench_lists) ? "7d" : "failed";
+    if (s) defaults(b, s);
     if (words >= 0 && words != 1) fprintf(stderr, "usage: relais bench SCENARIO, see --help\n");
     struct config keep;
     config_init(&keep, SECTION_BROKER);

@@ -18,6 +18,7 @@ struct bench {
     const char *token;    /* http: given, or made by `relais token` */
     uint64_t batch, depth, workers, producers, connections, queues, backlog, size, count;
     uint64_t running;            /* restart */
+    uint64_t memory_max;         /* overload: bytes */
     uint64_t gone, silent;       /* pending */
     uint64_t stations, sessions; /* fleet */
     uint64_t rate, asks;         /* lists */
@@ -58,6 +59,7 @@ bool bench_files(struct bench *b);
 bool bench_pending(struct bench *b);
 bool bench_fleet(struct bench *b);
 bool bench_lists(struct bench *b);
+bool bench_overload(struct bench *b);
 /* What their servers are started with. */
 void bench_pending_options(struct bench *b);
 void bench_fleet_options(struct bench *b);

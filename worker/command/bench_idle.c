@@ -1,5 +1,5 @@
-/* bench_idle - what a worker that waits costs the server; a file on its way there and back, and what
- * tasks feel of it. */
+/* bench_idle - what a worker that waits costs the server; a file on its way there and back, and
+ * what tasks feel of it. */
 #include "proto/host/clock.h"
 #include "worker/command/flow.h"
 #include "worker/relais.h"
