@@ -298,7 +298,8 @@ static void peer_introduce(struct turn *t, struct peer *p) {
 }
 
 bool turn_take_frames(struct turn *t) {
-    for (int i = 0; i < TURN_FRAMES_MAX; i++) {
+    const uint64_t items_end = t->stats.items + TURN_ITEMS_MAX;
+    for (int i = 0; i < TURN_FRAMES_MAX && t->stats.items < items_end; i++) {
         if (router_full(t->setup.router)) return false;
         zmq_msg_t body;
         struct peer *p = router_receive(t->setup.router, &body, t->mono_ms);

@@ -1,11 +1,12 @@
 /* turn.h - the broker's loop: frames in, decisions, groups to disk, answers out.
  *
- * A turn takes what has arrived without waiting (TURN_FRAMES_MAX frames at most, round the
- * sockets), steps the core for each item, encodes what it says into the outboxes, and hands the
- * group to the store thread when that is idle; else the group goes on filling. What was said
- * waits for the group that was open then; `now` says leave at the end of the turn; when nothing
- * has changed and nothing is in flight, everything does. Then the loop sleeps until a frame, a
- * finished group, an answer of another thread, or the core's next timer.
+ * A turn takes what has arrived without waiting (TURN_FRAMES_MAX frames or about TURN_ITEMS_MAX
+ * items at most, round the sockets: as long as it takes, nobody hears anything), steps the core for
+ * each item, encodes what it says into the outboxes, and hands the group to the store thread when
+ * that is idle; else the group goes on filling. What was said waits for the group that was open
+ * then; `now` says leave at the end of the turn; when nothing has changed and nothing is in flight,
+ * everything does. Then the loop sleeps until a frame, a finished group, an answer of another
+ * thread, or the core's next timer.
  *
  * Time. The clock is read once a turn. Time that the loop neither worked nor meant to sleep is a
  * stall (SIGSTOP, a swapped-out process): EVENT_STALL tells the core before anything else is
@@ -28,7 +29,7 @@
 #include "broker/router.h"
 
 enum {
-    TURN_FRAMES_MAX = 512, TURN_TIMERS_MAX = 64,
+    TURN_FRAMES_MAX = 512, TURN_ITEMS_MAX = 1024, TURN_TIMERS_MAX = 64,
     SLEEP_MS_MAX = 1000, STALL_MS_MIN = 100, RETRY_SEND_MS = 1,
     GROUP_BYTES_MAX = 32 << 20,
     REOPEN_MS_MIN = 200, REOPEN_MS_MAX = 10000, UNAVAILABLE_RETRY_MS = 1000, BUSY_RETRY_MS = 100,

@@ -50,7 +50,7 @@ struct turn {
 };
 
 /* intake.c: frames and answers */
-/* Takes up to TURN_FRAMES_MAX frames; true when there may be more. */
+/* Takes what a turn takes; true when there may be more. */
 bool turn_take_frames(struct turn *t);
 /* Steps the core and routes its effects. */
 void turn_step(struct turn *t, struct event *e);

@@ -2,9 +2,12 @@
  *
  * Every few milliseconds it takes in the new groups and, when entries are older than age_ms_max,
  * there are too many or somebody waits (behind_settle), writes the oldest in one batch, together
- * with `reached`: the newest group of which nothing is left to write. When the journal behind the
- * last flush has grown to half of tail_bytes_max it has the table flush; once that is on disk the
- * journal is trimmed to the `reached` that was written before the flush began. */
+ * with `reached`: the newest group of which nothing is left to write. What waits longer is more
+ * often gone before it was written, and costs nothing then; but whoever lists copies all that
+ * waits. So while nobody has listed for a second PATIENCE times as much may wait, and as many times
+ * as long, while no more than a quarter of tail_bytes_max lies behind it. When the journal behind
+ * the last flush has grown to half of tail_bytes_max it has the table flush; once that is on disk
+ * the journal is trimmed to the `reached` that was written before the flush began. */
 #include "proto/host/memory.h"
 #include "store/disk.h"
 #include <assert.h>
@@ -12,6 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { PATIENCE = 6, LISTED_MS = 1000 };
 enum { MEMORY_LOOK_MS = 1000, QUIET_BYTES = 256 << 10, BURST_BYTES = 4 << 20 };
 
 void behind_put_reached(struct disk *d, uint64_t reached) {
@@ -92,16 +96,19 @@ static bool settle_wanted(const struct disk *d) {
 }
 
 static bool due(struct disk *d) {
-    int64_t time_ms = 0;
+    int64_t time_ms = 0, now = disk_now_ms();
     pthread_mutex_lock(&d->lock);
     disk_take_in(d);
     struct pending_size size = pending_size(d->pending);
     uint64_t oldest = pending_oldest(d->pending, &time_ms);
+    uint64_t behind = oldest ? disk_bytes_behind(d, oldest - 1) : 0;
     pthread_mutex_unlock(&d->lock);
     if (settle_wanted(d)) return true; /* `reached` must tell even of groups that left nothing */
     if (!oldest) return false;
-    return size.entries > d->options.pending_max || size.bytes > d->options.debt_bytes_max / 2 ||
-           disk_now_ms() - time_ms >= d->options.age_ms_max;
+    const uint64_t patience = now - atomic_get(d->listed_ms) >= LISTED_MS ? PATIENCE : 1;
+    return size.entries > d->options.pending_max * patience ||
+           size.bytes > d->options.debt_bytes_max / 2 || behind > d->options.tail_bytes_max / 4 ||
+           now - time_ms >= (int64_t)(d->options.age_ms_max * patience);
 }
 
 static bool flush_begin(struct disk *d, uint64_t reached, char *why, size_t why_size) {

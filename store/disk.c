@@ -137,6 +137,7 @@ static bool disk_view(struct store *s, uint64_t group, const struct collect *col
     if (!ok) snprintf(why, why_size, "the store is down: %s", d->down_why);
     pthread_mutex_unlock(&d->inbox_lock);
     if (!ok) return false;
+    if (collect->tasks && collect->plains) atomic_set(d->listed_ms, disk_now_ms());
     pthread_mutex_lock(&d->lock);
     disk_take_in(d);
     v->table = d->table;
@@ -434,6 +435,7 @@ static struct disk *disk_new(const struct store_options *options) {
     d->options = *options;
     defaults(&d->options);
     d->lock_fd = -1;
+    d->listed_ms = INT64_MIN / 2;
     snprintf(d->folder, sizeof d->folder, "%s", options->folder);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);

@@ -66,6 +66,7 @@ struct disk {
     uint32_t sync_us[SYNC_SAMPLES];
     uint64_t sync_count;
     int64_t space_checked_ms;
+    int64_t listed_ms; /* when somebody last had all that is pending copied */
     bool space_low;
 };
 

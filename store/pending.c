@@ -161,9 +161,11 @@ static struct plain_entry *plain_make(struct pending *p, struct slice key, uint3
     return e;
 }
 
+/* What the entry said before is superseded whole: of all its groups only the newest is needed. So
+ * what changes all the time, a lane's counters, neither holds the journal back nor is written. */
 static void plain_touch(struct pending *p, struct plain_entry *e, const struct group_bytes *g) {
-    if (e->dirty) return;
-    if (e->writing) plain_list_cut(&p->plain_writing, e);
+    if (e->dirty) plain_list_cut(&p->plain_fifo, e);
+    else if (e->writing) plain_list_cut(&p->plain_writing, e);
     e->dirty = true;
     e->group = g->group;
     e->time_ms = g->time_ms;
@@ -464,22 +466,31 @@ uint64_t pending_oldest(const struct pending *p, int64_t *time_ms) {
     return task_first ? t->group : e->group;
 }
 
+static void take_task(struct pending *p, struct task_entry *e, struct taken *taken) {
+    task_list_cut(&p->task_fifo, e);
+    task_list_push(&p->task_writing, e);
+    e->dirty = false;
+    e->writing = true;
+    taken->tasks[taken->task_count++] = e;
+}
+
+static void take_plain(struct pending *p, struct plain_entry *e, struct taken *taken) {
+    plain_list_cut(&p->plain_fifo, e);
+    plain_list_push(&p->plain_writing, e);
+    e->dirty = false;
+    e->writing = true;
+    taken->plains[taken->plain_count++] = e;
+}
+
 void pending_take(struct pending *p, size_t max, struct taken *taken) {
     assert(!p->keeps && !p->task_writing.first && !p->plain_writing.first);
     taken->task_count = taken->plain_count = 0;
-    for (struct task_entry *e; (e = p->task_fifo.first) && taken->task_count < max;) {
-        task_list_cut(&p->task_fifo, e);
-        task_list_push(&p->task_writing, e);
-        e->dirty = false;
-        e->writing = true;
-        taken->tasks[taken->task_count++] = e;
-    }
-    for (struct plain_entry *e; (e = p->plain_fifo.first) && taken->plain_count < max;) {
-        plain_list_cut(&p->plain_fifo, e);
-        plain_list_push(&p->plain_writing, e);
-        e->dirty = false;
-        e->writing = true;
-        taken->plains[taken->plain_count++] = e;
+    while (taken->task_count < max && taken->plain_count < max) {
+        struct task_entry *t = p->task_fifo.first;
+        struct plain_entry *e = p->plain_fifo.first;
+        if (t && (!e || t->group <= e->group)) take_task(p, t, taken);
+        else if (e) take_plain(p, e, taken);
+        else break;
     }
 }
 

@@ -68,7 +68,7 @@ struct task_entry {
 struct plain_entry {
     struct plain_entry *chain, *prev, *next;
     struct part part;
-    uint64_t group;
+    uint64_t group;  /* of the newest value: it supersedes the others */
     int64_t time_ms;
     bool dirty, writing;
     uint32_t hash, key_len;
@@ -95,9 +95,9 @@ struct pending_size pending_size(const struct pending *p);
 /* Group and time of the oldest dirty entry; group 0 = none. */
 uint64_t pending_oldest(const struct pending *p, int64_t *time_ms);
 
-/* The oldest dirty entries, at most `max` of each kind; they are then `writing` and clean, and
- * pending_batched is called for each task once its dirty parts are in the batch: `where` is then
- * its place in the table (status 0 when it is gone). */
+/* The oldest dirty entries in order, until there are `max` of a kind; they are then `writing` and
+ * clean, and pending_batched is called for each task once its dirty parts are in the batch: `where`
+ * is then its place in the table (status 0 when it is gone). */
 struct taken {
     struct task_entry **tasks; size_t task_count;
     struct plain_entry **plains; size_t plain_count;

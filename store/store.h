@@ -27,7 +27,8 @@ struct store_options {
     uint64_t segment_bytes;      /* of one journal segment; default 16 MiB */
     uint64_t tail_bytes_max;     /* journal to replay at most; default 32 MiB */
     uint64_t debt_bytes_max;     /* records waiting for the table; over it store_debt() >= 1 */
-    uint32_t age_ms_max;         /* a pending record older than that goes to the table; 50 */
+    uint32_t age_ms_max;         /* a pending record older goes to the table; 50. Six times
+                                  * as long, and as many, while nobody lists: behind.c */
     uint32_t pending_max;        /* entries that may wait longer than a moment; default 8192 */
     uint64_t free_bytes_min;     /* disk watermark; default 256 MiB */
     uint64_t ballast_bytes;      /* given up when there is no room to start; default 32 MiB, a

@@ -159,6 +159,18 @@ static void an_orderly_end_leaves_nothing_to_replay(void) {
     free(f);
 }
 
+/* What is left when something was written and no more than `most` is. Up to 60 s for that: that it
+ * comes by itself is the fact. */
+static uint64_t pending_at_most(struct store *s, uint64_t most) {
+    struct store_stats stats;
+    store_stats(s, &stats);
+    for (int i = 0; i < 12000 && (!stats.table_batches || stats.pending_records > most); i++) {
+        usleep(5000);
+        store_stats(s, &stats);
+    }
+    return stats.pending_records;
+}
+
 static void what_does_not_survive_never_touches_the_table(void) {
     wipe();
     struct store_options o = options();
@@ -192,16 +204,63 @@ static void what_does_not_survive_never_touches_the_table(void) {
     store_close(&s);
     o.age_ms_max = 1;
     s = store_open(&o, why, sizeof why);
-    /* Up to 60 s for the condition: that it comes by itself is the fact. */
-    for (int i = 0; i < 12000 && stats.pending_records; i++) {
-        usleep(5000);
-        store_stats(s, &stats);
-    }
-    is_int(stats.pending_records, 0, "in time what stays goes to the table");
+    is_int((int64_t)pending_at_most(s, 0), 0, "in time what stays goes to the table");
     seen = (struct seen){0};
     store_load(s, &need, store_next_group(s) - 1, see, &seen, why, sizeof why);
     is_int(seen.count, 100, "and is all that is found there");
     store_close(&s);
+    buffer_free(&group);
+}
+
+static void more_waits_while_nobody_lists(void) {
+    wipe();
+    struct store_options o = options();
+    o.age_ms_max = 10000;
+    o.pending_max = 200;
+    struct store *s = store_open(&o, why, sizeof why);
+    struct buffer group = {0};
+    for (uint64_t id = 1; id <= 1500; id++) {
+        struct record head = {.kind = RECORD_TASK, .task = {.id = id, .order = id, .brand = 1,
+            .lane = 1, .status = STATUS_QUEUED}};
+        record_encode(&group, &head);
+    }
+    if (!s || store_append(s, 1, buffer_slice(&group)) != STORE_OK) abort();
+    const uint64_t left = pending_at_most(s, 1200);
+    ok(left <= 1200 && left > 200, "six times pending_max may wait");
+    struct store_view *v = store_view_open(s, 1, why, sizeof why);
+    store_view_close(&v);
+    ok(pending_at_most(s, 200) <= 200, "once somebody has listed no more than pending_max");
+    end_like_a_crash(s);
+    store_close(&s);
+    buffer_free(&group);
+}
+
+static void what_changes_all_the_time_holds_nothing_back(void) {
+    struct pending *p = pending_new(false);
+    struct buffer group = {0};
+    int64_t time_ms;
+    struct record lane = {.kind = RECORD_LANE, .lane = {.lane = 1, .brand = 1,
+        .queue = slice_text("q"), .type = slice_text("t")}};
+    record_encode(&group, &lane);
+    for (uint64_t g = 5; g < 10; g++) {
+        struct group_bytes *bytes = group_bytes_new(g, 1000, buffer_slice(&group));
+        if (!pending_apply(p, bytes)) abort();
+        group_bytes_release(bytes);
+    }
+    is_int((int64_t)pending_oldest(p, &time_ms), 9, "of a lane only the newest group is needed");
+    struct record head = {.kind = RECORD_TASK, .task = {.id = 7, .order = 7, .lane = 1,
+        .status = STATUS_QUEUED}};
+    for (uint64_t g = 10; g < 13; g++) {
+        buffer_clear(&group);
+        record_encode(&group, &lane);
+        record_encode(&group, &head);
+        head.was = (struct was){STATUS_QUEUED, 0, 1, 7, 0};
+        struct group_bytes *bytes = group_bytes_new(g, 1000, buffer_slice(&group));
+        if (!pending_apply(p, bytes)) abort();
+        group_bytes_release(bytes);
+    }
+    is_int((int64_t)pending_oldest(p, &time_ms), 10, "of a task the oldest that is not written");
+    pending_destroy(&p);
     buffer_free(&group);
 }
 
@@ -264,6 +323,8 @@ int main(void) {
     memory_keeps_whole_groups_over_a_crash();
     an_orderly_end_leaves_nothing_to_replay();
     what_does_not_survive_never_touches_the_table();
+    more_waits_while_nobody_lists();
+    what_changes_all_the_time_holds_nothing_back();
     reads_run_beside_appends();
     wipe();
     rmdir(folder);
