@@ -134,5 +134,7 @@ bool decode_utf8(struct slice text) {
         memcpy(&word, text.data + plain, 8);
         if (word & 0x8080808080808080U) break;
     }
-    return plain == text.len || utf8_valid(slice_of(text.data + plain, text.len - plain));
+    uint8_t high = 0;
+    for (uint32_t i = plain; i < text.len; i++) high |= text.data[i];
+    return high < 0x80 || utf8_valid(slice_of(text.data + plain, text.len - plain));
 }

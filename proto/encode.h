@@ -6,6 +6,7 @@
 #ifndef RELAIS_PROTO_ENCODE_H
 #define RELAIS_PROTO_ENCODE_H
 #include "proto/base/bytes.h"
+#include <endian.h>
 #include <limits.h>
 #include <msgpack/sysdep.h>
 #include <msgpack/timestamp.h>
@@ -34,10 +35,28 @@ static inline void encode_bool(struct buffer *b, bool value) {
     if (value) encode_msgpack_true(b);
     else encode_msgpack_false(b);
 }
+/* The most frequent of all: stored at once where there is room, in msgpack-c's form. */
 static inline void encode_uint(struct buffer *b, uint64_t value) {
-    encode_msgpack_uint64(b, value);
+    if (b->cap - b->len < 9 || b->failed) {
+        encode_msgpack_uint64(b, value);
+        return;
+    }
+    uint8_t *at = b->data + b->len;
+    if (value < 0x80) {
+        *at = (uint8_t)value;
+        b->len++;
+        return;
+    }
+    const unsigned power = value > UINT32_MAX ? 3 : value > 0xffff ? 2 : value > 0xff;
+    const uint64_t big = htobe64(value << (64 - (8u << power)));
+    *at = (uint8_t)(0xcc + power);
+    memcpy(at + 1, &big, sizeof big);
+    b->len += 1 + (1u << power);
 }
-static inline void encode_int(struct buffer *b, int64_t value) { encode_msgpack_int64(b, value); }
+static inline void encode_int(struct buffer *b, int64_t value) {
+    if (value >= 0) encode_uint(b, (uint64_t)value);
+    else encode_msgpack_int64(b, value);
+}
 /* Heads: `count` elements, or pairs, must follow. */
 static inline void encode_array(struct buffer *b, uint32_t count) {
     encode_msgpack_array(b, count);

@@ -23,23 +23,19 @@ static bool set_bit(const struct layout *l, const struct field *f, const uint8_t
 static bool field_given(const struct layout *l, const struct field *f, const void *base) {
     const uint8_t *at = (const uint8_t *)base + f->at;
     if (f->set && !set_bit(l, f, base)) return false;
-    switch ((enum form)f->form) {
+    if (f->set && f->bits) return true;
+    if (f->bits) {
+        uint64_t word;
+        memcpy(&word, (const uint8_t *)base + f->word, sizeof word);
+        return word >> f->bit << (64 - f->bits) != 0;
+    }
+    switch ((int)f->form) {
     case FORM_AT: return !((const struct options *)base)->delay;
     case FORM_DELAY: return ((const struct options *)base)->delay;
     case FORM_GROUP: case FORM_MAP: return group_given(f->sub, at);
-    case FORM_VIEW: return true;
     case FORM_SMALL: return *(const int8_t *)at >= 0;
-    case FORM_U8: case FORM_KIND: return f->set || *at != 0;
-    case FORM_BOOL: case FORM_ORDER: return f->set || *(const bool *)at;
-    case FORM_U16: return f->set || *(const uint16_t *)at != 0;
-    case FORM_U32: case FORM_STATUSES: return f->set || *(const uint32_t *)at != 0;
-    case FORM_U64: return f->set || *(const uint64_t *)at != 0;
-    case FORM_I64: return f->set || *(const int64_t *)at != 0;
-    case FORM_TEXT: case FORM_BIN: case FORM_TEXTS: case FORM_HELD:
-    case FORM_VERDICTS: case FORM_ATTEMPTS: case FORM_LOGS:
-        return f->set || ((const struct slice *)at)->len != 0;
+    default: return true; /* FORM_VIEW */
     }
-    return false;
 }
 
 static void held_write(struct buffer *b, struct held held) {

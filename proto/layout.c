@@ -1,9 +1,38 @@
 #include "proto/layout.h"
+#include <assert.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* What tells that a field is not zero: bytes from its beginning, and how many bits there. */
+#define SPAN_U8 0, 8
+#define SPAN_U16 0, 16
+#define SPAN_U32 0, 32
+#define SPAN_U64 0, 64
+#define SPAN_I64 0, 64
+#define SPAN_BOOL 0, 8
+#define SPAN_KIND 0, 8
+#define SPAN_ORDER 0, 8
+#define SPAN_STATUSES 0, 32
+#define SPAN_LEN offsetof(struct slice, len), 32
+#define SPAN_TEXT SPAN_LEN
+#define SPAN_BIN SPAN_LEN
+#define SPAN_TEXTS SPAN_LEN
+#define SPAN_HELD SPAN_LEN
+#define SPAN_VERDICTS SPAN_LEN
+#define SPAN_ATTEMPTS SPAN_LEN
+#define SPAN_LOGS SPAN_LEN
+#define SPAN_SMALL 0, 0
+#define SPAN_AT 0, 0
+#define SPAN_DELAY 0, 0
+#define SPAN_MAP 0, 0
+#define WORD_OF(from) .word = (from) / 8 * 8, .bit = (from) % 8 * 8
+#define WORD(at_, span) WORD_(at_, span)
+#define WORD_(at_, from, bits_) WORD_OF((at_) + (from)), .bits = bits_
 #define FIELD(key, type, member, form_, ...)                                                       \
     {.name = key, .len = sizeof(key) - 1, .form = FORM_##form_, .at = offsetof(type, member),      \
-     ##__VA_ARGS__}
+     WORD(offsetof(type, member), SPAN_##form_), ##__VA_ARGS__}
+/* Whole words: reading one never leaves the struct. */
+static_assert(sizeof(struct message) % 8 == 0 && sizeof(struct options) % 8 == 0, "whole words");
+static_assert(_Alignof(struct message) == 8 && _Alignof(struct options) == 8, "aligned words");
 #define M(key, member, form, ...) FIELD(key, struct message, member, form, ##__VA_ARGS__)
 #define O(key, member, form, ...) FIELD(key, struct options, member, form, ##__VA_ARGS__)
 /* fields of a map or group that lie in the struct message itself */

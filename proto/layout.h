@@ -37,6 +37,8 @@ struct field {
     uint16_t max;     /* lists: most elements */
     uint8_t form;     /* enum form */
     uint8_t len;      /* of the name */
+    uint16_t word;    /* the eight bytes of the struct that tell whether it is not zero, */
+    uint8_t bit, bits; /* and which of their bits do; bits 0 = its form decides */
 };
 
 struct layout {

@@ -122,6 +122,7 @@ void core_destroy(struct core **self) {
     heap_free(&c->schedules);
     buffer_free(&c->sweep_key);
     free(c->links);
+    blocks_free(&c->blocks);
     free(c);
 }
 

@@ -12,13 +12,17 @@ static uint64_t lane_hash(uint32_t brand, struct slice queue, struct slice type,
     return hash_bytes(hash_bytes(h, type.data, type.len), labels.data, labels.len);
 }
 
+static bool lane_is(const struct lane *l, uint32_t brand, struct slice queue, struct slice type,
+                    struct slice labels) {
+    return l->queue->set.brand == brand && slice_equal(l->queue->set.name, queue) &&
+           slice_equal(l->type, type) && slice_equal(l->labels, labels);
+}
+
 static struct lane *lane_find(const struct core *c, uint64_t hash, uint32_t brand,
                               struct slice queue, struct slice type, struct slice labels) {
     for (struct map_node *n = map_first(&c->lane_keys, hash); n; n = map_next(n)) {
         struct lane *l = owner_of(n, struct lane, by_key);
-        if (l->queue->set.brand == brand && slice_equal(l->queue->set.name, queue) &&
-            slice_equal(l->type, type) && slice_equal(l->labels, labels))
-            return l;
+        if (lane_is(l, brand, queue, type, labels)) return l;
     }
     return NULL;
 }
@@ -60,9 +64,10 @@ static struct lane *lane_new(struct core *c, struct queue *queue, struct slice t
 
 struct lane *lane_get(struct core *c, uint32_t brand, struct slice queue, struct slice type,
                       struct slice labels) {
-    uint64_t hash = lane_hash(brand, queue, type, labels);
-    struct lane *l = lane_find(c, hash, brand, queue, type, labels);
-    if (l) return l;
+    struct lane *l = c->lane_newest; /* tasks of one kind come together */
+    if (l && lane_is(l, brand, queue, type, labels)) return l;
+    l = lane_find(c, lane_hash(brand, queue, type, labels), brand, queue, type, labels);
+    if (l) return c->lane_newest = l;
     if (c->lane_count >= c->limits.lanes_max) return NULL;
     struct queue *q = queue_get(c, brand, queue);
     if (!q) return NULL;

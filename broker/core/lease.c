@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 static struct lease *lease_new(struct core *c, struct worker *w, struct task *t, uint64_t epoch) {
-    struct lease *l = calloc(1, sizeof *l);
+    struct lease *l = blocks_take_zero(&c->blocks, sizeof *l);
     assert(l != NULL && !t->lease);
     l->task = t;
     l->worker = w;
@@ -125,7 +125,7 @@ void lease_forget(struct core *c, struct lease *l) {
     if (l->stopping) w->stopping--;
     if (l->restored && w->restored) w->restored--;
     buffer_free(&l->text);
-    free(l);
+    blocks_give(&c->blocks, l, sizeof *l);
     worker_room(c, w);
     if (w->record.http) worker_leave(c, w);
 }

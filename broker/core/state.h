@@ -16,6 +16,7 @@
 #ifndef RELAIS_CORE_STATE_H
 #define RELAIS_CORE_STATE_H
 #include "broker/core/core.h"
+#include "proto/base/blocks.h"
 #include "proto/base/cron.h"
 #include "proto/base/heap.h"
 #include "proto/base/list.h"
@@ -436,6 +437,7 @@ struct core {
     struct node fleets, dirty_stations, dirty_sessions, dirty_commands;
     uint32_t station_count, session_count;
     uint64_t command_bytes;
+    struct blocks blocks;  /* of tasks, bodies and leases */
     struct record *notes;  /* one-shot records of the open group */
     uint32_t note_count, note_cap;
     struct chunk *chunks;  /* their bytes */
@@ -456,6 +458,7 @@ struct core {
     uint8_t sweep_span;
     struct buffer sweep_key;
     struct lane **lanes;   /* by number, 1.. */
+    struct lane *lane_newest; /* that a task was submitted to */
     uint32_t lane_count, lane_cap, queue_count, worker_count, worker_next, link_count, link_next,
         link_serial;
     struct link *links;    /* by peer */

@@ -17,7 +17,7 @@ uint64_t number_next(struct core *c) {
 }
 
 static struct task *task_make(struct core *c, struct lane *lane, uint64_t id) {
-    struct task *t = calloc(1, sizeof *t);
+    struct task *t = blocks_take_zero(&c->blocks, sizeof *t);
     assert(t != NULL && id != 0);
     list_init(&t->place);
     list_init(&t->dirty);
@@ -57,7 +57,7 @@ void task_drop_body(struct core *c, struct task *t) {
     if (!t->body) return;
     c->body_bytes -= t->body->size;
     if (task_accepted(t)) c->accepted_bytes -= t->body->size;
-    free(t->body);
+    blocks_give(&c->blocks, t->body, t->body->size);
     t->body = NULL;
 }
 
@@ -81,7 +81,7 @@ void task_free(struct core *c, struct task *t) {
     task_drop_input(c, t);
     part_free(c, t);
     free(t->result);
-    free(t);
+    blocks_give(&c->blocks, t, sizeof *t);
 }
 
 static void count_move(struct core *c, struct task *t, enum status from, enum status to) {
@@ -256,7 +256,7 @@ void task_set_body(struct core *c, struct task *t, const struct task_body *body)
     struct slice *parts[] = {&copy.payload, &copy.extra, &copy.owner, &copy.key,
                              &copy.source_name, &copy.source_mime};
     size_t size = sizeof(struct body) + slices_size(parts, 6);
-    struct body *b = malloc(size);
+    struct body *b = blocks_take(&c->blocks, size);
     assert(b != NULL);
     slices_move(b->bytes, parts, 6);
     b->size = size;

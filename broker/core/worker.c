@@ -214,7 +214,7 @@ void worker_free(struct core *c) {
                 list_unlink(x);
                 if (l->task) l->task->lease = NULL;
                 buffer_free(&l->text);
-                free(l);
+                blocks_give(&c->blocks, l, sizeof *l);
             }
             free(w);
         }

@@ -457,7 +457,56 @@ static void hot_items_are_read_in_bulk(void) {
     buffer_free(&b);
 }
 
+/* Every length that msgpack has, on both sides of each border, with and without room. */
+static void numbers_are_as_short_as_msgpack_has_them(void) {
+    static uint8_t room[64];
+    int wrong = 0;
+    for (unsigned bit = 0; bit < 64; bit++)
+        for (int more = -1; more <= 1; more++)
+            for (size_t cap = 1; cap <= 12; cap++) {
+                const uint64_t value = (UINT64_C(1) << bit) + (uint64_t)(int64_t)more;
+                struct buffer one = {.data = room, .cap = cap}, two = {0};
+                if (cap < 9 && value >= 0x80) continue; /* it would have to grow */
+                encode_uint(&one, value);
+                encode_msgpack_uint64(&two, value);
+                wrong += !slice_equal(buffer_slice(&one), buffer_slice(&two));
+                if (value <= INT64_MAX) {
+                    one.len = 0;
+                    encode_int(&one, (int64_t)value);
+                    buffer_clear(&two);
+                    encode_msgpack_int64(&two, (int64_t)value);
+                    wrong += !slice_equal(buffer_slice(&one), buffer_slice(&two));
+                }
+                buffer_free(&two);
+            }
+    is_int(wrong, 0, "numbers are written as msgpack-c writes them");
+}
+
+/* A field is told from zero by its own bits alone. */
+static void what_is_zero_is_left_out_whatever_stands_beside_it(void) {
+    struct message m = {.verb = VERB_SUBMIT}, read = {.verb = VERB_SUBMIT};
+    struct buffer b = {0};
+    struct frame_writer w;
+    struct frame f = {0};
+    enum code code;
+    m.submit.options.accepted = true; /* next to `watch` */
+    m.submit.options.source_size = UINT64_C(1) << 63;
+    frame_begin(&w, &b, VERB_SUBMIT, 1, 1, NULL);
+    frame_put(&w, &m);
+    frame_end(&w);
+    ok(frame_read(&f, b.data, b.len, 1) == CODE_OK && message_next(&f, &read, &code) &&
+       code == CODE_OK, "it can be read");
+    ok(read.submit.options.accepted && !read.submit.options.watch, "a flag beside another");
+    ok(read.submit.options.source_size == UINT64_C(1) << 63, "a number with its highest bit alone");
+    ok(read.submit.options.set == 0 && !read.submit.options.stream, "and nothing else");
+    frame_free(&f);
+    buffer_free(&b);
+}
+
 int main(void) {
+    numbers_are_as_short_as_msgpack_has_them();
+    what_is_zero_is_left_out_whatever_stands_beside_it();
+
     for (size_t i = 0; i < sizeof texts; i++) texts[i] = (uint8_t)(i % 95 + 32);
     every_verb_survives_the_round_trip();
     every_truncation_is_refused();

@@ -99,7 +99,7 @@ static bool client_take(struct flow *f, const struct message *m) {
     case VERB_SUBMITTED:
         if (m->submitted.code == CODE_OK) {
             f->acked++;
-            f->acked_at_ns = flow_now_ns();
+            f->acked_at_ns = f->client.heard_ns;
             return true;
         }
         f->refused++;
@@ -125,7 +125,7 @@ static bool done_send(struct flow_worker *w) {
 static bool task_take(struct flow *f, struct flow_worker *w, const struct delivery *t) {
     struct message done = {.verb = VERB_DONE};
     f->delivered++;
-    f->delivered_at_ns = flow_now_ns();
+    f->delivered_at_ns = w->peer.heard_ns;
     if (f->holds) return true;
     if (!w->writing) peer_begin(&w->peer, VERB_DONE, true);
     w->writing = true;
@@ -150,7 +150,7 @@ static bool worker_take(struct flow *f, struct flow_worker *w, const struct mess
             return false;
         }
         f->settled++;
-        f->settled_at_ns = flow_now_ns();
+        f->settled_at_ns = w->peer.heard_ns;
         spread_add(&f->settled_ns,
                    f->settled_at_ns - w->sent_ns[m->settled.number & (w->ring - 1)]);
         return true;

@@ -105,6 +105,7 @@ static bool next_frame(struct peer *p, bool *broken) {
     }
     enum code code = frame_read(&p->frame, zmq_msg_data(&p->in), zmq_msg_size(&p->in), ITEMS_MAX);
     p->reading = code == CODE_OK;
+    p->heard_ns = clock_mono_us() * 1000;
     if (!p->reading) *broken = !say("a frame of the broker", code_text(code));
     return p->reading;
 }

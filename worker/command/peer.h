@@ -13,6 +13,7 @@ struct peer {
     zmq_msg_t in;         /* owned: the frame that is being read */
     struct frame frame;   /* into it */
     bool reading;
+    int64_t heard_ns;     /* when that frame was taken: its items came together */
     struct buffer out;    /* owned: the frame that is being written */
     struct frame_writer writer;
     uint64_t next_number; /* of the next request */
