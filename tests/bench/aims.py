@@ -43,6 +43,7 @@ class Aim:
     theirs: tuple = ()
     their_field: str = ""
     full: bool = False
+    floor: tuple = ("raw-fsync-4k", "p50_us")  # what stands beside a figure without a peer
 
 
 def relais(key, words, command, keep="failed", **more):
@@ -111,7 +112,8 @@ MEASURES = RAW + [
           f"store=stream {ONE}"),
     relais("backlog-200k", "with 200,000 queued", "native --depth 1000 --backlog 200k"),
     relais("backlog-1m", "with 1M queued", "native --depth 1000 --backlog 1M"),
-    relais("backlog-10m", "with 10M queued", "native --depth 1000 --backlog 10M", full=True),
+    relais("backlog-10m", "with 10M queued", "native --depth 1000 --backlog 10M", full=True,
+           once=True),
     relais("queues-10k", "10,000 queues", "native --depth 1000 --queues 10000"),
     relais("batch-8", "4 workers, batches of 8", "native --batch 8 --depth 8192"),
     relais("workers-2k", "2,000 workers, batches of 8",
@@ -126,6 +128,9 @@ MEASURES = RAW + [
     relais("restart-10m", "kill -9 with 10M queued, 10,000 running",
            "restart --count 10M --running 10k", once=True, full=True),
     relais("idle", "1,000 native workers that wait", "idle --workers 1000", keep=""),
+    Measure("bare", "machine", "a ROUTER with 1,000 idle DEALERs", "bare 1000", once=True),
+    Measure("suspended", "libmicrohttpd", "2,000 suspended connections, a pool of 8 KiB each",
+            "suspended 2000", "", "hello", once=True),
     relais("pending", "2,000 HTTP workers that wait", "pending --workers 2000", keep="",
            once=True),
     relais("overload", "three times the load it can take", "overload --seconds 8", keep="7d",
@@ -231,10 +236,12 @@ AIMS = [
         theirs=("batch-8",), their_field="rate"),
     Aim("10", "CURVE on, batches of 64, against without", ("curve-64",), "rate", 0.4,
         theirs=("batch-64",), their_field="rate"),
-    Aim("11", "a native worker that waits", ("idle",), "idle_kb", 34, "KB", most=True),
+    Aim("11", "a native worker that waits", ("idle",), "idle_kb", 34, "KB", most=True,
+        floor=("bare", "idle_kb")),
     Aim("11", "a native worker after traffic", ("idle",), "after_traffic_kb", 110, "KB",
-        most=True),
-    Aim("11", "an HTTP worker that waits", ("pending",), "waiting_kb", 12, "KB", most=True),
+        most=True, floor=("bare", "after_traffic_kb")),
+    Aim("11", "an HTTP worker that waits", ("pending",), "waiting_kb", 12, "KB", most=True,
+        floor=("suspended", "waiting_kb")),
     Aim("12", "a file of 100 MiB up and down, against dd", ("files",), "mb_s", 0.5,
         theirs=("dd",), their_field="mb_s"),
     Aim("12", "p99 of one task at a time meanwhile, against before", ("files",),

@@ -12,17 +12,20 @@ import subprocess
 import tempfile
 import time
 
+CONNECT_S = 0.7  # until a scenario's clients are there
 TOP = 6          # functions of a thread
 THREAD_MIN = 3.0 # per cent of all samples that make a thread worth a line
 CALLGRIND = ("native", "enqueue", "latency", "http")
 
 
 def summarise(cells):
-    """(share, thread, function) triples as threads with their top functions, busiest first."""
-    threads = {}
+    """(share, thread, function) triples as threads with their top functions, busiest first; all
+    shares together are 100."""
+    threads, cells = {}, list(cells)
+    all_shares = sum(cell[0] for cell in cells)
     for share, thread, function in cells:
         functions = threads.setdefault(thread, {})
-        functions[function] = functions.get(function, 0) + share
+        functions[function] = functions.get(function, 0) + share * 100 / all_shares
     said = []
     for name, functions in threads.items():
         whole = sum(functions.values())
@@ -50,56 +53,84 @@ def perf_cells(text):
 
 
 def callgrind_cells(text):
-    """Lines of callgrind_annotate: instructions (share) file:function."""
+    """Lines of callgrind_annotate: instructions (share) file:function [object]."""
     for line in text.splitlines():
-        found = re.match(r"\s*[\d,]+ \(\s*([\d.]+)%\)\s+(?:\S*:)?([\w.]+)", line)
-        if found and found[2] not in ("PROGRAM", "Thread"):
-            yield float(found[1]), "all threads", found[2]
+        found = re.match(r"\s*[\d,]+ \(\s*([\d.]+)%\)\s+(?:[^\s:]*:)?(\S.*?)(?: \[(.*)\])?$",
+                         line)
+        if found and not found[2].startswith("PROGRAM TOTALS"):
+            nameless = found[2].startswith("0x") and found[3]
+            yield float(found[1]), "all threads", \
+                f"({pathlib.Path(found[3]).name})" if nameless else found[2]
 
 
 def threads_of(pid):
     return [path.read_text().strip() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/comm")]
 
 
-def server_of(pid):
-    """The `relais serve` that this process started, once its threads are there."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-                if len(words) > 2 and words[1] == b"serve" and "broker" in threads_of(child):
-                    return int(child)
-        time.sleep(0.02)
-    return None
+def servers_of(pid):
+    """The `relais serve` that this process started and that have their threads."""
+    found = []
+    with contextlib.suppress(OSError):
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            if len(words) > 2 and words[1] == b"serve" and "broker" in threads_of(child):
+                found.append(int(child))
+    return found
+
+
+def report(data, *more):
+    done = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-F",
+                           "overhead,comm,dso,symbol", "-t", "|", *more], capture_output=True,
+                          text=True, check=False, timeout=120)
+    return summarise(perf_cells(done.stdout)) or None
+
+
+def record(data, *more):
+    return ["perf", "record", "-q", "-e", "cpu-clock", "-F", "999", "-o", data, *more]
+
+
+@contextlib.contextmanager
+def quiet(words, env):
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=env)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
 
 
 def by_perf(binary, words, seconds, env):
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        data, before_s = f"{folder}/perf.data", 0.7
-        bench = subprocess.Popen([binary, "bench", *words], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL, env=env)
-        try:
-            server = server_of(bench.pid)
-            if server is None:
-                return None
-            time.sleep(before_s)  # its clients connect
-            # cpu-clock is there without hardware counters, too
-            done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "999", "-o",
-                                   data, "-p", str(server), "--", "sleep", str(seconds)],
-                                  check=False, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL, timeout=seconds + 60)
-            if done.returncode != 0:
-                return None
-            bench.wait(600)
-        finally:
-            if bench.poll() is None:
-                bench.terminate()
-                bench.wait()
-        report = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-F",
-                                 "overhead,comm,dso,symbol", "-t", "|"], capture_output=True,
-                                text=True, check=False, timeout=120)
-    return summarise(perf_cells(report.stdout)) or None
+    """The server while it works: cpu-clock is there without hardware counters, too."""
+    until, servers = time.monotonic() + 20, []
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, \
+            quiet([binary, "bench", *words], env) as bench:
+        while not servers and time.monotonic() < until and bench.poll() is None:
+            time.sleep(0.02)
+            servers = servers_of(bench.pid)
+        if not servers:
+            return None
+        time.sleep(CONNECT_S)
+        done = subprocess.run(record(f"{folder}/data", "-p", str(servers[0]), "--", "sleep",
+                                     str(seconds)), check=False, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=seconds + 60)
+        bench.wait(600)
+        return report(f"{folder}/data") if done.returncode == 0 else None
+
+
+def second_start(binary, words, env):
+    """The server that comes after the one that was killed, from its first moment on."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, \
+            quiet(record(f"{folder}/data", "--", binary, "bench", *words), env) as perf:
+        servers, until = [], time.monotonic() + 600
+        while perf.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                children = pathlib.Path(f"/proc/{perf.pid}/task/{perf.pid}/children").read_text()
+                for bench in children.split():
+                    servers += [pid for pid in servers_of(bench) if pid not in servers]
+            time.sleep(0.005)
+        return report(f"{folder}/data", f"--pid={servers[-1]}") if len(servers) > 1 else None
 
 
 def by_callgrind(binary, words, env):
@@ -137,8 +168,11 @@ def by_callgrind(binary, words, env):
 def look(binary, words, seconds, env):
     """{"tool", "threads"}, or None where nothing can look."""
     with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-        if shutil.which("perf") and (threads := by_perf(binary, words, seconds, env)):
-            return {"tool": "perf", "threads": threads}
+        if shutil.which("perf"):
+            threads = second_start(binary, words, env) if words[0] == "restart" else \
+                by_perf(binary, words, seconds, env)
+            if threads:
+                return {"tool": "perf", "threads": threads}
         if shutil.which("valgrind") and words[0] in CALLGRIND and \
                 (threads := by_callgrind(binary, words, env)):
             return {"tool": "callgrind", "threads": threads}

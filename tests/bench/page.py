@@ -14,8 +14,9 @@ Redis the best of several depths, windows and numbers of connections counts.
 """
 SKIPPED = "Not here, and so left out: {names}.\n"
 OVERLOAD = """Native frames of 64 tasks and HTTP creates together. At load 1 senders wait for
-answers and for as long as a refusal says; at 0.7 and at 3 times what was accepted then they keep their pace whatever
-the server answers. "Not sent": all connections were busy, or too much was unanswered."""
+answers and for as long as a refusal says; at 0.7 and at 3 times what was accepted then they keep
+their pace whatever the server answers. "Not sent": all connections were busy, or too much was
+unanswered."""
 FIELDS = (("ready_ms", "ms until ready"), ("idle_kb", "KB a worker"),
           ("after_traffic_kb", "KB a worker after traffic"), ("waiting_kb", "KB a worker"),
           ("up_mb_s", "MB/s up"), ("down_mb_s", "MB/s down"), ("behind_max_s", "s behind"))
@@ -57,14 +58,17 @@ def beside(run, said, aim):
     if said["theirs"]:
         other = run["measures"][said["theirs"]]
         return f"{amount(said['their_figure'], aim.their_field)} {other['who']}, {other['words']}"
-    floor = run["measures"].get("raw-fsync-4k", {}).get("rows")
-    floor = judge.median(floor) if floor else None
+    shown = []
     stock = [(row[key], name) for name, row in run.get("stocks", {}).items()
-             for key in {"rss_mb": ("rss_mb",), "ready_ms": ("ready_ms",), "idle_kb": ("idle_kb",),
-                         "waiting_kb": ("idle_kb",)}.get(aim.field, ()) if key in row]
-    if stock:
-        return f"{amount(min(stock)[0], aim.field)} {min(stock)[1]}"
-    return f"fdatasync of 4 KiB {floor['p50_us']:.0f} µs" if floor else ""
+             for key in {"rss_mb": ("rss_mb",), "ready_ms": ("ready_ms",)}.get(aim.field, ())
+             if key in row]
+    if stock and "1M" in aim.work:
+        shown.append(f"{amount(min(stock)[0], aim.field)} {min(stock)[1]}")
+    floor = run["measures"].get(aim.floor[0], {})
+    if floor.get("rows"):
+        figure = judge.median(floor["rows"])[aim.floor[1]]
+        shown.append(f"{amount(figure, aim.floor[1])} {floor['words']}")
+    return "; ".join(shown)
 
 
 def aims_table(run, aims):

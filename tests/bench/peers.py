@@ -24,7 +24,7 @@ NEEDS = {"redis": ("redis-server libhiredis-dev", "redis-server", "p_redis"),
          "nats": ("nats-server libnats-dev", "nats-server", "p_nats"),
          "gearmand": ("gearman-job-server libgearman-dev", "gearmand", "p_gearman"),
          "hello": ("libmicrohttpd-dev", "true", "hello"),
-         "raw": ("gcc", "true", "raw")}
+         "bare": ("libzmq3-dev", "true", "bare"), "raw": ("gcc", "true", "raw")}
 STARTED_S, STOPPED_S = 60, 30
 
 
@@ -280,6 +280,34 @@ def raw(command):
     if done.returncode != 0 or not times:
         return None
     return {"p50_us": float(times[1]), "p99_us": float(times[2])}
+
+
+def bare(count):
+    """What each of so many waiting DEALERs takes of a ROUTER's process."""
+    done = subprocess.run([HERE / "bare", str(count)], capture_output=True, text=True, timeout=120,
+                          check=False, preexec_fn=die_with_us)
+    found = dict(re.findall(r"(\w+)=([\d.]+)", done.stdout))
+    return {key: float(value) for key, value in found.items()} or None
+
+
+def resident_kb(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmRSS:\s*(\d+)", status)[1])
+
+
+def suspended(count):
+    """What each of so many suspended connections takes of libmicrohttpd."""
+    with running("hello") as (daemon, port):
+        before, lines = resident_kb(daemon.pid), []
+        try:
+            for _ in range(count):
+                lines.append(socket.create_connection(("127.0.0.1", port)))
+                lines[-1].sendall(b"GET /wait HTTP/1.1\r\nHost: here\r\n\r\n")
+            time.sleep(0.5)  # the last of them are taken
+            return {"waiting_kb": (resident_kb(daemon.pid) - before) / count}
+        finally:
+            for line in lines:
+                line.close()
 
 
 def dd(mega_bytes):
