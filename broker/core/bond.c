@@ -3,11 +3,11 @@
 #include "broker/core/object.h"
 #include "broker/core/sweep.h"
 #include "broker/core/task.h"
-#include <stdio.h>
 
 /* The kinds of scope TASK; 0 stands for all others. */
 static const uint8_t kinds[] = {
-#define OBJECT(name, number, text, scope, body_max, sentence) SCOPE_##scope == SCOPE_TASK ? number : 0,
+#define OBJECT(name, number, text, scope, body_max, sentence) \
+    SCOPE_##scope == SCOPE_TASK ? number : 0,
 #include "broker/core/object.def"
 #undef OBJECT
 };
@@ -29,16 +29,17 @@ void bond_tie(struct core *c, struct task *t) {
     task_change(c, t, CHANGE_HEAD);
 }
 
-/* text: NUMBER_DIGITS + 1 bytes, which live as long as the need. */
-static struct need need_of(const struct task *t, uint8_t kind, char *text) {
-    snprintf(text, NUMBER_DIGITS + 1, "%llu", (unsigned long long)t->head.id);
+/* text: NUMBER_DIGITS bytes, which live as long as the need. */
+static struct need need_of(const struct task *t, uint8_t kind, uint8_t *text) {
+    uint32_t at = NUMBER_DIGITS;
+    for (uint64_t n = t->head.id; n > 0; n /= 10) text[--at] = (uint8_t)('0' + n % 10);
     return (struct need){.kind = NEED_OBJECT, .object = kind, .brand = t->head.brand,
-                         .key = slice_text(text)};
+                         .key = slice_of(text + at, NUMBER_DIGITS - at)};
 }
 
 enum found bond_find(struct core *c, const struct event *e, const struct task *t) {
     enum found found = HELD;
-    char text[NUMBER_DIGITS + 1];
+    uint8_t text[NUMBER_DIGITS];
     struct object *o;
     if (!(t->head.flags & TASK_BOUND)) return HELD;
     for (size_t i = 0; i < KINDS; i++) {
@@ -53,7 +54,7 @@ enum found bond_find(struct core *c, const struct event *e, const struct task *t
 /* Asks for what is not held. True when nothing is missing. */
 static bool bond_held(struct core *c, const struct task *t) {
     bool held = true;
-    char text[NUMBER_DIGITS + 1];
+    uint8_t text[NUMBER_DIGITS];
     for (size_t i = 0; i < KINDS; i++) {
         if (!kinds[i]) continue;
         const struct need need = need_of(t, kinds[i], text);
@@ -81,7 +82,7 @@ void bond_loaded(struct core *c, const struct event *e) {
 }
 
 void bond_end(struct core *c, const struct task *t) {
-    char text[NUMBER_DIGITS + 1];
+    uint8_t text[NUMBER_DIGITS];
     if (!(t->head.flags & TASK_BOUND) || core_bug(c, BUG_LEFT_BEHIND)) return;
     for (size_t i = 0; i < KINDS; i++) {
         if (!kinds[i]) continue;
