@@ -274,6 +274,27 @@ void exchange_try_as(struct exchange *x, const struct who *who, const struct mes
     send(x, who, m, then, true);
 }
 
+/* ---- what the client has taken ---- */
+
+size_t exchange_behind(const struct exchange *x) {
+    const struct request *r = (const struct request *)x;
+    return r->socket != NULL ? socket_behind(r) : r->outlet != NULL ? outlet_behind(r) : 0;
+}
+
+void exchange_drained(struct exchange *x, size_t left, void (*then)(struct exchange *x)) {
+    struct request *r = request_of(x);
+    r->drained = then;
+    r->drained_left = left;
+    exchange_taken(r);
+}
+
+void exchange_taken(struct request *r) {
+    void (*then)(struct exchange *x) = r->drained;
+    if (then == NULL || exchange_behind(&r->x) > r->drained_left) return;
+    r->drained = NULL;
+    then(&r->x);
+}
+
 void exchange_proceed(struct exchange *x) {
     struct request *r = request_of(x);
     assert(r->stage == STAGE_BEGIN);
@@ -287,6 +308,7 @@ void exchange_cut(struct request *r) {
     while (!list_empty(&r->calls)) {
         call_drop(owner_of(list_first(&r->calls), struct call, of_owner));
     }
+    r->drained = NULL;
     if (r->intake != NULL) intake_drop(r);
     if (r->hash != NULL) r->hash->owner = NULL; /* its result is thrown away */
     r->hash = NULL;

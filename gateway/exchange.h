@@ -167,13 +167,17 @@ void exchange_file(struct exchange *x, const struct file_answer *file);
 void exchange_growing(struct exchange *x, const struct file_answer *file, uint64_t from);
 
 /* Server-sent events: 200 at once, then any number of events, then exchange_end. A client that
- * reads too slowly (64 KiB behind) is cut off. event and id may be NULL. Blank lines keep the
- * connection alive. */
+ * reads too slowly (64 KiB behind) is cut off, and one that takes nothing of what lies ready for it
+ * for idle_ms. event and id may be NULL. Blank lines keep the connection alive. */
 void exchange_events(struct exchange *x);
 void exchange_event(struct exchange *x, const char *event, const char *id, struct slice data);
 void exchange_end(struct exchange *x);
-/* Bytes of events that the client has not taken yet: a producer may wait for less. */
-size_t exchange_events_behind(const struct exchange *x);
+/* Bytes of events, or of a socket's messages, that the client has not taken yet. */
+size_t exchange_behind(const struct exchange *x);
+/* Calls `then` when the client has taken all but `left` bytes: at once, or as soon as it has. One
+ * waits at a time; when the exchange ends first, `then` is not called. A producer that has more to
+ * tell than a client may be behind goes on from here. */
+void exchange_drained(struct exchange *x, size_t left, void (*then)(struct exchange *x));
 
 /* ---- sockets ---- */
 
@@ -191,9 +195,9 @@ size_t exchange_events_behind(const struct exchange *x);
  * What closes it: exchange_socket_close, or exchange_end (1000); the peer; the gateway's end, a
  * broker that is not heard, or a refusal of exchange_send (1001); a frame that is none (1002); a
  * kind of message that has no call (1003); text that is not UTF-8 (1007); over 64 KiB that the peer
- * has not taken (1008); a message over message_max (1009); nothing heard, not even a pong, for
- * twice socket_ping_ms (1001, and the connection is cut). Callbacks never nest: what a call sends
- * leaves after it. The exchange's memory is not given back before its end: what every message
+ * has not taken, or none of it for idle_ms (1008); a message over message_max (1009); nothing
+ * heard, not even a pong, for twice socket_ping_ms (1001, and the connection is cut). Callbacks
+ * never nest: what a call sends leaves after it. The exchange's memory is not given back before its end: what every message
  * needs is kept in x->state or x->out, not allocated anew. */
 struct socket_calls {
     void (*open)(struct exchange *x);                         /* NULL = none */
@@ -207,8 +211,6 @@ bool exchange_socket(struct exchange *x, const struct socket_calls *calls);
 /* Sends one message; a long one (over 64 KiB) only when nothing lies unsent. False when it is
  * closing, also from now on for what lies unsent. */
 bool exchange_socket_send(struct exchange *x, bool text, struct slice message);
-/* Bytes that the peer has not taken yet: a producer may wait for less. */
-size_t exchange_socket_behind(const struct exchange *x);
 /* Starts the closing handshake; code 1000, 1001, 1003, 1007 … 1013 or 3000 … 4999; reason at most
  * 123 bytes, NULL = none. */
 void exchange_socket_close(struct exchange *x, uint32_t code, const char *reason);

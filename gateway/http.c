@@ -427,9 +427,8 @@ static void client_tick(struct client *c) {
     if (r->socket != NULL) {
         socket_tick(r);
     } else if (r->outlet != NULL && r->stage == STAGE_ENDED) {
-        outlet_tick(r);
-        bool file = outlet_size(r) != UINT64_MAX;
-        if (!r->suspended && file && too_slow(r, bytes_taken(c))) early_late(c);
+        bool stalled = !outlet_tick(r), file = outlet_size(r) != UINT64_MAX;
+        if (stalled || (!r->suspended && file && too_slow(r, bytes_taken(c)))) early_late(c);
     } else if (r->in_body && !r->suspended && r->stage == STAGE_BODY &&
                too_slow(r, r->body_len)) {
         early_late(c);

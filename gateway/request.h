@@ -147,6 +147,8 @@ struct request {
     struct intake *intake;   /* stream.c: uploads under way */
     struct outlet *outlet;   /* stream.c: what is streamed out */
     struct socket *socket;   /* socket.c; in the arena */
+    void (*drained)(struct exchange *x); /* called when no more than this lies unsent: */
+    size_t drained_left;
 };
 
 static inline struct request *request_of(struct exchange *x) { return (struct request *)x; }
@@ -156,6 +158,8 @@ static inline struct request *request_of(struct exchange *x) { return (struct re
 void arena_open(struct arena *a);
 void arena_close(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);
+/* The client has taken something: whoever waits for that is called. */
+void exchange_taken(struct request *r);
 /* Takes back what is under way for a request that has ended or lost its client. */
 void exchange_cut(struct request *r);
 /* RELEASEs the tasks that were claimed for it. */
@@ -214,7 +218,10 @@ long outlet_read(struct request *r, uint8_t *to, size_t max);
 void outlet_free(struct request *r);
 /* Size of the streamed body; UINT64_MAX = not known. */
 uint64_t outlet_size(const struct request *r);
-void outlet_tick(struct request *r);
+/* False when the client takes nothing of what lies ready. */
+bool outlet_tick(struct request *r);
+/* Bytes that the client has not taken yet. */
+size_t outlet_behind(const struct request *r);
 /* Ends it: events in good form, the bytes of a file short. */
 void outlet_break(struct request *r);
 

@@ -32,6 +32,7 @@ struct socket {
     uint32_t fragments;    /* of the message that is coming */
     uint32_t why;          /* the code with which this side closed; 0 = it did not */
     int64_t heard_ms, close_ms; /* close_ms: when the close began; 0 = it did not */
+    int64_t taken_ms;      /* the peer took something, or there was nothing to take */
     bool parting;          /* the close is said behind what lies unsent */
     uint8_t reason[REASON_MAX];
     size_t reason_len;
@@ -76,6 +77,7 @@ static ssize_t on_write(struct wslay_event_context *frames, const uint8_t *data,
     ssize_t n = send(k->request->client->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL | more);
     if (n >= 0) {
         count_add(&k->request->server->count.bytes_out, (uint64_t)n);
+        if (n > 0) k->taken_ms = k->request->server->now_ms;
         return n;
     }
     bool again = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
@@ -194,8 +196,17 @@ static void work(struct socket *k) {
                    wslay_event_get_close_sent(k->frames) || !wslay_event_want_read(k->frames);
     if (closing && k->close_ms == 0) k->close_ms = k->request->server->now_ms;
     bool done = !wslay_event_want_read(k->frames) && !wslay_event_want_write(k->frames);
-    if (k->cut || done) end(k);
-    else if (reads(k)) use(k);
+    if (k->cut || done) {
+        end(k);
+        return;
+    }
+    if (reads(k)) use(k);
+    if (k->close_ms == 0) exchange_taken(k->request);
+}
+
+size_t socket_behind(const struct request *r) {
+    const struct socket *k = r->socket;
+    return k->closed ? 0 : wslay_event_get_queued_msg_length(k->frames);
 }
 
 void socket_opened(struct request *r, void *handle, struct slice early) {
@@ -203,7 +214,7 @@ void socket_opened(struct request *r, void *handle, struct slice early) {
     int bytes = BEHIND_MAX; /* else the system would hold megabytes for a peer that does not read */
     setsockopt(r->client->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     k->handle = handle;
-    k->heard_ms = r->server->now_ms;
+    k->heard_ms = k->taken_ms = r->server->now_ms;
     k->readable = true;
     buffer_append(&k->early, early.data, early.len);
     use(k);
@@ -237,12 +248,16 @@ void socket_tick(struct request *r) {
     struct server *s = r->server;
     int64_t silent = s->now_ms - k->heard_ms;
     if (k->handle == NULL || k->closed) return;
+    if (wslay_event_get_queued_msg_count(k->frames) == 0) k->taken_ms = s->now_ms;
     if (k->close_ms > 0 && s->now_ms - k->close_ms >= CLOSE_MS) {
         end(k);
     } else if (k->close_ms == 0 && !link_up(s->link)) {
         exchange_socket_close(&r->x, CODE_GONE_AWAY, "the broker cannot be reached");
     } else if (silent >= 2 * (int64_t)s->config->socket_ping_ms) {
         k->why = CODE_GONE_AWAY;
+        end(k);
+    } else if (s->now_ms - k->taken_ms >= s->config->idle_ms) {
+        k->why = CODE_POLICY;
         end(k);
     } else if (silent >= s->config->socket_ping_ms && !k->pinged) {
         struct wslay_event_msg ping = {.opcode = WSLAY_PING};
@@ -332,11 +347,6 @@ bool exchange_socket_send(struct exchange *x, bool text, struct slice message) {
     if (failed == WSLAY_ERR_NOMEM) abort();
     use(k);
     return failed == 0;
-}
-
-size_t exchange_socket_behind(const struct exchange *x) {
-    const struct socket *k = ((const struct request *)x)->socket;
-    return k->closed ? 0 : wslay_event_get_queued_msg_length(k->frames);
 }
 
 void exchange_socket_close(struct exchange *x, uint32_t code, const char *reason) {

@@ -14,6 +14,8 @@
 #define RELAIS_GATEWAY_SOCKET_H
 #include "gateway/request.h"
 
+/* Bytes that the peer has not taken yet. */
+size_t socket_behind(const struct request *r);
 /* libmicrohttpd has sent the 101 and given the connection away. `early` is what came behind the
  * request. */
 void socket_opened(struct request *r, void *handle, struct slice early);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     READS_AHEAD = 3,           /* chunks asked for before the client took the first */
@@ -33,6 +34,7 @@ struct outlet {
     struct buffer behind;
     size_t behind_at;
     int64_t said_ms;
+    int64_t taken_ms; /* the client took something, or there was nothing to take */
 };
 
 uint64_t outlet_size(const struct request *r) {
@@ -107,7 +109,8 @@ static long file_read(struct request *r, uint8_t *to, size_t max) {
     return (long)n;
 }
 
-static long events_read(struct outlet *o, uint8_t *to, size_t max) {
+static long events_read(struct request *r, uint8_t *to, size_t max) {
+    struct outlet *o = r->outlet;
     size_t n = o->behind.len - o->behind_at;
     if (o->broken) return -2;
     if (n == 0) return o->ended ? -1 : 0;
@@ -118,6 +121,8 @@ static long events_read(struct outlet *o, uint8_t *to, size_t max) {
         buffer_clear(&o->behind);
         o->behind_at = 0;
     }
+    o->taken_ms = r->server->now_ms;
+    exchange_taken(r);
     return (long)n;
 }
 
@@ -163,14 +168,14 @@ static void growth_ask(struct request *r) {
 }
 
 static long growth_read(struct request *r, uint8_t *to, size_t max) {
-    const long n = events_read(r->outlet, to, max);
+    const long n = events_read(r, to, max);
     if (n > 0 && r->outlet->behind.len == 0 && !r->outlet->ended) growth_ask(r);
     return n;
 }
 
 long outlet_read(struct request *r, uint8_t *to, size_t max) {
     if (r->outlet->grows) return growth_read(r, to, max);
-    return r->outlet->events ? events_read(r->outlet, to, max) : file_read(r, to, max);
+    return r->outlet->events ? events_read(r, to, max) : file_read(r, to, max);
 }
 
 void outlet_free(struct request *r) {
@@ -189,7 +194,7 @@ static struct outlet *outlet_begin(struct request *r, int status) {
     r->status = status;
     r->streams = true;
     r->stage = STAGE_ENDED;
-    o->said_ms = r->server->now_ms;
+    o->said_ms = o->taken_ms = r->server->now_ms;
     return o;
 }
 
@@ -322,6 +327,8 @@ void exchange_events(struct exchange *x) {
     exchange_set(x, "Cache-Control", "no-store");
     exchange_set(x, "X-Accel-Buffering", "no");
     outlet_begin(r, 200)->events = true;
+    int bytes = EVENTS_BEHIND_MAX; /* else the system would hold megabytes for who reads nothing */
+    setsockopt(r->client->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     http_wake(r);
 }
 
@@ -371,9 +378,8 @@ void exchange_end(struct exchange *x) {
     http_wake(r);
 }
 
-size_t exchange_events_behind(const struct exchange *x) {
-    const struct outlet *o = ((const struct request *)x)->outlet;
-    return o != NULL ? o->behind.len - o->behind_at : 0;
+size_t outlet_behind(const struct request *r) {
+    return r->outlet->behind.len - r->outlet->behind_at;
 }
 
 void outlet_break(struct request *r) {
@@ -386,10 +392,14 @@ void outlet_break(struct request *r) {
     http_wake(r);
 }
 
-void outlet_tick(struct request *r) {
+bool outlet_tick(struct request *r) {
     struct outlet *o = r->outlet;
-    if (!o->events || o->ended || r->server->now_ms - o->said_ms < KEEPALIVE_MS) return;
-    o->said_ms = r->server->now_ms;
+    const int64_t now_ms = r->server->now_ms;
+    if (outlet_behind(r) == 0) o->taken_ms = now_ms;
+    if (now_ms - o->taken_ms >= r->server->config->idle_ms) return false;
+    if (!o->events || o->ended || now_ms - o->said_ms < KEEPALIVE_MS) return true;
+    o->said_ms = now_ms;
     say(o, ":\n\n");
     http_wake(r);
+    return true;
 }

@@ -178,12 +178,16 @@ class Station:
 class Listener:
     """Reads server-sent events on a thread of its own until enough came."""
 
-    def __init__(self, caller, path="/api/v1/events/stream", last=None):
+    def __init__(self, caller, path="/api/v1/events/stream", last=None, begin=True):
         headers = {"Last-Event-ID": last} if last else {}
         self.answer = caller.call("GET", path, headers=headers, stream=True, timeout=60)
         assert self.answer.status_code == 200, self.answer.text
         assert self.answer.headers["Content-Type"].startswith("text/event-stream")
         self.events, self.more = [], threading.Condition()
+        if begin:
+            self.begin()
+
+    def begin(self):
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):

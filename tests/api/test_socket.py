@@ -11,7 +11,7 @@ import pytest
 
 import bareframes
 from bareframes import BINARY, CLOSE, PING, PONG, TEXT, Frames, closing, frame
-from station import fleet, good, ground # noqa: F401 - fixtures
+from station import Fleet, good, log_of
 from wire import connect, read_all, read_answer, refusal_of
 
 PATH = "/api/v1/events/ws"
@@ -210,26 +210,32 @@ def test_pings_that_are_sent_without_end_are_held_back(relais, user):
             assert other.next() == (PONG, b"")
 
 
-def test_a_peer_that_does_not_read_is_cut(fleet):
-    """Nobody reads what a worker's codes make the gateway say: it does not keep them for ever."""
-    station = fleet.station("worker-1")
+def test_those_who_take_nothing_of_what_lies_ready_are_cut(relais_with):
+    """Nobody reads what a worker's codes make the gateway say: it does not keep that for ever."""
+    server = relais_with("--worker-tokens=2=token-2", "--idle-ms=1000", "--log-level=info")
+    here = Fleet(server, 2)
+    station = here.station("worker-1")
     good(station.register())
-    with opened(fleet.relais, fleet.admin) as deaf, opened(fleet.relais, fleet.admin) as good_one:
-        deaf.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        told = 0
-        assert soon(lambda: sockets_of(fleet.relais) == 2)
-        while sockets_of(fleet.relais) == 2 and told < 3000:
-            for _ in range(50):
-                good(station.session("s-1", "qr_ready", "qr_required",
-                                     qrCode="data:image/png;base64," + "A" * 3900))
-                while b"qr_code_updated" not in good_one.next()[1]:
-                    pass
-                told += 1
-        assert 20 < told < 3000, "it was cut, and not at once"
+    with opened(server, here.admin) as deaf, opened(server, here.admin) as good_one, \
+            connect(server) as stream:
+        for link in (deaf.link, stream):
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stream.sendall(b"GET /api/v1/events/stream HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n" %
+                       bearer(here.admin))
+        assert stream.recv(12) == b"HTTP/1.1 200"
+        assert soon(lambda: sockets_of(server) == 2)
+        for n in range(300):
+            good(station.session("s-1", "qr_ready", "qr_required", qrString=f"{n}@x",
+                                 qrCode="data:image/png;base64," + "A" * 3900))
+            while b'"%d@x"' % n not in good_one.next()[1]:
+                pass
+        assert soon(lambda: sockets_of(server) == 1), "the deaf one is cut, and it alone"
+        assert soon(lambda: "/api/v1/events/stream" in log_of(server)), "the stream is, too"
+        assert len(read_all(stream)) < 300 * 3900
         good_one.send(frame(PING, b"still there"))
         while good_one.next() != (PONG, b"still there"):
             pass
-    assert soon(lambda: sockets_of(fleet.relais) == 0)
+    assert soon(lambda: sockets_of(server) == 0)
 
 
 def test_the_token_of_a_browser_stands_in_the_query(relais, user):

@@ -199,7 +199,6 @@ static void job_subscribe(struct exchange *x, const char *text) {
     s = exchange_alloc(x, sizeof *s);
     s->follow.id = id;
     s->follow.tell = board_tell;
-    s->follow.behind = exchange_socket_behind;
     s->queued = true;
     b->jobs[b->count++] = s;
 }

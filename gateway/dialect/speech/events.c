@@ -17,11 +17,15 @@ static void event_tell(struct exchange *x, struct follow *f, enum news news, uin
     exchange_event(x, names[news], counted ? id : NULL, json);
 }
 
+static void event_again(struct exchange *x) {
+    const struct message m = follow_ask(x->state, true);
+    exchange_try(x, &m, event_go_on);
+}
+
 static void event_loaded(struct exchange *x, struct slice bytes) {
     struct follow *f = x->state;
     f->loaded = bytes;
-    const struct message m = follow_ask(f, true);
-    exchange_try(x, &m, event_go_on);
+    event_again(x);
 }
 
 static void event_go_on(struct exchange *x, const struct message *answer) {
@@ -31,15 +35,15 @@ static void event_go_on(struct exchange *x, const struct message *answer) {
         exchange_end(x);
         return;
     }
-    struct message m;
     switch (follow_take(x, f, v)) {
     case FOLLOW_LOAD:
         load_file(x, v->result.result_file, v->result_size, v->result_ticket, event_loaded);
         return;
     case FOLLOW_OVER: exchange_end(x); return;
-    case FOLLOW_PAUSE: m = follow_pause(f, v); break;
-    case FOLLOW_ON: m = follow_ask(f, false); break;
+    case FOLLOW_PAUSE: exchange_drained(x, FOLLOW_BEHIND_MAX, event_again); return;
+    case FOLLOW_ON: break;
     }
+    const struct message m = follow_ask(f, false);
     exchange_try(x, &m, event_go_on);
 }
 
@@ -56,7 +60,6 @@ bool events_read(struct exchange *x, struct message *m) {
     if (!job_id_read(x, &f->id)) return false;
     f->live = f->parts = mode_of(x)->live;
     f->tell = event_tell;
-    f->behind = exchange_events_behind;
     if (last != NULL) *(f->live ? &f->after : &f->version) = (uint32_t)strtoul(last, NULL, 10);
     x->state = f;
     const struct message get = follow_ask(f, true);

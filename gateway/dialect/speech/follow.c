@@ -4,7 +4,7 @@
 #include "gateway/dialect/speech/speech.h"
 #include "proto/base/map.h"
 
-enum { WATCH_MS = 15000, PAUSE_MS = 100, BEHIND_MAX = 16 << 10 };
+enum { WATCH_MS = 15000 };
 
 static void tell(struct exchange *x, struct follow *f, enum news news, uint32_t number) {
     f->tell(x, f, news, number, buffer_slice(&x->out.body));
@@ -79,7 +79,7 @@ enum followed follow_take(struct exchange *x, struct follow *f, const struct vie
     uint32_t at = 0;
     const bool ended = status_ended(v->head.status);
     while (f->parts && log_next(v->parts, &at, &row)) {
-        if (f->behind(x) > BEHIND_MAX) return FOLLOW_PAUSE;
+        if (exchange_behind(x) > FOLLOW_BEHIND_MAX) return FOLLOW_PAUSE;
         if (row.line == f->after + 1) final_tell(x, f, &row);
     }
     if (f->parts && v->head.parts > f->after) return FOLLOW_ON;
@@ -97,11 +97,4 @@ struct message follow_ask(const struct follow *f, bool at_once) {
     if (f->parts) m.ref.want |= WANT_PARTS;
     if (at_once) m.ref.want |= WANT_ATTEMPTS | WANT_BODY;
     return m;
-}
-
-/* Nothing is asked for but a little time, or a change. */
-struct message follow_pause(const struct follow *f, const struct view *v) {
-    return (struct message){.verb = VERB_WATCH,
-                            .ref = {.id = f->id, .version = v->head.version,
-                                    .wait_ms = PAUSE_MS}};
 }

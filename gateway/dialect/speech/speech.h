@@ -125,19 +125,19 @@ struct follow { /* of one job */
     uint64_t partial;        /* hash of the text told last */
     struct slice loaded;     /* the result's file */
     /* json: one object without line breaks; number: of a final segment */
-    size_t (*behind)(const struct exchange *x); /* what the client has not taken yet */
     void (*tell)(struct exchange *x, struct follow *f, enum news news, uint32_t number,
                  struct slice json);
 };
 
+enum { FOLLOW_BEHIND_MAX = 16 << 10 /* bytes */ };
 enum followed { FOLLOW_ON, FOLLOW_LOAD, FOLLOW_PAUSE, FOLLOW_OVER };
 
 /* Tells what the view has that was not told yet. LOAD: the result's file is to be put into
- * f->loaded, and the job asked for again. PAUSE: the client is behind, follow_pause is asked. */
+ * f->loaded, and the job asked for again. PAUSE: the client is behind; the
+ * job is asked for again, at once, when it has taken all but FOLLOW_BEHIND_MAX. */
 enum followed follow_take(struct exchange *x, struct follow *f, const struct view *v);
 /* Asks for what comes next; at once = without waiting for a change. */
 struct message follow_ask(const struct follow *f, bool at_once);
-struct message follow_pause(const struct follow *f, const struct view *v);
 
 /* ---- events.c, talk.c, board.c ---- */
 

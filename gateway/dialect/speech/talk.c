@@ -159,7 +159,7 @@ static void talk_tell(struct exchange *x, struct follow *f, enum news news, uint
             typed_send(x, f->status == STATUS_COMPLETED ? "done" : "error", json);
         return;
     case NEWS_PARTIAL:
-        if (exchange_socket_behind(x) > UNSENT_MAX) return; /* the next one says more */
+        if (exchange_behind(x) > UNSENT_MAX) return; /* the next one says more */
         exchange_socket_send(x, true, json);
         return;
     case NEWS_FINAL: exchange_socket_send(x, true, json); return;
@@ -168,11 +168,16 @@ static void talk_tell(struct exchange *x, struct follow *f, enum news news, uint
 
 static void talk_go_on(struct exchange *x, const struct message *answer);
 
+static void talk_again(struct exchange *x) {
+    const struct talk *t = x->state;
+    const struct message m = follow_ask(&t->follow, true);
+    if (!t->over) exchange_try(x, &m, talk_go_on);
+}
+
 static void talk_loaded(struct exchange *x, struct slice bytes) {
     struct talk *t = x->state;
     t->follow.loaded = bytes;
-    const struct message m = follow_ask(&t->follow, true);
-    exchange_try(x, &m, talk_go_on);
+    talk_again(x);
 }
 
 static void talk_go_on(struct exchange *x, const struct message *answer) {
@@ -183,15 +188,15 @@ static void talk_go_on(struct exchange *x, const struct message *answer) {
         talk_fail(x, exchange_code(answer));
         return;
     }
-    struct message m;
     switch (follow_take(x, &t->follow, v)) {
     case FOLLOW_LOAD:
         load_file(x, v->result.result_file, v->result_size, v->result_ticket, talk_loaded);
         return;
     case FOLLOW_OVER: talk_close(x, CLOSE_GOOD, NULL); return;
-    case FOLLOW_PAUSE: m = follow_pause(&t->follow, v); break;
-    case FOLLOW_ON: m = follow_ask(&t->follow, false); break;
+    case FOLLOW_PAUSE: exchange_drained(x, FOLLOW_BEHIND_MAX, talk_again); return;
+    case FOLLOW_ON: break;
     }
+    const struct message m = follow_ask(&t->follow, false);
     exchange_try(x, &m, talk_go_on);
 }
 
@@ -242,7 +247,6 @@ bool talk_read(struct exchange *x, struct message *m) {
     t->follow.live = t->follow.parts = true;
     t->follow.after = after != NULL ? (uint32_t)strtoul(after, NULL, 10) : 0;
     t->follow.tell = talk_tell;
-    t->follow.behind = exchange_socket_behind;
     x->state = t;
     return exchange_socket(x, &calls);
 }

@@ -1,6 +1,7 @@
 /* stream.c - what happens in a brand, told as it happens: as server-sent events, with
  * Last-Event-ID, and over a WebSocket. Both read the feed: the answer of one FEED is told, then the
- * next one is asked for from there.
+ * next one is asked for from there, once the listener has taken enough of it: it is never more
+ * than BEHIND_MAX or one event behind, however much it missed; the rest stays in the feed.
  *
  * An administrator and a service hear all of the brand, a user what concerns his own sessions:
  * those he has when he begins to listen, and those that the feed then says are his (at most
@@ -10,8 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FEED_WAIT_MS = 15000, FEED_ROWS = 8, BEHIND_MAX = 16 << 10, PAUSE_MS = 20,
-       PAUSES_MAX = 100 };
+enum { FEED_WAIT_MS = 15000, FEED_ROWS = 8, BEHIND_MAX = 16 << 10 };
 
 static const char session_topic[] = "session_status_changed";
 static const char station_topic[] = "worker_status_updated";
@@ -22,8 +22,6 @@ struct listening {
     uint64_t after;
     struct slice only;          /* ?sessionId=: this session alone; empty = all */
     struct slice topics;        /* packed */
-    size_t behind;              /* what the listener had not taken at the last look */
-    uint32_t pauses;            /* since it last took something */
     bool socket;
     uint32_t own_count;
     const char *own[LIST_SESSIONS_MAX]; /* a user's sessions */
@@ -92,7 +90,8 @@ static void tell_lost(struct exchange *x) {
     else exchange_event(x, event, NULL, slice_text("{}"));
 }
 
-static void tell(struct exchange *x, const struct feed_row *row) {
+/* False when the listener must first take what it was told before. */
+static bool tell(struct exchange *x, const struct feed_row *row) {
     const struct listening *l = x->state;
     char topic[64], id[24];
     out_restart(x);
@@ -108,45 +107,21 @@ static void tell(struct exchange *x, const struct feed_row *row) {
         out_time(&x->out, row->time_ms);
         out_key(&x->out, "data");
     }
-    if (!row_show(x, row)) return;
+    if (!row_show(x, row)) return true;
+    if (l->socket) out_object_end(&x->out);
+    const size_t behind = exchange_behind(x);
+    if (behind > 0 && behind + x->out.body.len > BEHIND_MAX) return false;
     if (l->socket) {
-        out_object_end(&x->out);
         exchange_socket_send(x, true, buffer_slice(&x->out.body));
     } else {
         exchange_event(x, topic, id, buffer_slice(&x->out.body));
     }
+    return true;
 }
 
 /* ---- the loop ---- */
 
 static void feed_ask(struct exchange *x);
-static void pause_go_on(struct exchange *x, const struct message *answer);
-
-/* Much of what was missed is told as fast as it is read. Who reads nothing for two seconds is
- * told on, and cut off when it is too much. */
-static void next_ask(struct exchange *x) {
-    static const char nothing[] = "pause"; /* a topic that no event has: a little time */
-    struct listening *l = x->state;
-    const size_t behind = l->socket ? 0 : exchange_events_behind(x); /* a socket bears more */
-    struct buffer packed = {0};
-    l->pauses = behind <= BEHIND_MAX || behind < l->behind ? 0 : l->pauses + 1;
-    l->behind = behind;
-    if (behind <= BEHIND_MAX || l->pauses > PAUSES_MAX) {
-        feed_ask(x);
-        return;
-    }
-    text_put(&packed, slice_text(nothing));
-    const struct message m = {.verb = VERB_FEED,
-                              .feed = {.brand = x->who.brand, .wait_ms = PAUSE_MS, .limit = 1,
-                                       .topics = buffer_slice(&packed), .topic_count = 1}};
-    exchange_try(x, &m, pause_go_on);
-    buffer_free(&packed);
-}
-
-static void pause_go_on(struct exchange *x, const struct message *answer) {
-    if (exchange_code(answer) == CODE_OK) next_ask(x);
-    else exchange_end(x);
-}
 
 static void feed_go_on(struct exchange *x, const struct message *answer) {
     struct listening *l = x->state;
@@ -158,14 +133,17 @@ static void feed_go_on(struct exchange *x, const struct message *answer) {
     }
     if (answer->rows.incomplete) tell_lost(x);
     while (feed_row_next(answer->rows.rows, &at, &row)) {
-        if (l->only.len > 0 && slice_equal(row.topic, slice_text(session_topic)) &&
-            !slice_equal(row.key, l->only))
-            continue;
-        tell(x, &row);
+        const bool other = l->only.len > 0 && slice_equal(row.topic, slice_text(session_topic)) &&
+                           !slice_equal(row.key, l->only);
+        if (!other && !tell(x, &row)) {
+            exchange_drained(x, 0, feed_ask);
+            return;
+        }
+        l->after = row.seq;
     }
     uint64_t next = feed_next_read(answer->rows.next);
     if (next > 0) l->after = next;
-    next_ask(x);
+    exchange_drained(x, BEHIND_MAX / 2, feed_ask);
 }
 
 static struct message feed_message(const struct exchange *x, uint32_t wait_ms) {
