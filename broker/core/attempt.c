@@ -143,6 +143,13 @@ void attempt_pause(struct core *c, struct task *t) {
     task_pause(c, t);
 }
 
+void attempt_cancel(struct core *c, struct task *t, struct slice text) {
+    struct lease *l = t->lease;
+    if (!l) return;
+    if (l->started || l->worker->record.http) ledger_put(c, l, REASON_CANCELLED, text);
+    lease_stop(c, l, REASON_CANCELLED);
+}
+
 void attempt_end(struct core *c, struct lease *l, enum reason reason, struct slice text,
                  bool retryable) {
     end(c, l, reason, text, retryable, NULL);

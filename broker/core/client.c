@@ -8,7 +8,6 @@
 #include "broker/core/explain.h"
 #include "broker/core/feed.h"
 #include "broker/core/lane.h"
-#include "broker/core/lease.h"
 #include "broker/core/park.h"
 #include "broker/core/tally.h"
 #include "broker/core/task.h"
@@ -44,10 +43,10 @@ static void client_cancel(struct core *c, const struct event *e, struct task *t)
         say_code(c, e, code, (struct slice){0});
         return;
     }
-    if (t->lease) lease_stop(c, t->lease, REASON_CANCELLED);
     struct slice why = e->message->ref.text;
     why.len = utf8_cut(why, c->limits.message_max);
     struct task_result result = {.message = why.len ? why : slice_text("cancelled")};
+    attempt_cancel(c, t, result.message);
     t->head.epoch = number_next(c);
     t->regrant = true;
     task_settle(c, t, MOVE_CANCEL, REASON_CANCELLED, &result);

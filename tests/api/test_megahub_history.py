@@ -72,6 +72,19 @@ def test_a_pause_is_part_of_the_past(user, worker):
     assert told[-1]["event"] == "failed" and told[-1]["message"] == "no disk"
 
 
+def test_an_attempt_that_a_cancel_stopped_is_part_of_the_past(user, worker):
+    task = created(user)
+    one(worker)
+    done(user.post(f"/tasks/{task['id']}/cancel/", {"reason": "not needed"}))
+    told = done(user.get(f"/tasks/{task['id']}/events/"))["results"]
+    assert [e["event"] for e in told] == ["created", "attempt_started", "attempt_ended",
+                                          "cancelled"]
+    assert told[2]["reason"] == "cancelled" and told[2]["message"] == "not needed"
+    assert told[2]["status"] == "cancelled" and told[1]["worker_name"] == told[2]["worker_name"]
+    line = done(user.get(f"/tasks/{task['id']}/logs/"))["results"][-1]
+    assert "not needed" in line["message"] and line["level"] == "info"
+
+
 # ---- queues ----
 
 QUEUES, TYPES = "/tasks/queues/", "/tasks/types/"

@@ -239,3 +239,32 @@ c get day
     [86520000] c < VIEW UNKNOWN_TASK
 counts
     [86520000] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 1
+
+== the attempt that a cancel stops is in the ledger, with why
+client c
+    [     0] c < WELCOME
+worker a queues=q
+    [     0] a < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+    [     0] a < TASK one e1 attempt 1
+a start one
+c cancel one why="not needed"
+    [     0] a < STOP one e1 cancelled
+    [     0] c < VIEW one cancelled attempt 1 reason cancelled by "a"
+c get one attempts
+    [     0] c < VIEW one cancelled attempt 1 reason cancelled by "a"
+             attempt 1.1 cancelled "a" "not needed"
+c submit two
+    [     0] c < SUBMITTED two
+c cancel two
+    [     0] c < VIEW two cancelled reason cancelled
+c get two attempts
+    [     0] c < VIEW two cancelled reason cancelled
+crash
+    [     0] the broker is back
+c hello
+    [     0] c < WELCOME
+c get one attempts
+    [     0] c < VIEW one cancelled attempt 1 reason cancelled by "a"
+             attempt 1.1 cancelled "a" "not needed"

@@ -167,8 +167,9 @@ static void logs_write(struct exchange *x, const struct message *answer) {
                                               a.attempt, a.run, reason,
                                               a.message.len > 0 ? ": " : "",
                                               (int)a.message.len, (const char *)a.message.data);
-            line_write(&rows, ++number, a.reason == REASON_PAUSED ? "info" : "error",
-                       slice_text(text), a.ended_ms, a.worker);
+            const bool meant = a.reason == REASON_PAUSED || a.reason == REASON_CANCELLED;
+            line_write(&rows, ++number, meant ? "info" : "error", slice_text(text), a.ended_ms,
+                       a.worker);
             attempt = attempt_next(v->attempts, &attempt_at, &a);
         }
     }
