@@ -2,9 +2,8 @@
 #include "broker/core/effect.h"
 #include "broker/core/hook.h"
 #include "broker/core/who.h"
+#include "broker/core/worker.h"
 #include "proto/roll.h"
-
-enum { HEARD_MS = 60000 };
 
 struct roll { struct core *c; uint32_t brand; struct buffer rows, tasks, queues; uint32_t count; };
 
@@ -34,7 +33,7 @@ static void leases_look(struct roll *r, const struct worker *w, struct roll_row 
 /* Between two claims an HTTP worker holds nothing and waits for nothing: it is there all the same.
  * Those of no brand are of the house. */
 static bool heard_lately(const struct core *c, const struct worker *w) {
-    return w->record.brand != 0 && w->heard > 0 && c->now - w->heard < HEARD_MS;
+    return w->record.brand != 0 && w->heard > 0 && c->now - w->heard < WORKER_HEARD_MS;
 }
 
 static void worker_put(struct roll *r, const struct worker *w) {

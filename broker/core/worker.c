@@ -151,19 +151,22 @@ void worker_lost(struct core *c, struct worker *w, enum reason reason) {
 
 void worker_leave(struct core *c, struct worker *w) {
     if (w->dying || w->link || !list_empty(&w->leases) || w->claims) return;
-    if (w->record.http && w->recorded) heap_set(&c->clock, &w->timer, c->now + REST_MS);
+    const bool rests = w->record.http && (w->recorded || w->record.brand);
+    const int64_t rest_ms = w->recorded ? REST_MS : WORKER_HEARD_MS;
+    if (rests) heap_set(&c->clock, &w->timer, c->now + rest_ms);
     else worker_drop(c, w);
 }
 
-/* Room for one more: the first that only rests goes. */
+/* Room for one more: the first that only rests goes; better one that never had a task. */
 static void worker_evict(struct core *c) {
-    for (size_t i = 0; i <= c->worker_names.mask; i++)
+    struct worker *found = NULL;
+    for (size_t i = 0; i <= c->worker_names.mask && (!found || found->recorded); i++)
         for (struct map_node *n = c->worker_names.buckets[i]; n; n = n->next) {
             struct worker *w = owner_of(n, struct worker, by_name);
             if (!w->record.http || w->link || !list_empty(&w->leases) || w->claims) continue;
-            worker_drop(c, w);
-            return;
+            if (!found || !w->recorded) found = w;
         }
+    if (found) worker_drop(c, found);
 }
 
 /* Most of a fleet falling silent at once is our own network, not theirs. */

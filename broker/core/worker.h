@@ -9,6 +9,8 @@
 #define RELAIS_CORE_WORKER_H
 #include "broker/core/state.h"
 
+enum { WORKER_HEARD_MS = 60000 /* one that polls is there so long after it was last heard */ };
+
 /* The worker of this principal and name, made when new; NULL at workers_max. Another boot than
  * known ends the old one. */
 struct worker *worker_get(struct core *c, uint32_t brand, const struct who *who,
@@ -22,7 +24,8 @@ void worker_room(struct core *c, struct worker *w);
 void worker_heard(struct core *c, struct worker *w);
 /* Its attempts end (CRASHED or LEASE_LOST) and it is forgotten. */
 void worker_lost(struct core *c, struct worker *w, enum reason reason);
-/* Frees it when it holds nothing, is not linked and not claiming. */
+/* Frees it when it holds nothing, is not linked and not claiming; but an HTTP worker of a brand is
+ * remembered for a while, though it never had a task. Such memories make room when there is none. */
 void worker_leave(struct core *c, struct worker *w);
 void worker_timer(struct core *c, struct worker *w);
 void worker_free(struct core *c);

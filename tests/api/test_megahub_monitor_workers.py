@@ -57,6 +57,19 @@ def test_a_worker_is_seen_and_reports_itself(user, stranger, worker, brand):
     assert by_name(user, name)["is_healthy"] is False
 
 
+def test_those_who_poll_and_never_had_a_task_are_seen(relais, user, stranger, worker, brand):
+    name = f"worker-{brand}-a"
+    answer = ok(worker.post("/tasks/claim/", {"queues": ["reports"]}))
+    assert answer["count"] == 0
+    seen = by_name(user, name)
+    assert seen["is_online"] is True and seen["processed_tasks"] == 0
+    assert seen["last_heartbeat"].endswith("Z") and seen["active_tasks"] == 0
+    filer = relais.caller("worker", f"filer-{brand}", brand)
+    assert filer.get("/api/v1/tasks/pending").status_code == 404
+    assert by_name(user, f"filer-{brand}")["is_online"] is True
+    assert by_name(stranger, name) is None
+
+
 @row("GET /tasks/monitoring/workers", error=400)
 @row("POST /tasks/monitoring/workers", error=400)
 @row("PUT /tasks/monitoring/workers/{id}")

@@ -376,3 +376,64 @@ h claim queues=* oldest
     [     0] g < TASK sound e4 attempt 1 lease 3600000 (at once)
 h claim queues=* oldest
     [     0] g < TASK video e5 attempt 1 lease 3600000 (at once)
+
+== a worker that polls and never had a task is known for a minute
+client c
+    [     0] c < WELCOME
+gateway g
+    [     0] g < WELCOME
+http v
+v claim queues=q
+wait 0
+    [     0] g < TASK none
+counts
+    [     0] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 1
+wait 40000
+v claim queues=q
+wait 0
+    [ 40000] g < TASK none
+wait 40000
+counts
+    [ 80000] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 1
+wait 30000
+counts
+    [110000] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 0
+
+== those who poll under ever new names are remembered within bounds
+limits workers=4
+gateway g
+    [     0] g < WELCOME
+http v0
+v0 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v1
+v1 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v2
+v2 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v3
+v3 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v4
+v4 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v5
+v5 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v6
+v6 claim queues=q
+wait 0
+    [     0] g < TASK none
+http v7
+v7 claim queues=q
+wait 0
+    [     0] g < TASK none
+counts
+    [     0] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 4

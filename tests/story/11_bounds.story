@@ -195,7 +195,7 @@ w claim queues=q
 wait 0
     [     0] g < TASK none
 counts
-    [     0] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 0
+    [     0] scheduled 0 queued 0 delivered 0 running 0 completed 0 failed 0 cancelled 0; workers 1
 
 == a worker that rests long enough is forgotten
 client c

@@ -1,6 +1,6 @@
 /* fleet.h - what the files of workers/ share: who works for a brand, from four sources.
  *
- *   the broker's WORKERS   who is linked or claims now, and what it holds
+ *   the broker's WORKERS   who is linked, claims now or did within a minute, and what it holds
  *   worker_card objects    what workers say of themselves (POST workers/), and admins of them
  *   tallies                what each has ended in the newest FLEET_DAYS days
  *   agent objects          the workers that dialect 000 enrolled, by their cuids
