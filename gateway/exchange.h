@@ -197,8 +197,8 @@ void exchange_drained(struct exchange *x, size_t left, void (*then)(struct excha
  * kind of message that has no call (1003); text that is not UTF-8 (1007); over 64 KiB that the peer
  * has not taken, or none of it for idle_ms (1008); a message over message_max (1009); nothing
  * heard, not even a pong, for twice socket_ping_ms (1001, and the connection is cut). Callbacks
- * never nest: what a call sends leaves after it. The exchange's memory is not given back before its end: what every message
- * needs is kept in x->state or x->out, not allocated anew. */
+ * never nest: what a call sends leaves after it. The exchange's memory is not given back before
+ * its end: what every message needs is kept in x->state or x->out, not allocated anew. */
 struct socket_calls {
     void (*open)(struct exchange *x);                         /* NULL = none */
     void (*text)(struct exchange *x, struct slice message);   /* valid UTF-8; NULL = 1003 */

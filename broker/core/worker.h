@@ -25,7 +25,7 @@ void worker_heard(struct core *c, struct worker *w);
 /* Its attempts end (CRASHED or LEASE_LOST) and it is forgotten. */
 void worker_lost(struct core *c, struct worker *w, enum reason reason);
 /* Frees it when it holds nothing, is not linked and not claiming; but an HTTP worker of a brand is
- * remembered for a while, though it never had a task. Such memories make room when there is none. */
+ * remembered for a while, though it never had a task. Such memories go when room is needed. */
 void worker_leave(struct core *c, struct worker *w);
 void worker_timer(struct core *c, struct worker *w);
 void worker_free(struct core *c);
