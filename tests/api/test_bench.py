@@ -2,12 +2,14 @@
 but for those that no load of this machine excuses.
 """
 import json
+import os
+import signal
 import subprocess
 import time
 
 import pytest
 
-from conftest import RELAIS
+from conftest import RELAIS, SEEN_S
 
 QUICK = ["--seconds=300ms"]
 
@@ -98,6 +100,24 @@ def test_files_are_carried_alone_and_beside_tasks():
     (line,) = lines("files", "--size=2M", *QUICK)
     assert line["jobs"] > 0 and line["mb_s"] > 0
     assert line["before_p99_us"] > 0 and line["meanwhile_p99_us"] > 0
+
+
+def seen(holds):
+    until = time.monotonic() + SEEN_S
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_stays_of_a_bench_that_is_ended(number, tmp_path):
+    bench = subprocess.Popen([RELAIS, "bench", "native", "--seconds=60"], start_new_session=True,
+                             env=dict(os.environ, TMPDIR=str(tmp_path)),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seen(lambda: list(tmp_path.glob("*/data/journal")))
+    os.killpg(bench.pid, number)
+    bench.wait(SEEN_S)
+    seen(lambda: not list(tmp_path.iterdir()))
 
 
 def test_who_keeps_tasks_is_told_how_far_the_table_is_behind():

@@ -1,7 +1,8 @@
 /* server.h - a relais server of the bench's own: this very binary, on a temporary folder.
  *
  * Started by fork and exec of /proc/self/exe, told apart by its process id, stopped by it, and
- * killed by the kernel should the bench die first. The folder lies on a real disk (TMPDIR, else
+ * killed by the kernel should the bench die first; its folder is then removed by a process that
+ * does nothing but wait for that. The folder lies on a real disk (TMPDIR, else
  * /var/tmp), for a figure from a memory disk says nothing about durability. */
 #ifndef RELAIS_WORKER_COMMAND_SERVER_H
 #define RELAIS_WORKER_COMMAND_SERVER_H
@@ -18,6 +19,8 @@ struct server_keys { /* CURVE, Z85; server "" = none */
 struct server {
     pid_t pid;     /* 0 = not running */
     char *folder;  /* owned; NULL = not ours */
+    pid_t sweeper; /* removes the folder when this process is gone */
+    int lifeline;  /* its end is what the sweeper waits for */
     int out;       /* its stdout; kept open and unread after the ready line */
     int64_t ready_ms; /* from exec to the ready line */
     struct server_keys keys;
