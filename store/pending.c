@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { HASH_BITS_FIRST = 10, LANE_SLOTS = 256 };
+enum { HASH_BITS_FIRST = 10 };
 
 struct task_list { struct task_entry *first, *last; };
 struct plain_list { struct plain_entry *first, *last; };
@@ -17,7 +17,7 @@ struct pending {
     struct task_list task_fifo, task_writing;     /* dirty, oldest first; clean but being written */
     struct plain_list plain_fifo, plain_writing;
     struct entries entries;
-    struct lane_type *lanes[LANE_SLOTS];
+    struct lane_type **lanes; unsigned lane_bits; uint64_t lane_count;
     struct lines lines;
 };
 
@@ -111,6 +111,26 @@ static void plains_grow(struct pending *p) {
     free(p->plains);
     p->plains = slots;
     p->plain_bits++;
+}
+
+static size_t lane_slot(uint32_t lane, unsigned bits) {
+    return lane & (((size_t)1 << bits) - 1);
+}
+
+static void lanes_grow(struct pending *p) {
+    size_t count = (size_t)1 << p->lane_bits;
+    struct lane_type **slots = calloc(count * 2, sizeof *slots);
+    if (!slots) return;
+    for (size_t i = 0; i < count; i++)
+        for (struct lane_type *l = p->lanes[i], *next; l; l = next) {
+            next = l->chain;
+            size_t slot = lane_slot(l->lane, p->lane_bits + 1);
+            l->chain = slots[slot];
+            slots[slot] = l;
+        }
+    free(p->lanes);
+    p->lanes = slots;
+    p->lane_bits++;
 }
 
 static struct task_entry *task_find(const struct pending *p, uint64_t id) {
@@ -216,10 +236,11 @@ struct pending *pending_new(bool keeps) {
     struct pending *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->keeps = keeps;
-    p->task_bits = p->plain_bits = HASH_BITS_FIRST;
+    p->task_bits = p->plain_bits = p->lane_bits = HASH_BITS_FIRST;
     p->tasks = calloc((size_t)1 << p->task_bits, sizeof *p->tasks);
     p->plains = calloc((size_t)1 << p->plain_bits, sizeof *p->plains);
-    if (!p->tasks || !p->plains) pending_destroy(&p);
+    p->lanes = calloc((size_t)1 << p->lane_bits, sizeof *p->lanes);
+    if (!p->tasks || !p->plains || !p->lanes) pending_destroy(&p);
     return p;
 }
 
@@ -231,11 +252,12 @@ void pending_destroy(struct pending **self) {
     while (p->plain_fifo.first) plain_free(p, p->plain_fifo.first, &p->plain_fifo);
     while (p->plain_writing.first) plain_free(p, p->plain_writing.first, &p->plain_writing);
     entries_free(&p->entries);
-    for (size_t i = 0; i < sizeof p->lanes / sizeof *p->lanes; i++)
+    for (size_t i = 0; p->lanes && i >> p->lane_bits == 0; i++)
         for (struct lane_type *l = p->lanes[i], *next; l; l = next) { next = l->chain; free(l); }
     lines_free(&p->lines);
     free(p->tasks);
     free(p->plains);
+    free(p->lanes);
     free(p);
     *self = NULL;
 }
@@ -243,19 +265,21 @@ void pending_destroy(struct pending **self) {
 void pending_replaying(struct pending *p, bool on) { p->replaying = on; }
 
 struct slice pending_lane_type(const struct pending *p, uint32_t lane) {
-    const struct lane_type *l = p->lanes[lane % LANE_SLOTS];
+    const struct lane_type *l = p->lanes[lane_slot(lane, p->lane_bits)];
     while (l && l->lane != lane) l = l->chain;
     return l ? l->type : (struct slice){0};
 }
 
 bool pending_know_lane(struct pending *p, const struct lane_record *lane) {
-    for (struct lane_type *l = p->lanes[lane->lane % LANE_SLOTS]; l; l = l->chain)
-        if (l->lane == lane->lane) return true;
+    struct lane_type *known = p->lanes[lane_slot(lane->lane, p->lane_bits)];
+    for (; known; known = known->chain)
+        if (known->lane == lane->lane) return true;
     struct lane_type *l = malloc(sizeof *l + lane->type.len);
     if (!l) return false;
     uint8_t *type = (uint8_t *)(l + 1);
     if (lane->type.len) memcpy(type, lane->type.data, lane->type.len);
-    struct lane_type **slot = &p->lanes[lane->lane % LANE_SLOTS];
+    if (p->lane_count++ >> p->lane_bits) lanes_grow(p);
+    struct lane_type **slot = &p->lanes[lane_slot(lane->lane, p->lane_bits)];
     *l = (struct lane_type){*slot, lane->lane, slice_of(type, lane->type.len)};
     *slot = l;
     return true;

@@ -89,12 +89,14 @@ static struct crew_brand *crew_brand_get(struct crew *crew, uint32_t brand) {
 }
 
 static struct crew_queue *crew_queue_get(struct crew *crew, struct queue *queue) {
-    for (struct node *n = crew->queues.next; n != &crew->queues; n = n->next) {
-        struct crew_queue *q = owner_of(n, struct crew_queue, in_crew);
+    const uint64_t hash = queue->by_key.hash;
+    for (struct map_node *n = map_first(&crew->by_queue, hash); n; n = map_next(n)) {
+        struct crew_queue *q = owner_of(n, struct crew_queue, by_queue);
         if (q->queue == queue) return q;
     }
     struct crew_queue *q = calloc(1, sizeof *q);
     assert(q != NULL);
+    map_put(&crew->by_queue, &q->by_queue, hash);
     q->queue = queue;
     q->brand = crew_brand_get(crew, queue->set.brand);
     list_init(&q->ring);
@@ -133,13 +135,43 @@ static void crew_join(struct crew *crew, struct lane *l) {
     if (l->ready) ring_join(cl);
 }
 
+static uint64_t name_hash(struct slice queue) { return hash_bytes(1, queue.data, queue.len); }
+
+static int name_compare(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Many lanes meet many crews: that their names differ is seen without comparing them. */
+static bool crew_takes(const struct crew *crew, const struct lane *l, uint64_t hash) {
+    bool labels;
+    if (!crew->every &&
+        !bsearch(&hash, crew->names, crew->name_count, sizeof hash, name_compare))
+        return false;
+    return crew_serves(&crew->serves, crew->brand, l, &labels) && labels;
+}
+
 void crew_meet(struct core *c, struct lane *l) {
+    const uint64_t hash = name_hash(l->queue->set.name);
     for (size_t i = 0; i <= c->crew_keys.mask; i++)
         for (struct map_node *n = c->crew_keys.buckets[i]; n; n = n->next) {
-            bool labels;
             struct crew *crew = owner_of(n, struct crew, by_key);
-            if (crew_serves(&crew->serves, crew->brand, l, &labels) && labels) crew_join(crew, l);
+            if (crew_takes(crew, l, hash)) crew_join(crew, l);
         }
+}
+
+static void names_hash(struct crew *crew) {
+    const struct serves *s = &crew->serves;
+    uint32_t at = 0;
+    crew->names = malloc((s->queue_count + 1u) * sizeof *crew->names);
+    bool room = crew->names && map_init(&crew->by_queue, s->queue_count);
+    assert(room);
+    for (struct slice queue; text_next(s->queues, &at, &queue);) {
+        assert(crew->name_count < s->queue_count);
+        crew->names[crew->name_count++] = name_hash(queue);
+        crew->every |= slice_equal(queue, slice_text("*"));
+    }
+    qsort(crew->names, crew->name_count, sizeof *crew->names, name_compare);
 }
 
 static struct crew *crew_new(struct core *c, uint32_t brand, const struct serves *s) {
@@ -158,11 +190,11 @@ static struct crew *crew_new(struct core *c, uint32_t brand, const struct serves
         parts[i]->data = at;
         at += parts[i]->len;
     }
+    names_hash(crew);
     map_put(&c->crew_keys, &crew->by_key, crew_hash(brand, &crew->serves));
     for (uint32_t i = 1; i <= c->lane_count; i++) {
-        bool labels;
         const struct lane *l = c->lanes[i];
-        if (!l || !crew_serves(&crew->serves, crew->brand, l, &labels) || !labels) continue;
+        if (!l || !crew_takes(crew, l, name_hash(l->queue->set.name))) continue;
         crew_join(crew, c->lanes[i]);
         lane_update(c, c->lanes[i]);
     }
@@ -187,6 +219,8 @@ static void crew_drop(struct core *c, struct crew *crew) {
     }
     list_unlink(&crew->pending);
     map_remove(&c->crew_keys, &crew->by_key);
+    map_free(&crew->by_queue);
+    free(crew->names);
     free(crew);
 }
 

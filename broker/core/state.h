@@ -111,6 +111,7 @@ struct queue {
 
 struct crew_brand { struct node ring, queues; uint32_t brand; struct node in_crew; };
 struct crew_queue {
+    struct map_node by_queue; /* in crew.by_queue */
     struct node ring, lanes, in_crew;
     struct crew_brand *brand;
     struct queue *queue;
@@ -129,6 +130,10 @@ struct crew {
     struct node lanes, queues, brands; /* all of its crew_lanes, crew_queues, crew_brands */
     struct node idle;     /* takers with room */
     struct node pending;  /* core.crews_pending */
+    struct map by_queue;  /* its crew_queues by the queues' hashes */
+    uint64_t *names;      /* owned: hashes of the queues it names, sorted */
+    uint32_t name_count;
+    bool every;           /* it names "*" */
     uint32_t users, brand;
     struct serves serves; /* slices owned, behind the struct */
     uint8_t bytes[];
