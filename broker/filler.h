@@ -23,6 +23,8 @@ struct lane_entry { /* what a lane number stands for; copied out of the walk */
 
 struct sorter;
 
+enum { LANES_NEAR = 256 };
+
 struct filler {
     struct rows_page *page;
     struct store_view *view;
@@ -35,6 +37,8 @@ struct filler {
     uint32_t skip, limit;
     bool searches; /* the walk finds what has the terms */
     bool brief;    /* heads of the walk have but what a brief has */
+    int64_t created_from_ms, created_to_ms; /* with `wanted`: inclusive, INT64_MIN and _MAX = open */
+    struct lane_entry *near[LANES_NEAR];    /* lanes seen last, by the end of their numbers */
     bool exact;    /* the walk finds what is asked for, but for terms that are not sure */
     struct store_walk *results; /* borrowed: it brings the result of the task looked at; or NULL */
     int64_t known; /* how many match, from counters that are exact; -1 = not known */

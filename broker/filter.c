@@ -7,6 +7,8 @@
 enum op { OP_EQ, OP_NE, OP_LT, OP_LTE, OP_GT, OP_GTE, OP_IN, OP_PREFIX, OP_CONTAINS, OP_NULL,
           OP_WORDS, OP_TERMS, OP_COUNT };
 
+static const double NUMBER_MAX = 9007199254740992; /* whole numbers up to it are exact */
+
 struct value { struct slice text; double number; }; /* NAN: the text is no number */
 
 struct predicate {
@@ -288,6 +290,23 @@ bool filter_matches_on(const struct filter *f, const char *names, field_find *fi
     for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
         const struct predicate *p = &f->predicates[i];
         if (field_is_among(names, p->field) && !predicate_holds(f, p, find, row)) return false;
+    }
+    return true;
+}
+
+bool filter_range(const struct filter *f, const char *name, int64_t *from, int64_t *to) {
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
+        const struct predicate *p = &f->predicates[i];
+        if (!slice_equal(p->field, slice_text(name))) continue;
+        const double bound = p->count == 1 ? f->values[p->first].number : NAN;
+        if (isnan(bound) || fabs(bound) > NUMBER_MAX) return false;
+        const bool lower = p->op == OP_GT || p->op == OP_GTE || p->op == OP_EQ;
+        const bool upper = p->op == OP_LT || p->op == OP_LTE || p->op == OP_EQ;
+        if (!lower && !upper) return false;
+        const int64_t low = (int64_t)(p->op == OP_GT ? floor(bound) + 1 : ceil(bound));
+        const int64_t high = (int64_t)(p->op == OP_LT ? ceil(bound) - 1 : floor(bound));
+        if (lower && low > *from) *from = low;
+        if (upper && high < *to) *to = high;
     }
     return true;
 }

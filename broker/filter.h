@@ -57,6 +57,9 @@ bool field_is_among(const char *names, struct slice name);
 bool filter_names_only(const struct filter *f, const char *names);
 /* Whether those predicates hold that are on a field of the list. */
 bool filter_matches_on(const struct filter *f, const char *names, field_find *find, void *row);
+/* Narrows [*from, *to], whole numbers, by the predicates on a field that say no more than that it
+ * is above, below or equal to one. False when one of them says something else. */
+bool filter_range(const struct filter *f, const char *name, int64_t *from, int64_t *to);
 /* Whether a predicate is on that field, or on one whose name begins with it when it ends in a dot.
  */
 bool filter_names(const struct filter *f, const char *name);

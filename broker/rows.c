@@ -135,10 +135,11 @@ static bool budget_spent(struct rows_page *page) {
 }
 
 /* Goes on counting behind the page, without writing rows. */
-static void walk_count(struct filler *f, struct store_walk *w, int64_t counted) {
+static void rest_count(struct filler *f, struct store_walk *w, int64_t counted) {
     struct rows_page *page = f->page;
     struct record r;
     page->total_exact = true;
+    if (f->exact && !f->searches) counted += (int64_t)walk_count(w);
     while (walk_next(w, &r)) {
         page->looked = (uint32_t)walk_looked(w);
         if (record_matches(f, w, &r)) counted++;
@@ -195,7 +196,7 @@ static void walk_fill(struct filler *f, struct store_walk *w) {
     if (!more && walk_spent(w)) more = page->incomplete = true;
     if (more) walk_cursor(w, &page->next);
     if (!f->q->count || page->total >= 0) return;
-    walk_count(f, w, (int64_t)page->count + skipped);
+    rest_count(f, w, (int64_t)page->count + skipped);
 }
 
 static enum code question_walk(const struct question *q, uint8_t role, struct walk *walk) {

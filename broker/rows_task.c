@@ -452,10 +452,10 @@ static bool lane_wanted(struct filler *f, const struct lane_record *l, uint8_t s
 
 static bool brief_wanted(void *context, const struct brief *b) {
     struct filler *f = context;
-    const struct question *q = f->q;
-    if (q->from_ms != 0 && b->created_ms < q->from_ms) return false;
-    if (q->to_ms != 0 && b->created_ms > q->to_ms) return false;
-    struct lane_entry *e = entry_find(f, b->lane);
+    struct lane_entry **near = &f->near[b->lane % LANES_NEAR];
+    if (b->created_ms < f->created_from_ms || b->created_ms > f->created_to_ms) return false;
+    if (*near == NULL || (*near)->lane.lane != b->lane) *near = entry_find(f, b->lane);
+    struct lane_entry *e = *near;
     if (e == NULL || b->status >= STATUS_COUNT || b->priority >= PRIORITY_COUNT) return false;
     const uint64_t bit = UINT64_C(1) << (b->status * PRIORITY_COUNT + b->priority);
     if ((e->looked & bit) == 0 && lane_wanted(f, &e->lane, b->status, b->priority))
@@ -490,11 +490,18 @@ static bool wants_results(const struct filler *f) {
 
 void task_walk(struct filler *f, struct walk *walk) {
     const bool terms = !has_terms(f) || f->searches;
+    const struct question *q = f->q;
+    f->created_from_ms = q->from_ms != 0 ? q->from_ms : INT64_MIN;
+    f->created_to_ms = q->to_ms != 0 ? q->to_ms : INT64_MAX;
+    const bool range = filter_range(f->filter, "created_ms", &f->created_from_ms,
+                                    &f->created_to_ms);
+    if (f->created_from_ms > walk->from_ms) walk->from_ms = f->created_from_ms;
+    if (f->created_to_ms < INT64_MAX) walk->to_ms = f->created_to_ms;
     walk->wanted = brief_wanted;
     walk->context = f;
     f->brief = asks_little(f->q) && terms && filter_names_only(f->filter, BRIEF_FIELDS) &&
                sorts_by_brief(f->q->sort);
-    f->exact = f->brief && filter_names_only(f->filter, LANE_FIELDS);
+    f->exact = f->brief && range && filter_names_only(f->filter, LANE_FIELDS ",created_ms");
     walk->brief = f->brief;
     walk->results = !f->brief && wants_results(f);
 }

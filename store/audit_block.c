@@ -40,7 +40,8 @@ static const char *text_trouble(struct look *l, uint64_t id, struct slice type) 
         !slice_equal(newest.text, buffer_slice(&l->wanted)))
         return "its text is another than what is searched";
     struct sign sign = {{0}}, own = {{0}};
-    if (!sign_read(&sign, buffer_slice(&l->sign))) return "the sign of its block is damaged";
+    if (!sign_sound(buffer_slice(&l->sign))) return "the sign of its block is damaged";
+    sign_read(&sign, buffer_slice(&l->sign));
     sign_add_text(&own, &newest);
     for (uint32_t i = 0; i < SIGN_BYTES; i++)
         if (own.bits[i] & ~sign.bits[i]) return "the sign of its block lacks some of its text";

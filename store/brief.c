@@ -32,26 +32,55 @@ struct brief brief_at(struct slice value, uint64_t block, uint32_t n) {
 }
 
 bool brief_sound(struct slice value) {
+    int before = -1;
     if (value.len % BRIEF_BYTES != 0) return false;
     for (uint32_t at = 0; at < value.len; at += BRIEF_BYTES) {
         const uint8_t *bytes = value.data + at;
-        if (low_of(bytes) >= BLOCK_IDS || (bytes[2] & 15) >= STATUS_COUNT ||
+        const int low = low_of(bytes);
+        if (low <= before || low >= BLOCK_IDS || (bytes[2] & 15) >= STATUS_COUNT ||
             bytes[2] >> 4 >= PRIORITY_COUNT)
             return false;
+        before = low;
+    }
+    return true;
+}
+
+static bool gone(const uint8_t *bytes) { return (bytes[2] & 15) == STATUS_NONE; }
+
+static void rows_put(struct buffer *out, struct slice rows, bool whole) {
+    uint32_t from = 0;
+    for (uint32_t at = 0; whole && at < rows.len; at += BRIEF_BYTES) {
+        if (!gone(rows.data + at)) continue;
+        buffer_append(out, rows.data + from, at - from);
+        from = at + BRIEF_BYTES;
+    }
+    if (from < rows.len) buffer_append(out, rows.data + from, rows.len - from);
+}
+
+/* Most of what is added to a block comes behind what is there. */
+static bool in_line(const struct slice *parts, size_t count) {
+    int last = -1;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len == 0) continue;
+        if (low_of(parts[i].data) <= last) return false;
+        last = low_of(parts[i].data + parts[i].len - BRIEF_BYTES);
     }
     return true;
 }
 
 bool brief_merge(const struct slice *parts, size_t count, bool whole, struct buffer *out) {
-    const uint8_t *newest[BLOCK_IDS] = {0};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!brief_sound(parts[i])) return false;
+    if (in_line(parts, count)) {
+        for (size_t i = 0; i < count; i++) rows_put(out, parts[i], whole);
+        return !out->failed;
+    }
+    const uint8_t *newest[BLOCK_IDS] = {0};
+    for (size_t i = 0; i < count; i++)
         for (uint32_t at = 0; at < parts[i].len; at += BRIEF_BYTES)
             newest[low_of(parts[i].data + at)] = parts[i].data + at;
-    }
-    for (uint32_t low = 0; low < BLOCK_IDS; low++) {
-        const bool gone = newest[low] && (newest[low][2] & 15) == 0;
-        if (newest[low] && !(gone && whole)) buffer_append(out, newest[low], BRIEF_BYTES);
-    }
+    for (uint32_t low = 0; low < BLOCK_IDS; low++)
+        if (newest[low] && !(whole && gone(newest[low])))
+            buffer_append(out, newest[low], BRIEF_BYTES);
     return !out->failed;
 }

@@ -23,7 +23,6 @@ struct browse {
     struct rows pending, block; /* what the overlay and the newest block have */
     struct buffer briefs, texts;
     uint8_t flags[BLOCK_IDS];
-    struct sign sign;
 };
 
 static bool within(const struct span_of_ids *s, uint64_t id) {
@@ -100,8 +99,8 @@ static void pending_take_up(struct browse *b) {
 /* ---- blocks ---- */
 
 /* Which tasks of the block may have all terms. False when none does. */
-static bool texts_look(struct browse *b, uint64_t block) {
-    const uint32_t by_id = sign_terms_in_ids(&b->sign, &b->terms);
+static bool texts_look(struct browse *b, uint64_t block, struct slice sign) {
+    const uint32_t in_ids = sign_terms_in_ids(sign, &b->terms);
     struct text_entry e;
     struct key key;
     bool any = false;
@@ -114,12 +113,13 @@ static bool texts_look(struct browse *b, uint64_t block) {
     }
     memset(b->flags, 0, sizeof b->flags);
     struct slice in = buffer_slice(&b->texts);
+    struct terms_scan scan = {.texts = in};
     for (uint32_t n = 0; text_entry_next(&in, block, &e); n++) {
         uint8_t *flags = &b->flags[e.id & (BLOCK_IDS - 1)];
         b->looked += n % LOOK_ROWS == LOOK_ROWS - 1;
         if (e.any || *flags & SEEN) *flags |= UNSURE; /* one of its texts is no more */
         *flags |= SEEN;
-        if (!terms_hold(&b->terms, &e, &b->ids, by_id)) continue;
+        if (!terms_scan_hold(&scan, &b->terms, &e, &b->ids, in_ids)) continue;
         *flags |= HOLDS;
         any = true;
     }
@@ -168,12 +168,12 @@ static void block_take(struct browse *b, uint64_t block) {
         briefs_take(b, block, table_scan_value(b->blocks));
         return;
     }
-    memset(&b->sign, 0, sizeof b->sign);
-    if (!sign_read(&b->sign, table_scan_value(b->blocks))) {
+    const struct slice sign = table_scan_value(b->blocks);
+    if (!sign_sound(sign)) {
         damaged(b, "the groups of letters", block);
         return;
     }
-    if (!sign_may_hold(&b->sign, &b->terms) || !texts_look(b, block)) return;
+    if (!sign_may_hold(sign, &b->terms) || !texts_look(b, block, sign)) return;
     key_block(&key, KEY_BRIEF, b->brand, block);
     buffer_clear(&b->briefs);
     b->failed |= table_get(b->view->table, b->view->snapshot, key_slice(&key), &b->briefs,
@@ -281,6 +281,17 @@ bool browse_next(struct browse *b, uint64_t looks_max, struct browse_row *row) {
     else b->block.next++;
     b->place = row->brief.id;
     return true;
+}
+
+uint64_t browse_count(struct browse *b, uint64_t looks_max) {
+    uint64_t count = b->pending.count - b->pending.next;
+    b->pending.next = b->pending.count;
+    do {
+        count += b->block.count - b->block.next;
+        b->block.next = b->block.count;
+        blocks_step(b, looks_max);
+    } while (b->block.next < b->block.count);
+    return count;
 }
 
 bool browse_failed(const struct browse *b) { return b->failed; }

@@ -30,6 +30,8 @@ struct browse *browse_open(struct store_view *v, const struct walk *walk,
 void browse_close(struct browse **self);
 /* False at the end, when looks_max is reached (0 = no bound), and when a read failed. */
 bool browse_next(struct browse *b, uint64_t looks_max, struct browse_row *row);
+/* Goes over all that is left, or as far as looks_max allows, and says how many rows there were. */
+uint64_t browse_count(struct browse *b, uint64_t looks_max);
 bool browse_failed(const struct browse *b); /* see view->why, or memory is out */
 uint64_t browse_looked(const struct browse *b);
 /* The id behind which all has been given; 0 = nothing has. */

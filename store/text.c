@@ -1,4 +1,5 @@
 #include "store/text.h"
+#include "proto/base/find.h"
 #include "proto/base/fold.h"
 #include "store/coding.h"
 #include <assert.h>
@@ -126,10 +127,6 @@ static void bit_set(struct sign *s, uint32_t bit) {
     s->bits[bit >> 3] |= (uint8_t)(1 << (bit & 7));
 }
 
-static bool bit_is_set(const struct sign *s, uint32_t bit) {
-    return s->bits[bit >> 3] >> (bit & 7) & 1;
-}
-
 void sign_add_text(struct sign *s, const struct text_entry *e) {
     if (e->any) memset(s, 0xff, sizeof *s);
     for (uint32_t i = 0; i + 3 <= e->text.len; i++) bit_set(s, text_group(e->text.data + i));
@@ -142,36 +139,84 @@ void sign_add(struct sign *s, const struct text_entry *e, const struct id_key *i
     for (const char *at = id + ID_START; at[2]; at++) bit_set(s, id_group((const uint8_t *)at));
 }
 
+/* ---- signs ---- */
+
+enum { PART_SPARSE = 0, PART_ALL = 1 };
+
 void sign_put(struct buffer *b, const struct sign *s) {
-    const size_t from = b->len;
-    uint32_t count = 0, before = 0;
-    buffer_byte(b, 0);
-    for (uint32_t byte = 0; byte < SIGN_BYTES && count <= SIGN_SPARSE_MAX; byte++)
-        for (uint32_t left = s->bits[byte]; left; left &= left - 1, count++) {
-            const uint32_t bit = byte * 8 + (uint32_t)__builtin_ctz(left);
-            varint_append(b, bit - before);
-            before = bit;
+    uint8_t counts[SIGN_BUCKETS] = {0}, lows[SIGN_SPARSE_MAX];
+    uint32_t count = 0;
+    bool sparse = true;
+    for (uint32_t byte = 0; byte < SIGN_BYTES && sparse; byte++)
+        for (uint32_t left = s->bits[byte]; left && sparse; left &= left - 1) {
+            sparse = count < SIGN_SPARSE_MAX && counts[byte / 32] < UINT8_MAX;
+            if (!sparse) break;
+            counts[byte / 32]++;
+            lows[count++] = (uint8_t)(byte % 32 * 8 + (uint32_t)__builtin_ctz(left));
         }
-    if (count <= SIGN_SPARSE_MAX) return;
-    b->len = from;
-    buffer_byte(b, 1);
-    buffer_append(b, s->bits, SIGN_BYTES);
+    buffer_byte(b, sparse ? PART_SPARSE : PART_ALL);
+    if (sparse) buffer_append(b, counts, sizeof counts);
+    buffer_append(b, sparse ? lows : s->bits, sparse ? count : SIGN_BYTES);
 }
 
-bool sign_read(struct sign *s, struct slice value) {
-    if (value.len == 0) return false;
-    if (value.data[0] == 1) {
-        if (value.len != 1 + SIGN_BYTES) return false;
-        for (uint32_t i = 0; i < SIGN_BYTES; i++) s->bits[i] |= value.data[1 + i];
-        return true;
+static uint32_t sum_of(const uint8_t *counts, uint32_t buckets) {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < buckets; i++) sum += counts[i];
+    return sum;
+}
+
+/* The next part of a value that is sound; false at the end. */
+static bool part_next(struct slice *value, struct slice *part) {
+    if (value->len == 0) return false;
+    const uint32_t len = value->data[0] == PART_ALL
+                             ? 1 + SIGN_BYTES
+                             : 1 + SIGN_BUCKETS + sum_of(value->data + 1, SIGN_BUCKETS);
+    *part = slice_of(value->data, len);
+    *value = slice_of(value->data + len, value->len - len);
+    return true;
+}
+
+bool sign_sound(struct slice value) {
+    while (value.len > 0) {
+        uint32_t len = 1 + SIGN_BYTES;
+        if (value.data[0] > PART_ALL) return false;
+        if (value.data[0] == PART_SPARSE) {
+            if (value.len < 1 + SIGN_BUCKETS) return false;
+            len = 1 + SIGN_BUCKETS + sum_of(value.data + 1, SIGN_BUCKETS);
+        }
+        if (value.len < len) return false;
+        value = slice_of(value.data + len, value.len - len);
     }
-    struct reader r = {value.data + 1, value.data + value.len, value.data[0] != 0};
-    for (uint64_t bit = 0; !r.bad && r.p < r.end;) {
-        bit += get_varint(&r);
-        if (bit >= SIGN_BITS) return false;
-        bit_set(s, (uint32_t)bit);
+    return true;
+}
+
+void sign_read(struct sign *s, struct slice value) {
+    for (struct slice part; part_next(&value, &part);) {
+        const uint8_t *low = part.data + 1 + SIGN_BUCKETS;
+        if (part.data[0] == PART_ALL)
+            for (uint32_t i = 0; i < SIGN_BYTES; i++) s->bits[i] |= part.data[1 + i];
+        else
+            for (uint32_t bucket = 0; bucket < SIGN_BUCKETS; bucket++)
+                for (uint32_t n = part.data[1 + bucket]; n > 0; n--) {
+                    const uint32_t bit = bucket * 256 + *low++;
+                    if (bit < SIGN_BITS) bit_set(s, bit);
+                }
     }
-    return !r.bad;
+}
+
+static bool part_has(struct slice part, uint32_t bit) {
+    const uint8_t *counts = part.data + 1;
+    if (part.data[0] == PART_ALL) return counts[bit >> 3] >> (bit & 7) & 1;
+    const uint32_t bucket = bit / 256;
+    if (counts[bucket] == 0) return false;
+    const uint8_t *lows = counts + SIGN_BUCKETS + sum_of(counts, bucket);
+    return memchr(lows, (int)(bit % 256), counts[bucket]) != NULL;
+}
+
+static bool sign_has(struct slice value, uint32_t bit) {
+    for (struct slice part; part_next(&value, &part);)
+        if (part_has(part, bit)) return true;
+    return false;
 }
 
 /* ---- terms ---- */
@@ -214,43 +259,61 @@ bool terms_read(struct terms *t, struct slice search) {
 
 void terms_free(struct terms *t) { buffer_free(&t->text); }
 
-static bool bits_are_set(const struct sign *s, const uint32_t *bits, uint32_t count) {
+static bool bits_are_set(struct slice sign, const uint32_t *bits, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        if (!bit_is_set(s, bits[i])) return false;
+        if (!sign_has(sign, bits[i])) return false;
     return true;
 }
 
-bool sign_may_hold(const struct sign *s, const struct terms *t) {
+static bool may_be_in_ids(struct slice sign, const struct term *t) {
+    return t->in_ids && bits_are_set(sign, t->id_groups, t->id_group_count);
+}
+
+bool sign_may_hold(struct slice sign, const struct terms *t) {
     for (uint32_t i = 0; i < t->count; i++) {
         const struct term *term = &t->list[i];
-        if (term->in_every_id || bits_are_set(s, term->groups, term->group_count)) continue;
-        if (!term->in_ids || !bits_are_set(s, term->id_groups, term->id_group_count)) return false;
+        if (!term->in_every_id && !bits_are_set(sign, term->groups, term->group_count) &&
+            !may_be_in_ids(sign, term))
+            return false;
     }
     return true;
 }
 
-uint32_t sign_terms_in_ids(const struct sign *s, const struct terms *t) {
+uint32_t sign_terms_in_ids(struct slice sign, const struct terms *t) {
     uint32_t in_ids = 0;
-    for (uint32_t i = 0; i < t->count; i++) {
-        const struct term *term = &t->list[i];
-        if (term->in_ids && bits_are_set(s, term->id_groups, term->id_group_count))
-            in_ids |= UINT32_C(1) << i;
-    }
+    for (uint32_t i = 0; i < t->count; i++)
+        if (may_be_in_ids(sign, &t->list[i])) in_ids |= UINT32_C(1) << i;
     return in_ids;
 }
 
-bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids,
-                uint32_t in_ids) {
+/* Whether the term next stands within the entry: what was found behind it waits for another. */
+static bool scan_hits(struct terms_scan *s, uint32_t i, struct slice term, struct slice text) {
+    if (text.len < term.len) return false;
+    const uint8_t *end = s->texts.data + s->texts.len;
+    if (s->hits[i] == NULL || s->hits[i] < text.data) {
+        const uint8_t *hit = find(text.data, end, term.data, term.len);
+        s->hits[i] = hit ? hit : end;
+    }
+    return s->hits[i] + term.len <= text.data + text.len;
+}
+
+bool terms_scan_hold(struct terms_scan *s, const struct terms *t, const struct text_entry *e,
+                     const struct id_key *ids, uint32_t in_ids) {
     char id[TASK_TEXT_SIZE] = "";
     for (uint32_t i = 0; i < t->count && !e->any; i++) {
         const struct slice term = t->list[i].text;
-        if (t->list[i].in_every_id) continue;
-        if (memmem(e->text.data, e->text.len, term.data, term.len) != NULL) continue;
+        if (t->list[i].in_every_id || scan_hits(s, i, term, e->text)) continue;
         if (!t->list[i].in_ids || !(in_ids >> i & 1)) return false;
         if (id[0] == 0) task_text_write(ids, e->id, id);
         if (memmem(id, TASK_TEXT_SIZE - 1, term.data, term.len) == NULL) return false;
     }
     return true;
+}
+
+bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids,
+                uint32_t in_ids) {
+    struct terms_scan scan = {.texts = e->text};
+    return terms_scan_hold(&scan, t, e, ids, in_ids);
 }
 
 /* ---- in the table ---- */
@@ -260,9 +323,17 @@ bool text_merge(enum key_kind kind, const struct slice *parts, size_t count, str
         for (size_t i = 0; i < count; i++) buffer_append(out, parts[i].data, parts[i].len);
         return !out->failed;
     }
+    uint32_t have = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct slice left = parts[i], part;
+        if (!sign_sound(left)) return false;
+        while (part_next(&left, &part)) have++;
+    }
     struct sign sum = {{0}};
-    for (size_t i = 0; i < count; i++)
-        if (!sign_read(&sum, parts[i])) return false;
-    sign_put(out, &sum);
+    for (size_t i = 0; i < count; i++) {
+        if (have > SIGN_PARTS_MAX) sign_read(&sum, parts[i]);
+        else buffer_append(out, parts[i].data, parts[i].len);
+    }
+    if (have > SIGN_PARTS_MAX) sign_put(out, &sum);
     return !out->failed;
 }

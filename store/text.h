@@ -9,8 +9,9 @@
  * leaves a superset that costs time and nothing else.
  *
  * SIGN: bits 0..ID_GROUPS-1 are the groups of three of the twelve characters behind "task_"
- * (exact), the others those of the texts (hashed). Its value is 0 and the distances between its
- * bits as varints, or 1 and all bits.
+ * (exact), the others those of the texts (hashed). Its value is of parts, whose bits are all meant:
+ * 0, a byte for each SIGN_BUCKETS of 256 bits with how many are set, and the last byte of each of
+ * these; or 1 and all bits. So one bit is found without reading the others.
  *
  * An entry whose description cannot be read here is marked `any`: it is a candidate of each search.
  * Pure. */
@@ -22,7 +23,9 @@
 
 enum {
     ID_GROUPS = 36 * 36 * 36, TEXT_GROUPS = 1 << 15,
-    SIGN_BITS = ID_GROUPS + TEXT_GROUPS, SIGN_BYTES = SIGN_BITS / 8, SIGN_SPARSE_MAX = 2048,
+    SIGN_BITS = ID_GROUPS + TEXT_GROUPS, SIGN_BYTES = SIGN_BITS / 8,
+    SIGN_BUCKETS = (SIGN_BITS + 255) / 256, SIGN_SPARSE_MAX = SIGN_BYTES - SIGN_BUCKETS,
+    SIGN_PARTS_MAX = 8, /* of a value; more become one */
     TERMS_MAX = 16, GROUPS_MAX = 32 /* of a term; of a longer one the first */
 };
 
@@ -39,8 +42,9 @@ struct sign { uint8_t bits[SIGN_BYTES]; };
 void sign_add_text(struct sign *s, const struct text_entry *e);
 void sign_add(struct sign *s, const struct text_entry *e, const struct id_key *ids);
 void sign_put(struct buffer *b, const struct sign *s);
-/* Adds the bits of a value; false when it is damaged. */
-bool sign_read(struct sign *s, struct slice value);
+bool sign_sound(struct slice value);
+/* Adds the bits of a value that is sound. */
+void sign_read(struct sign *s, struct slice value);
 
 /* The terms of a search: what stands between blanks, folded; their text is owned. */
 struct term {
@@ -52,12 +56,18 @@ struct term {
 struct terms { struct term list[TERMS_MAX]; uint32_t count; struct buffer text; };
 bool terms_read(struct terms *t, struct slice search);
 void terms_free(struct terms *t);
-bool sign_may_hold(const struct sign *s, const struct terms *t);
+/* By the value of a sign that is sound. */
+bool sign_may_hold(struct slice sign, const struct terms *t);
 /* Terms, a bit each, that may be in the spelling of some task of the block. */
-uint32_t sign_terms_in_ids(const struct sign *s, const struct terms *t);
+uint32_t sign_terms_in_ids(struct slice sign, const struct terms *t);
 /* Whether each term is in the entry's text or, of those terms alone, in the task's spelling. */
 bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids,
                 uint32_t in_ids);
+/* The same for the entries of a block one after the other: `texts` is the whole value, which is
+ * looked through once. At first {.texts}. */
+struct terms_scan { struct slice texts; const uint8_t *hits[TERMS_MAX]; /* NULL = not looked for */ };
+bool terms_scan_hold(struct terms_scan *s, const struct terms *t, const struct text_entry *e,
+                     const struct id_key *ids, uint32_t in_ids);
 
 /* What the table does with the parts of a value, oldest first: appends the result to `out`. */
 bool text_merge(enum key_kind kind, const struct slice *parts, size_t count, struct buffer *out);

@@ -303,6 +303,15 @@ bool walk_next(struct store_walk *w, struct record *record) {
     return false;
 }
 
+uint64_t walk_count(struct store_walk *w) {
+    assert(w->walk.brief && browses(&w->walk));
+    if (!w->browse || w->failed) return 0;
+    const uint64_t count = browse_count(w->browse, w->walk.looks_max);
+    w->looked = browse_looked(w->browse);
+    w->failed = browse_failed(w->browse);
+    return count;
+}
+
 bool walk_spent(const struct store_walk *w) {
     return w->walk.looks_max && w->looked >= w->walk.looks_max;
 }
