@@ -1,5 +1,5 @@
-/* browse.h - a brand's tasks in the order of their ids, told apart by their briefs; with terms, only
- * those that may have every term of a search.
+/* browse.h - a brand's tasks in the order of their ids, told apart by their briefs; with terms,
+ * those alone that may have every term of a search.
  *
  * Blocks are read one by one (brief.h); of a search only those whose sign may hold all terms, and
  * of these the texts (text.h). What is pending is laid over, compared as it is. A row of a search

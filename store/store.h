@@ -107,7 +107,7 @@ struct store_walk;
 struct store_walk *walk_open(struct store_view *v, const struct walk *walk);
 /* False at the end, or when a read failed; slices are borrowed until the next call. */
 bool walk_next(struct store_walk *w, struct record *record);
-/* With walk.brief: goes over the rows that are left, as far as looks_max allows, and counts them. */
+/* With walk.brief: goes over the rows that are left, as far as looks_max allows; their number. */
 uint64_t walk_count(struct store_walk *w);
 /* The walk ended because it had looked at looks_max rows; a new one goes on from its cursor. */
 bool walk_spent(const struct store_walk *w);

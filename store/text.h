@@ -65,7 +65,10 @@ bool terms_hold(const struct terms *t, const struct text_entry *e, const struct 
                 uint32_t in_ids);
 /* The same for the entries of a block one after the other: `texts` is the whole value, which is
  * looked through once. At first {.texts}. */
-struct terms_scan { struct slice texts; const uint8_t *hits[TERMS_MAX]; /* NULL = not looked for */ };
+struct terms_scan {
+    struct slice texts;
+    const uint8_t *hits[TERMS_MAX]; /* where each stands next; NULL = not looked for yet */
+};
 bool terms_scan_hold(struct terms_scan *s, const struct terms *t, const struct text_entry *e,
                      const struct id_key *ids, uint32_t in_ids);
 
