@@ -120,14 +120,12 @@ static size_t lane_slot(uint32_t lane, unsigned bits) {
 static void lanes_grow(struct pending *p) {
     size_t count = (size_t)1 << p->lane_bits;
     struct lane_type **slots = calloc(count * 2, sizeof *slots);
-    if (!slots) return;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; slots && i < count; i++)
         for (struct lane_type *l = p->lanes[i], *next; l; l = next) {
-            next = l->chain;
-            size_t slot = lane_slot(l->lane, p->lane_bits + 1);
-            l->chain = slots[slot];
-            slots[slot] = l;
+            struct lane_type **slot = &slots[lane_slot(l->lane, p->lane_bits + 1)];
+            next = l->chain, l->chain = *slot, *slot = l;
         }
+    if (!slots) return;
     free(p->lanes);
     p->lanes = slots;
     p->lane_bits++;

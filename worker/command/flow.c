@@ -14,10 +14,16 @@ int64_t flow_now_ns(void) {
 
 /* ---- opening ---- */
 
-/* Worker i serves every queue whose number is i modulo the number of workers. */
+/* Worker i serves every queue whose number is i modulo the number of workers; where they may not
+ * name so many, each serves all there are. */
 static void queues_of(const struct flow *f, uint32_t worker, struct buffer *names,
                       uint16_t *count) {
     char name[32];
+    if (f->every) {
+        text_put(names, slice_text("*"));
+        *count = 1;
+        return;
+    }
     for (uint64_t q = 0; q < f->b->queues; q++) {
         bool all = f->b->queues < f->worker_count;
         if (!all && q % f->worker_count != worker) continue;
@@ -46,7 +52,10 @@ bool flow_open(struct flow *f, const struct bench *b, uint64_t depth, uint64_t b
                uint32_t workers) {
     uint64_t least = (b->queues + QUEUES_MAX - 1) / QUEUES_MAX;
     *f = (struct flow){.b = b, .depth = depth, .batch = batch, .worker_count = workers};
-    if (workers > 0 && workers < least) f->worker_count = (uint32_t)least;
+    if (workers > 0 && workers < least) {
+        f->every = !b->backlog; /* that one is nobody's */
+        if (!f->every) f->worker_count = (uint32_t)least;
+    }
     f->context = zmq_ctx_new();
     if (f->context) zmq_ctx_set(f->context, ZMQ_MAX_SOCKETS, 65535);
     f->workers = calloc(f->worker_count + 1, sizeof *f->workers);

@@ -23,6 +23,7 @@ struct flow {
     struct flow_worker *workers; /* owned */
     struct peer **peers;         /* owned: client first, then workers */
     uint32_t worker_count;
+    bool every;                  /* its workers serve every queue */
     struct buffer payload;
     uint64_t depth, batch;
     uint64_t submitted, acked, delivered, settled, refused;
