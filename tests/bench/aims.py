@@ -133,10 +133,10 @@ MEASURES = RAW + [
             "suspended 2000", "", "hello", once=True),
     relais("pending", "2,000 HTTP workers that wait", "pending --workers 2000", keep="",
            once=True),
-    relais("overload", "three times the load it can take", "overload --seconds 8", keep="7d",
+    relais("overload", "three times the load it can take", "overload --seconds 6", keep="7d",
            once=True),
     relais("overload-failed", "the same, forgotten once it is done",
-           "overload --keep failed --seconds 8", once=True),
+           "overload --keep failed --seconds 6", once=True),
     relais("sustained", "kept 7 days, indexed, searchable; 5 minutes",
            "native --depth 1000 --keep 7d --seconds 5m", keep="7d", once=True),
 ]
