@@ -53,11 +53,16 @@ def table(head, rows):
             ""]
 
 
+def with_guarantee(figure, measure):
+    return f"{figure}<br>{measure['guarantee']}" if measure["guarantee"] else figure
+
+
 def beside(run, said, aim):
     """The peer's figure of this run, or the machine's floor for what has no peer."""
     if said["theirs"]:
         other = run["measures"][said["theirs"]]
-        return f"{amount(said['their_figure'], aim.their_field)} {other['who']}, {other['words']}"
+        figure = f"{amount(said['their_figure'], aim.their_field)} {other['who']}, {other['words']}"
+        return with_guarantee(figure, other) if other["who"] != "relais" else figure
     shown = []
     stock = [(row[key], name) for name, row in run.get("stocks", {}).items()
              for key in {"rss_mb": ("rss_mb",), "ready_ms": ("ready_ms",)}.get(aim.field, ())
@@ -85,9 +90,11 @@ def aims_table(run, aims):
         if aim.theirs:
             shown = f"{judge.number(said['figure'])} × ({judge.number(said['low'])}–" \
                     f"{judge.number(said['high'])})"
-        rows.append((aim.row, aim.work, command, amount(said["our_figure"], aim.field),
-                     beside(run, said, aim), shown, limit, judge.verdict(said)))
-    return table(("#", "work", "command", "relais", "beside it", "ratio", "aim", "reached"), rows)
+        ours = with_guarantee(amount(said["our_figure"], aim.field), measure)
+        rows.append((aim.row, aim.work, command, ours, beside(run, said, aim), shown, limit,
+                     judge.verdict(said)))
+    return table(("#", "work", "command", "relais, and what an acknowledgement means",
+                  "beside it in the same run", "ratio", "aim", "reached"), rows)
 
 
 def measures_table(run, who):
