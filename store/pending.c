@@ -1,3 +1,4 @@
+#include "proto/base/map.h"
 #include "store/entries.h"
 #include "store/line.h"
 #include <assert.h>
@@ -72,7 +73,7 @@ LIST(plain_entry, plain_list)
 #undef LIST
 
 static size_t task_slot(uint64_t id, unsigned bits) {
-    return (size_t)((id * 0x9e3779b97f4a7c15ull) >> (64 - bits));
+    return (size_t)hash_serial(id) & (((size_t)1 << bits) - 1);
 }
 
 static uint32_t key_hash(struct slice key) {

@@ -88,7 +88,7 @@ enum found park(struct core *c, const struct event *e, const struct need *need) 
 }
 
 struct task *task_held(const struct core *c, uint64_t id) {
-    for (struct map_node *n = map_first(&c->tasks, hash_number(id)); n; n = map_next(n)) {
+    for (struct map_node *n = map_first(&c->tasks, hash_serial(id)); n; n = map_next(n)) {
         struct task *t = owner_of(n, struct task, by_id);
         if (t->head.id == id) return t;
     }

@@ -26,7 +26,7 @@ static struct task *task_make(struct core *c, struct lane *lane, uint64_t id) {
     t->lane = lane;
     t->head.id = id;
     t->watched = c->watches.count > 0;
-    map_put(&c->tasks, &t->by_id, hash_number(id));
+    map_put(&c->tasks, &t->by_id, hash_serial(id));
     return t;
 }
 
@@ -210,9 +210,16 @@ static void task_record(struct core *c, struct task *t) {
                           .lane = t->head.lane, .order = t->head.order, .due_ms = t->head.due_ms};
 }
 
+/* Tasks are closed long after they changed: the next comes from memory while one is recorded. */
+static void task_call(const struct node *dirty) {
+    const char *t = (const char *)owner_of(dirty, const struct task, dirty);
+    for (size_t at = 64; at < sizeof(struct task); at += 64) __builtin_prefetch(t + at, 1);
+}
+
 void task_close(struct core *c) {
     for (struct node *n; (n = list_first(&c->dirty));) {
         struct task *t = owner_of(n, struct task, dirty);
+        task_call(n->next);
         list_unlink(n);
         if (t->change & CHANGE_GONE) {
             if (t->was.status || t->change & CHANGE_NOTES) {
