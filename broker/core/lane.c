@@ -86,35 +86,61 @@ void lane_restore(struct core *c, const struct lane_record *r) {
             c->stats.tasks[s] += r->count[s][p];
         }
         l->shelves[p].disk = r->count[STATUS_QUEUED][p];
-        l->shelves[p].from = r->cursor[p];
+        l->shelves[p].from = l->cursor[p] = r->cursor[p];
     }
+    l->recorded = true;
 }
 
 void lane_dirty(struct core *c, struct lane *l) {
     if (list_empty(&l->dirty)) list_push(&c->dirty_lanes, &l->dirty);
 }
 
-static void lane_record(struct core *c, const struct lane *l) {
+void lane_count(struct core *c, struct lane *l, enum status status, uint8_t priority, int by) {
+    int32_t *moved = &l->moved[status][priority];
+    assert(by > 0 || l->count[status][priority] > 0);
+    l->count[status][priority] += (uint64_t)(int64_t)by;
+    l->moved_cells -= *moved != 0;
+    *moved += by;
+    l->moved_cells += *moved != 0;
+    lane_dirty(c, l);
+}
+
+/* No task of the shelf that is queued has a lower order. */
+static uint64_t shelf_cursor(const struct core *c, const struct shelf *s) {
+    struct node *first = list_first(&s->window);
+    uint64_t cursor = s->disk ? s->from : c->next;
+    if (s->fetching && s->fetch_low < cursor) cursor = s->fetch_low;
+    if (first && owner_of(first, struct task, place)->head.order < cursor)
+        cursor = owner_of(first, struct task, place)->head.order;
+    return core_bug(c, BUG_CURSOR_AHEAD) ? c->next : cursor;
+}
+
+static void lane_record(struct core *c, struct lane *l) {
     struct lane_record *r = &record_put(c, RECORD_LANE)->lane;
     *r = (struct lane_record){.lane = l->number, .brand = l->queue->set.brand,
                               .queue = l->queue->set.name, .type = l->type, .labels = l->labels};
-    for (int p = 0; p < PRIORITY_COUNT; p++) {
-        const struct shelf *s = &l->shelves[p];
-        for (int status = 0; status < STATUS_COUNT; status++)
-            r->count[status][p] = l->count[status][p];
-        struct node *first = list_first(&s->window);
-        uint64_t cursor = s->disk ? s->from : c->next;
-        if (s->fetching && s->fetch_low < cursor) cursor = s->fetch_low;
-        if (first && owner_of(first, struct task, place)->head.order < cursor)
-            cursor = owner_of(first, struct task, place)->head.order;
-        r->cursor[p] = core_bug(c, BUG_CURSOR_AHEAD) ? c->next : cursor;
-    }
+    memcpy(r->count, l->count, sizeof r->count);
+    memcpy(r->cursor, l->cursor, sizeof r->cursor);
+    memset(l->moved, 0, sizeof l->moved);
+    l->moved_cells = 0;
+    l->recorded = true;
 }
 
+/* A lane whose tasks came and went within the group is as its newest record says, and that stays:
+ * its cursors are low enough. With very many lanes that is most of them. */
 void lane_close(struct core *c) {
     for (struct node *n; (n = list_first(&c->dirty_lanes));) {
+        struct lane *l = owner_of(n, struct lane, dirty);
+        bool stands = l->recorded && l->moved_cells == 0;
+        uint64_t cursor[PRIORITY_COUNT];
         list_unlink(n);
-        lane_record(c, owner_of(n, struct lane, dirty));
+        for (int p = 0; p < PRIORITY_COUNT; p++) {
+            cursor[p] = shelf_cursor(c, &l->shelves[p]);
+            stands = stands && cursor[p] >= l->cursor[p];
+        }
+        if (stands) continue;
+        memcpy(l->cursor, cursor, sizeof cursor);
+        lane_record(c, l);
     }
 }
 

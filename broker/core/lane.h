@@ -12,6 +12,9 @@ struct lane *lane_get(struct core *c, uint32_t brand, struct slice queue, struct
 /* From a record, at restore. */
 void lane_restore(struct core *c, const struct lane_record *record);
 void lane_dirty(struct core *c, struct lane *lane);
+/* One more, or one less, of a status and priority. */
+void lane_count(struct core *c, struct lane *lane, enum status status, uint8_t priority, int by);
+/* The records of lanes that are new, or count what their newest record does not. */
 void lane_close(struct core *c);
 void lane_free(struct core *c);
 

@@ -92,6 +92,10 @@ struct lane {
     struct slice type, labels; /* owned, behind the struct */
     struct shelf shelves[PRIORITY_COUNT];
     uint64_t count[STATUS_COUNT][PRIORITY_COUNT];
+    int32_t moved[STATUS_COUNT][PRIORITY_COUNT]; /* of these, since its newest record */
+    uint32_t moved_cells;  /* how many of those are not 0 */
+    uint64_t cursor[PRIORITY_COUNT]; /* in its newest record */
+    bool recorded;
     bool ready;           /* in its crews' rings */
     uint32_t tally_turn;  /* the rows below are of this turn */
     struct tally *tallies[PRIORITY_COUNT];

@@ -85,14 +85,12 @@ void task_free(struct core *c, struct task *t) {
 }
 
 static void count_move(struct core *c, struct task *t, enum status from, enum status to) {
-    uint64_t (*count)[PRIORITY_COUNT] = t->lane->count;
     if (from) c->stats.tasks[from]--;
     if (to) c->stats.tasks[to]++;
     if (task_accepted(t)) return; /* the lane counts what survives */
-    assert(!from || count[from][t->head.priority] > 0);
-    if (from) count[from][t->head.priority]--;
-    if (to && !(core_bug(c, BUG_MISCOUNT) && to == STATUS_CANCELLED)) count[to][t->head.priority]++;
-    lane_dirty(c, t->lane);
+    if (from) lane_count(c, t->lane, from, t->head.priority, -1);
+    if (to && !(core_bug(c, BUG_MISCOUNT) && to == STATUS_CANCELLED))
+        lane_count(c, t->lane, to, t->head.priority, 1);
 }
 
 /* Takes the task from the place where it waits. */

@@ -212,3 +212,76 @@ a done t2
 go
 counts
     [     0] scheduled 0 queued 21 delivered 16 running 0 completed 0 failed 0 cancelled 1; workers 1
+
+== a lane whose tasks came and went within a group is as it was written
+client c
+    [     0] c < WELCOME
+worker a queues=q
+    [     0] a < WELCOME
+c submit one
+    [     0] c < SUBMITTED one
+    [     0] a < TASK one e1 attempt 1
+lanes
+    [     0] lanes were written 1 times
+a done one
+    [     0] a < SETTLED one e1
+lanes
+    [     0] lanes were written 2 times
+hold
+c submit two
+    [     0] a < TASK two e2 attempt 1 (at once)
+a done two
+c submit three
+    [     0] a < TASK three e3 attempt 1 (at once)
+a done three
+go
+    [     0] c < SUBMITTED two
+    [     0] a < SETTLED two e2
+    [     0] c < SUBMITTED three
+    [     0] a < SETTLED three e3
+lanes
+    [     0] lanes were written 2 times
+c submit four
+    [     0] a < TASK four e4 attempt 1 (at once)
+    [     0] c < SUBMITTED four
+lanes
+    [     0] lanes were written 3 times
+crash
+    [     0] the broker is back
+c hello
+    [     0] c < WELCOME
+counts
+    [     0] scheduled 0 queued 0 delivered 1 running 0 completed 0 failed 0 cancelled 0; workers 1
+
+== a lane is written again when one is put back before those that were, though it counts the same
+limits window=1
+client c
+    [     0] c < WELCOME
+quiet
+many 40 t c submit %
+worker a queues=q slots=1 prefetch=0
+loud
+lanes
+    [     0] lanes were written 41 times
+hold
+a drain
+worker b queues=q slots=1 prefetch=0
+    [     0] b < WELCOME
+a release t1
+go
+    [     0] a < RECALL
+    [     0] b < TASK t2 e2 attempt 1
+    [     0] a < SETTLED t1 e1
+lanes
+    [     0] lanes were written 42 times
+crash
+    [     0] the broker is back
+c hello
+    [     0] c < WELCOME
+b hello
+    [     0] b < WELCOME
+    [     0] b < TASK t1 e3 attempt 1
+a hello
+    [     0] a < WELCOME
+    [     0] a < TASK t3 e4 attempt 1
+wait 16000

@@ -507,6 +507,8 @@ static bool of_world(struct story *s) {
         struct event e = {.kind = EVENT_DISK, .disk_full = strcmp(arg, "full") == 0};
         world_step(w, &e);
     } else if (strcmp(verb, "counts") == 0) counts(s);
+    else if (strcmp(verb, "lanes") == 0)
+        story_say(s, "lanes were written %llu times", (unsigned long long)w->lane_records);
     else if (strcmp(verb, "unwritten") == 0)
         story_say(s, "%s is to be written", core_dirty(w->core) ? "something" : "nothing");
     else if (strcmp(verb, "quiet") == 0) s->quiet = true;

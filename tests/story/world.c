@@ -66,7 +66,10 @@ bool world_commit(struct world *w) {
     bool dirty = core_dirty(w->core);
     if (dirty) core_close(w->core, &w->fx);
     buffer_clear(&w->bytes);
-    for (uint32_t i = 0; i < w->fx.record_count; i++) record_encode(&w->bytes, &w->fx.records[i]);
+    for (uint32_t i = 0; i < w->fx.record_count; i++) {
+        record_encode(&w->bytes, &w->fx.records[i]);
+        w->lane_records += w->fx.records[i].kind == RECORD_LANE;
+    }
     bool some = w->fx.record_count > 0;
     effects_clear(&w->fx);
     if (some) {

@@ -28,6 +28,7 @@ struct world {
     struct effects fx;
     int64_t mono_ms, wall_ms;
     uint64_t seed, incarnation, group; /* group: the next to close */
+    uint64_t lane_records; /* that were committed */
     bool hold, deaf;    /* hold: commit nothing; deaf: answer no needs */
     struct buffer bytes;
     struct left *waiting; /* for the open group */
