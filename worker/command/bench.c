@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 enum { LINK_MS = 60000 };
+#define UNSAID UINT64_MAX
 
 /* What HTTP creates is kept as the server says; native tasks say it themselves. */
 static void http_options(struct bench *b) { bench_option(b, "--dialect-keep=%.40s", b->keep); }
@@ -167,7 +168,7 @@ static bool within_limits(const struct bench *b) {
               b->time_ms >= 100 && b->time_ms <= 86400000 && b->gone + b->silent < b->workers &&
               (b->gone == 0 || b->silent == 0) && b->stations >= 2 && b->stations <= 5000 &&
               b->sessions <= b->stations * 500 && b->dead_ms >= 2000 && b->dead_ms <= 600000 &&
-              b->rate <= 1000000 && b->running <= 100000 && b->asks >= 1 && b->asks <= 10000;
+              b->count >= 1 && b->rate <= 1000000 && b->running <= 100000 && b->asks >= 1 && b->asks <= 10000;
     if (!ok) fprintf(stderr, "relais bench: an option is outside its limits\n");
     return ok;
 }
@@ -175,10 +176,10 @@ static bool within_limits(const struct bench *b) {
 /* What was not said is what suits the scenario. */
 static void defaults(struct bench *b, const struct scenario *s) {
     const bool overload = s->run == bench_overload;
-    if (b->batch == 0) b->batch = overload ? 64 : 1;
-    if (b->depth == 0) b->depth = overload ? 8192 : 1000;
-    if (b->connections == 0) b->connections = overload ? 256 : 64;
-    if (b->count == 0) b->count = s->run == bench_pending ? 200 : 1000000;
+    if (b->batch == UNSAID) b->batch = overload ? 64 : 1;
+    if (b->depth == UNSAID) b->depth = overload ? 8192 : 1000;
+    if (b->connections == UNSAID) b->connections = overload ? 256 : 64;
+    if (b->count == UNSAID) b->count = s->run == bench_pending ? 200 : 1000000;
     if (!b->keep)
         b->keep = overload || s->run == bench_http || s->run == bench_lists ? "7d" : "failed";
 }
@@ -189,7 +190,8 @@ int command_bench(int argc, char **argv) {
     if (code >= 0) return code;
     struct bench *b = calloc(1, sizeof *b);
     if (!b) return 1;
-    *b = (struct bench){.config = &config, .workers = 4, .producers = 32, .queues = 1,
+    *b = (struct bench){.config = &config, .batch = UNSAID, .depth = UNSAID, .count = UNSAID,
+                        .connections = UNSAID, .workers = 4, .producers = 32, .queues = 1,
                         .size = 100, .memory_max = 512 << 20,
                         .time_ms = 5000, .stations = 400, .sessions = 20000,
                         .dead_ms = 120000, .rate = 20000, .asks = 40};
