@@ -411,12 +411,16 @@ class Realm:
         chief.data("POST", "/tasks/webhooks/", {"url": url, "events": ["task.cancelled"]})
         task = self.make_task(side, side["user"], None, brand).values["id"]
         side["user"].call("POST", f"/tasks/{task}/cancel/", {})
-        until = time.monotonic() + 60
+        return Thing({"id": self.lost_call(brand, lambda call: call["url"] == url)["id"]},
+                     lambda: chief.call("GET", "/tasks/webhooks/dead/"))
+
+    def lost_call(self, brand, wanted):
+        """The call among those of a brand that are dead; waits for it."""
+        chief, until = self.side[brand]["admin"], time.monotonic() + 60
         while time.monotonic() < until:
             for call in chief.data("GET", "/tasks/webhooks/dead/?page_size=100")["results"]:
-                if call["url"] == url:
-                    return Thing({"id": call["id"]},
-                                 lambda: chief.call("GET", "/tasks/webhooks/dead/"))
+                if wanted(call):
+                    return call
             time.sleep(0.05)
         raise AssertionError("no call was lost")
 

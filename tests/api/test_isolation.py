@@ -128,6 +128,8 @@ class Play:
         thing = self.realm.make(kind, self.brand, line, maker)
         wire = thing.holder if set(role.letters) & {"k", "w"} else None
         self.call(role, line, thing.values, wire=wire)
+        if line.kind == "lost":  # replayed, it is lost again
+            self.realm.lost_call(self.brand, lambda call: call["id"] == thing.values["id"])
         self.call(role, line, self.realm.missing(line.kind))
         if line.kind in ("hook", "lost"):  # calls are made behind the answers: no more of them
             chief = self.realm.side[self.brand]["admin"]

@@ -1,5 +1,6 @@
 /* Slices, buffers, UTF-8 and log lines. */
 #include "proto/base/bytes.h"
+#include "proto/base/find.h"
 #include "proto/base/utf8.h"
 #include "proto/host/log.h"
 #include "tests/unit/tap.h"
@@ -30,6 +31,21 @@ static void test_buffers(void) {
     is_int(b.len, 0, "after a failure appends are dropped");
     buffer_free(&b);
     ok(b.data == NULL && b.cap == 0 && !b.failed, "free leaves an empty buffer");
+}
+
+static void test_find(void) {
+    uint8_t text[200];
+    int wrong = 0;
+    uint32_t dice = 7;
+    for (int round = 0; round < 20000; round++) {
+        const size_t len = (dice = dice * 1664525 + 1013904223) >> 16 & 127, from = dice >> 25;
+        const size_t what = 1 + (dice >> 13) % 5, at = len > 0 ? (dice >> 8) % len : 0;
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = (uint8_t)('a' + ((dice = dice * 1664525 + 1013904223) >> 24) % 3);
+        const uint8_t *begin = text + from % 40, *end = begin + len, *part = text + at;
+        wrong += find(begin, end, part, what) != memmem(begin, len, part, what);
+    }
+    is_int(wrong, 0, "a text is found where memmem finds it");
 }
 
 static void test_utf8(void) {
@@ -101,6 +117,7 @@ static void test_log(void) {
 int main(void) {
     test_slices();
     test_buffers();
+    test_find();
     test_utf8();
     test_log();
     return done();

@@ -95,8 +95,44 @@ static void test_wire(void) {
     buffer_free(&b);
 }
 
+/* What a filter on one field leaves of -100..100 as a range, and by its rows. */
+static bool range_is(const char *op, const char *value, bool can) {
+    struct buffer b = {0};
+    struct filter *f = NULL;
+    int64_t from = -100, to = 100;
+    bool same = true;
+    encode_array(&b, 2);
+    predicate_put(&b, "age", op, value);
+    predicate_put(&b, "name", "eq", "Anna");
+    if (filter_new(buffer_slice(&b), &f) != CODE_OK) abort();
+    const bool told = filter_range(f, "age", &from, &to);
+    for (int age = -100; told && age <= 100; age++) {
+        struct row row = {.age = age, .name = "Anna"};
+        same = same && filter_matches(f, find, &row) == (age >= from && age <= to);
+    }
+    filter_destroy(&f);
+    buffer_free(&b);
+    return told == can && same;
+}
+
+static void test_ranges(void) {
+    static const char *const ops[] = {"lt", "lte", "gt", "gte", "eq"};
+    static const char *const values[] = {"7", "-7.5", "99.99", "0", "-100", "1e9", "-1e9", "100.5"};
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++)
+            wrong += !range_is(ops[i], values[k], true);
+    is_int(wrong, 0, "as a range the predicates on a number leave what they leave of its rows");
+    ok(range_is("ne", "1", false) && range_is("in", "1|2", false) && range_is("eq", "x", false) &&
+           range_is("gt", "1e18", false),
+       "what is no range is not told as one");
+    ok(field_is_among("age,name", slice_text("name")) && !field_is_among("ages", slice_text("age")),
+       "names are told apart whole");
+}
+
 int main(void) {
     test_predicates();
+    test_ranges();
     test_wire();
     return done();
 }
