@@ -270,9 +270,8 @@ struct slice pending_lane_type(const struct pending *p, uint32_t lane) {
 }
 
 bool pending_know_lane(struct pending *p, const struct lane_record *lane) {
-    struct lane_type *known = p->lanes[lane_slot(lane->lane, p->lane_bits)];
-    for (; known; known = known->chain)
-        if (known->lane == lane->lane) return true;
+    for (struct lane_type *l = p->lanes[lane_slot(lane->lane, p->lane_bits)]; l; l = l->chain)
+        if (l->lane == lane->lane) return true;
     struct lane_type *l = malloc(sizeof *l + lane->type.len);
     if (!l) return false;
     uint8_t *type = (uint8_t *)(l + 1);
