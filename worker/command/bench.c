@@ -168,7 +168,8 @@ static bool within_limits(const struct bench *b) {
               b->time_ms >= 100 && b->time_ms <= 86400000 && b->gone + b->silent < b->workers &&
               (b->gone == 0 || b->silent == 0) && b->stations >= 2 && b->stations <= 5000 &&
               b->sessions <= b->stations * 500 && b->dead_ms >= 2000 && b->dead_ms <= 600000 &&
-              b->count >= 1 && b->rate <= 1000000 && b->running <= 100000 && b->asks >= 1 && b->asks <= 10000;
+              b->count >= 1 && b->rate <= 1000000 && b->running <= 100000 && b->asks >= 1 &&
+              b->asks <= 10000;
     if (!ok) fprintf(stderr, "relais bench: an option is outside its limits\n");
     return ok;
 }
