@@ -19,7 +19,8 @@ struct ask {
     struct writer *writer;
     struct post *answers; /* borrowed */
     struct post questions;
-    pthread_t thread;
+    pthread_t threads[ASK_THREADS];
+    int running;
     uint32_t rows_max, ms_max;
     const uint8_t *id_key;
 };
@@ -158,9 +159,11 @@ struct ask *ask_start(struct writer *writer, struct post *answers, const uint8_t
     a->rows_max = rows_max;
     a->ms_max = ms_max;
     post_open(&a->questions, NULL);
-    if (pthread_create(&a->thread, NULL, ask_main, a) == 0) return a;
-    post_free(&a->questions);
-    free(a);
+    while (a->running < ASK_THREADS &&
+           pthread_create(&a->threads[a->running], NULL, ask_main, a) == 0)
+        a->running++;
+    if (a->running == ASK_THREADS) return a;
+    ask_stop(&a);
     return NULL;
 }
 
@@ -168,7 +171,7 @@ void ask_stop(struct ask **self) {
     struct ask *a = *self;
     if (a == NULL) return;
     post_close(&a->questions);
-    pthread_join(a->thread, NULL);
+    while (a->running > 0) pthread_join(a->threads[--a->running], NULL);
     for (struct letter *l = post_take_all(&a->questions), *next; l != NULL; l = next) {
         next = l->next;
         free(l);

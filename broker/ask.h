@@ -1,4 +1,5 @@
-/* ask.h - lists, searches and counts, answered beside the core on a thread of its own.
+/* ask.h - lists, searches and counts, answered beside the core on threads of their own: a short
+ * question does not wait behind a long one.
  *
  * A question sees at least the group that was durable when it came, and nothing that a crash
  * could take back. It looks at no more than rows_max rows and takes no longer than ms_max: over
@@ -13,8 +14,8 @@
 #include "broker/writer.h"
 #include "proto/message.h"
 
-enum { QUESTIONS_MAX = 256, LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, OFFSET_MAX = 10000,
-       COUNT_MAX = 10000, ASK_RETRY_MS = 200 };
+enum { ASK_THREADS = 2, QUESTIONS_MAX = 256, LIMIT_DEFAULT = 100, LIMIT_MAX = 1000,
+       OFFSET_MAX = 10000, COUNT_MAX = 10000, ASK_RETRY_MS = 200 };
 
 struct ask_answer {
     struct letter letter;
