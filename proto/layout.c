@@ -24,9 +24,15 @@
 #define SPAN_AT 0, 0
 #define SPAN_DELAY 0, 0
 #define SPAN_MAP 0, 0
-#define WORD_OF(from) .word = (from) / 8 * 8, .bit = (from) % 8 * 8
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BIT_OF(from, bits_) ((from) % 8 * 8)
+#else
+#define BIT_OF(from, bits_) ((64 - (bits_) - (from) % 8 * 8) % 64)
+#endif
+#define WORD_OF(from, bits_)                                                                       \
+    .word = (from) / 8 * 8, .bit = BIT_OF(from, bits_), .bits = bits_
 #define WORD(at_, span) WORD_(at_, span)
-#define WORD_(at_, from, bits_) WORD_OF((at_) + (from)), .bits = bits_
+#define WORD_(at_, from, bits_) WORD_OF((at_) + (from), bits_)
 #define FIELD(key, type, member, form_, ...)                                                       \
     {.name = key, .len = sizeof(key) - 1, .form = FORM_##form_, .at = offsetof(type, member),      \
      WORD(offsetof(type, member), SPAN_##form_), ##__VA_ARGS__}
