@@ -39,6 +39,7 @@ static void limits_take(struct broker *b) {
 #define STORE(...)
 #define LIMIT(name, ...) b->core_limits.name = c->name;
 #include "proto/option.def"
+    b->core_limits.push_bytes_max = c->outbox_bytes_max / 2; /* deliveries are no slow reader's */
     b->store_options.folder = c->data;
     b->store_options.id_key = b->secret.id_key;
 #define OPTION(...)

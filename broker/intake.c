@@ -82,6 +82,7 @@ static void route(struct turn *t) {
         message_complete(t, say->peer, &say->message);
         turn_settle_act(t, say->peer, &say->message);
         router_say(router, say->peer, say->now ? SAY_NOW : SAY_GROUP, &say->message);
+        if (say->fills) router_await_room(router, say->peer, t->mono_ms);
         if (say->message.verb != VERB_WELCOME) continue;
         const struct peer *p = router_peer(router, say->peer);
         if (p == NULL || p->who.role != ROLE_GATEWAY) continue;
@@ -323,6 +324,20 @@ void turn_take_answers(struct turn *t) {
             router_say(t->setup.router, answer->peer, SAY_NOW, &answer->message);
         ask_answer_free(answer);
     }
+}
+
+bool turn_tell_room(struct turn *t) {
+    bool some = false;
+    for (uint32_t i = 0; i < TURN_FRAMES_MAX; i++) {
+        const struct peer *p = router_roomy(t->setup.router);
+        if (p == NULL) break;
+        if (t->life != LIFE_UP || !p->known) continue;
+        struct event e = turn_event(t, EVENT_ROOM);
+        e.peer = p->number;
+        turn_step(t, &e);
+        some = true;
+    }
+    return some;
 }
 
 static void step_for(struct turn *t, const struct peer *p, const struct message *m) {

@@ -50,10 +50,11 @@ struct peer {
     bool known;            /* the core has made its link */
     bool withdrawn;        /* its key is no longer registered */
     bool greeted;          /* a WELCOME waits in a row: nothing may overtake it */
-    bool in_now, in_filling, in_flying, in_blocked; /* stands in the router's lists */
+    bool in_now, in_filling, in_flying, in_blocked, in_full; /* stands in the router's lists */
     struct who who;        /* the principal of the connection */
     struct grant *grant;   /* owned; CURVE only */
     int64_t heard_ms, over_since_ms; /* monotonic; 0 = the outbox is within its bound */
+    int64_t taken_ms;      /* it, or libzmq for it, took a frame; counts while in_full */
     struct outbox outbox;
     uint8_t *id;           /* owned: routing id */
 };

@@ -20,7 +20,7 @@ struct router {
     uint32_t socket_count, turn; /* turn: where router_receive goes on */
     struct peer_table peers;
     struct parcel_pool pool;
-    struct peer_list now, filling, flying, blocked, gone;
+    struct peer_list now, filling, flying, blocked, full, gone;
 };
 
 struct router *router_new(void *context, const struct router_limits *limits) {
@@ -29,7 +29,7 @@ struct router *router_new(void *context, const struct router_limits *limits) {
     r->context = context;
     r->limits = *limits;
     pool_open(&r->pool, limits->batch_max);
-    struct peer_list *lists[] = {&r->now, &r->filling, &r->flying, &r->blocked, &r->gone};
+    struct peer_list *lists[] = {&r->now, &r->filling, &r->flying, &r->blocked, &r->full, &r->gone};
     bool good = peers_open(&r->peers, limits->peers_max);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         lists[i]->at = malloc(limits->peers_max * sizeof *lists[i]->at);
@@ -49,6 +49,7 @@ void router_destroy(struct router **self) {
     free(r->filling.at);
     free(r->flying.at);
     free(r->blocked.at);
+    free(r->full.at);
     free(r->gone.at);
     free(r);
     *self = NULL;
@@ -214,6 +215,7 @@ static void list_block(struct router *r, struct peer *p) {
 
 /* Gives a peer up that does not read what it asked for. */
 static void peer_check_bound(struct router *r, struct peer *p, int64_t now_ms) {
+    if (p->in_full && now_ms - p->taken_ms > STUCK_MS_MAX) peer_drop(r, p, "it takes nothing");
     const bool over = p->outbox.bytes > r->limits.outbox_bytes_max;
     if (!over && !router_full(r)) {
         p->over_since_ms = 0;
@@ -247,6 +249,7 @@ static void peer_send(struct router *r, struct peer *p, int64_t now_ms) {
         }
         if (zmq_msg_send(&msg, zmq, ZMQ_DONTWAIT) < 0) zmq_msg_close(&msg);
         outbox_sent(&p->outbox, &r->pool);
+        p->taken_ms = now_ms;
     }
     if (p->outbox.bytes <= r->limits.outbox_bytes_max) p->over_since_ms = 0;
 }
@@ -271,6 +274,25 @@ void router_say(struct router *r, uint32_t peer, enum say_row which, const struc
         p->in_filling = true;
         r->filling.at[r->filling.count++] = peer;
     }
+}
+
+void router_await_room(struct router *r, uint32_t peer, int64_t now_ms) {
+    struct peer *p = router_peer(r, peer);
+    if (p == NULL || p->in_full) return;
+    p->in_full = true;
+    p->taken_ms = now_ms;
+    r->full.at[r->full.count++] = peer;
+}
+
+struct peer *router_roomy(struct router *r) {
+    for (uint32_t i = 0; i < r->full.count; i++) {
+        struct peer *p = &r->peers.peers[r->full.at[i]];
+        if (p->gone || p->outbox.bytes > r->limits.outbox_bytes_max / 4) continue;
+        p->in_full = false;
+        r->full.at[i] = r->full.at[--r->full.count];
+        return p;
+    }
+    return NULL;
 }
 
 void router_close(struct router *r) {
@@ -368,6 +390,7 @@ void router_forget(struct router *r, struct peer *p) {
     if (p->in_filling) list_remove(&r->filling, p->number);
     if (p->in_flying) list_remove(&r->flying, p->number);
     if (p->in_blocked) list_remove(&r->blocked, p->number);
+    if (p->in_full) list_remove(&r->full, p->number);
     peer_remove(&r->peers, p, &r->pool);
 }
 

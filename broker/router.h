@@ -9,6 +9,8 @@
  * above outbox_bytes_max for SLOW_MS_MAX, reaches BURST_FACTOR times that (a burst of large
  * deliveries may pass it for a moment), or is above it while all outboxes together hold more than
  * WAITING_BYTES_MAX. So is one that cannot be routed to, and one not heard for silent_ms_max.
+ * Deliveries alone never get there: the core stops at half of outbox_bytes_max (say.fills) until
+ * router_roomy; a worker of which nothing is taken for STUCK_MS_MAX meanwhile is gone, too.
  * While more than WAITING_BYTES_MAX wait no frame is taken (router_full); that ends within
  * SLOW_MS_MAX, for then whoever takes nothing goes, whatever waits for it. Frames over
  * frame_bytes_max are refused by libzmq, which closes the connection.
@@ -24,6 +26,7 @@
 enum {
     SOCKETS_MAX = 4,
     SLOW_MS_MAX = 1000,
+    STUCK_MS_MAX = 10000,
     BURST_FACTOR = 16,
     WAITING_BYTES_MAX = 64 << 20,
     RECEIVE_HWM = 1000
@@ -70,6 +73,10 @@ enum say_row { SAY_NOW, SAY_GROUP };
 /* Encodes m for the peer; dropped when the peer is gone. While a WELCOME waits for its group
  * nothing goes before it. */
 void router_say(struct router *r, uint32_t peer, enum say_row row, const struct message *m);
+/* The core delivers nothing more to the peer until what waits for it has left. */
+void router_await_room(struct router *r, uint32_t peer, int64_t now_ms);
+/* The next peer that was awaited and has room again, or NULL; it is awaited no more. */
+struct peer *router_roomy(struct router *r);
 /* The open group closes: what was said for it now waits for it. */
 void router_close(struct router *r);
 /* The group in flight is durable. */

@@ -158,7 +158,8 @@ static bool turn_once(struct turn *t) {
     router_flush(t->setup.router, t->mono_ms);
     turn_close_group(t);
     t->send_blocked = router_retry(t->setup.router, t->mono_ms);
-    return more || router_gone(t->setup.router) != NULL;
+    const bool room = turn_tell_room(t);
+    return more || room || router_gone(t->setup.router) != NULL;
 }
 
 static int64_t sleep_ms(const struct turn *t) {

@@ -57,6 +57,8 @@ void turn_step(struct turn *t, struct event *e);
 struct event turn_event(struct turn *t, enum event_kind kind);
 void turn_take_answers(struct turn *t);
 void turn_bury_peers(struct turn *t);
+/* Workers whose deliveries have left are given more; true when that was said to be there. */
+bool turn_tell_room(struct turn *t);
 /* The registry changed: connections whose key has gone lose their link. */
 void turn_check_keys(struct turn *t);
 void turn_push_keyring(struct turn *t, uint32_t peer);

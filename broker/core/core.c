@@ -231,6 +231,7 @@ static void step_event(struct core *c, const struct event *e) {
     case EVENT_STALL: return; /* core_step has set the clock back already */
     case EVENT_OPEN: link_open(c, e); return;
     case EVENT_DISK: c->disk_full = e->disk_full; return;
+    case EVENT_ROOM: link_room(c, e->peer); return;
     }
 }
 

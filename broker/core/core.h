@@ -28,6 +28,7 @@ struct core_limits { /* every number is a limit or a time; see option.def for wh
     uint32_t window_bytes_max;   /* headers of queued tasks held in memory */
     uint64_t body_bytes_max;     /* payloads held in memory */
     uint32_t links_max, workers_max, queues_max, lanes_max;
+    uint32_t push_bytes_max;     /* delivered to one native worker before EVENT_ROOM; 0 = any */
     uint32_t running_max;        /* delivered and running tasks together */
     uint32_t parked_max;         /* parked events and watches */
     uint32_t payload_max, result_max, checkpoint_max, extra_max, key_max, message_max; /* bytes */
@@ -91,7 +92,8 @@ enum event_kind {
     EVENT_RESTORE = 5,  /* first event of a core: reads its needs */
     EVENT_STALL = 6,    /* the process was stopped or blocked for stall_ms: added to every lease */
     EVENT_OPEN = 7,     /* the shell has seen a new peer: makes `link`, before its HELLO */
-    EVENT_DISK = 8      /* disk_full: refuse admissions (507), reads and completions go on */
+    EVENT_DISK = 8,     /* disk_full: refuse admissions (507), reads and completions go on */
+    EVENT_ROOM = 9      /* what was pushed to this peer has left: it takes as much again */
 };
 
 struct event {
@@ -116,6 +118,7 @@ struct event {
 struct say {
     uint32_t peer;
     bool now;               /* need not wait for the group */
+    bool fills;             /* no further delivery to this peer before EVENT_ROOM */
     struct message message; /* slices are borrowed from the core until its next call */
 };
 

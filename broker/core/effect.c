@@ -19,6 +19,7 @@ static struct message *say_put(struct core *c, uint32_t peer, enum verb verb, ui
     struct say *s = &fx->says[fx->say_count++];
     s->peer = peer;
     s->now = now || core_bug(c, BUG_ACK_BEFORE_COMMIT);
+    s->fills = false;
     s->message.verb = verb;
     s->message.number = number;
     return &s->message;

@@ -4,10 +4,13 @@
 #include "broker/core/crew.h"
 #include "broker/core/effect.h"
 #include "broker/core/lane.h"
+#include "broker/core/link.h"
 #include "broker/core/queue.h"
 #include "broker/core/task.h"
 #include "broker/core/worker.h"
 #include <stdlib.h>
+
+enum { DELIVERY_BYTES = 64 /* of a TASK beside what it carries */ };
 
 static struct lease *lease_new(struct core *c, struct worker *w, struct task *t, uint64_t epoch) {
     struct lease *l = blocks_take_zero(&c->blocks, sizeof *l);
@@ -36,8 +39,9 @@ void lease_arm(struct core *c, struct lease *l) {
     else heap_set(&c->clock, &l->timer, at);
 }
 
-static void lease_say(struct core *c, const struct lease *l, uint32_t peer, uint64_t number,
-                      bool now) {
+/* Returns the bytes that it carries. */
+static size_t lease_say(struct core *c, const struct lease *l, uint32_t peer, uint64_t number,
+                        bool now) {
     const struct task *t = l->task;
     const struct task_body *b = &t->body->body;
     struct message *m = now ? say_now(c, peer, VERB_TASK, number) : say(c, peer, VERB_TASK, number);
@@ -49,10 +53,12 @@ static void lease_say(struct core *c, const struct lease *l, uint32_t peer, uint
         .type = t->lane->type, .payload = b->payload, .labels = t->lane->labels,
         .extra = b->extra, .source_name = b->source_name, .source_mime = b->source_mime,
         .stream = (t->head.flags & TASK_STREAM) != 0, .parts = t->head.parts};
-    if (!t->carry) return;
+    const size_t bytes = DELIVERY_BYTES + b->payload.len + b->extra.len;
+    if (!t->carry) return bytes;
     m->task.checkpoint = t->carry->checkpoint.seq;
     m->task.checkpoint_name = t->carry->checkpoint.name;
     m->task.checkpoint_data = t->carry->checkpoint.data;
+    return bytes + t->carry->checkpoint.data.len;
 }
 
 void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
@@ -76,7 +82,9 @@ void lease_deliver(struct core *c, struct taker *taker, struct task *t) {
     }
     bool first = claim || w->link->welcomed; /* no TASK overtakes WELCOME */
     bool now = (first && !t->regrant) || core_bug(c, BUG_UNRECORDED_REGRANT);
-    lease_say(c, l, claim ? claim->link->peer : w->link->peer, claim ? claim->number : 0, now);
+    struct link *link = claim ? claim->link : w->link;
+    const size_t bytes = lease_say(c, l, link->peer, claim ? claim->number : 0, now);
+    if (!claim && link_push(c, link, bytes)) c->fx->says[c->fx->say_count - 1].fills = true;
     c->stats.delivered++;
     lease_arm(c, l);
     if (claim) claim_given(c, claim);

@@ -53,6 +53,20 @@ void link_gone(struct core *c, uint32_t peer) {
     c->link_count--;
 }
 
+bool link_push(struct core *c, struct link *link, size_t bytes) {
+    link->pushed += bytes;
+    if (!c->limits.push_bytes_max || link->pushed < c->limits.push_bytes_max) return false;
+    link->full = true;
+    return true;
+}
+
+void link_room(struct core *c, uint32_t peer) {
+    struct link *link = &c->links[peer];
+    link->pushed = 0;
+    link->full = false;
+    if (link->open && link->worker) worker_room(c, link->worker);
+}
+
 bool link_check(struct core *c, const struct event *e) {
     struct link *link = &c->links[e->peer];
     if (link->open && link->number && link->number == e->link) {

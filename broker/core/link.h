@@ -15,6 +15,10 @@ void link_beat(struct core *c, const struct event *e);
 void link_bye(struct core *c, const struct event *e);
 void link_credit(struct core *c, const struct event *e);
 void link_drain(struct core *c, const struct event *e);
+/* So many bytes were delivered to the link's worker. True when it takes no more before EVENT_ROOM:
+ * what a worker that reads is given never outgrows what may wait for it. */
+bool link_push(struct core *c, struct link *link, size_t bytes);
+void link_room(struct core *c, uint32_t peer);
 /* True when the frame's link number is this peer's; else RESYNC has been said,
  * once in beat_ms until HELLO comes. */
 bool link_check(struct core *c, const struct event *e);

@@ -188,12 +188,14 @@ struct link {
     uint32_t serial;      /* of this connection: peers' numbers are used again */
     bool open, draining;
     bool welcomed;        /* it has used its link number: WELCOME has arrived */
+    bool full;            /* push_bytes_max were delivered: nothing more before EVENT_ROOM */
     uint8_t kind;         /* enum link_kind */
     struct who who;
     struct worker *worker;
     struct node feeds;    /* feed_wait.in_link */
     struct node watches, claims, calls; /* calls: command_wait.in_link */
     uint32_t waits;       /* of both */
+    uint64_t pushed;      /* bytes delivered since EVENT_ROOM */
     struct timer timer;
     int64_t heard;
     int64_t resync_at;    /* RESYNC is not said before, unless HELLO came in between */

@@ -90,7 +90,7 @@ void worker_record_once(struct core *c, struct worker *w) {
 
 void worker_room(struct core *c, struct worker *w) {
     if (!w->taker.crew) return;
-    bool room = w->link && !w->suspect && !w->draining && c->ready &&
+    bool room = w->link && !w->link->full && !w->suspect && !w->draining && c->ready &&
                 w->lease_count < w->slots + w->prefetch;
     if (room) crew_idle(c, &w->taker);
     else crew_busy(&w->taker);

@@ -165,6 +165,8 @@ static void route(struct sim *s) {
         packet->actor = s->conns[say->peer].actor;
         packet->now = say->now;
         judge_said(s, say, packet);
+        if (say->fills)
+            agenda_put(s, s->now + (int64_t)below(s, 300), ROOM, say->peer | p->life << 8, NULL);
         if (!say->now) {
             keep(&p->open, packet);
             continue;
@@ -499,8 +501,12 @@ void process_happens(struct sim *s, const struct event_at *e) {
         return;
     }
     resume(s);
+    if (e->what == ROOM && e->who >> 8 == p->life && p->ready) {
+        struct event room = {.kind = EVENT_ROOM, .peer = e->who & UINT8_MAX};
+        step(s, &room);
+    }
     if (e->what == LOADED) loaded(s, e->who);
-    if (e->what == LOADED || e->who != p->life) return;
+    if (e->what == LOADED || e->what == ROOM || e->who != p->life) return;
     if (e->what == TURN) {
         p->turn_due = false;
         if (p->ready) group_close(s);

@@ -64,6 +64,7 @@ static void limits_draw(struct sim *s) {
     if (below(s, 2)) l->object_cache_bytes = below(s, 1000);
     if (below(s, 8) == 0) l->objects_max = 1 + below(s, 8);
     if (below(s, 4) == 0) l->feed_events_max = 1 + (uint32_t)below(s, 20);
+    if (s->seed % 3 == 0) l->push_bytes_max = 1 + (uint32_t)(s->seed / 3 % 400);
     l->bugs = (uint32_t)s->bugs;
 }
 
@@ -132,7 +133,7 @@ static void happens(struct sim *s, const struct event_at *e) {
         return;
     case FAULT: fault_happens(s); return;
     case CUT_SEEN: cut_seen(s, e->who); return;
-    case TURN: case SYNCED: case LOADED: case WAKE: case START: case RESUME:
+    case TURN: case SYNCED: case LOADED: case WAKE: case START: case RESUME: case ROOM:
         process_happens(s, e);
         return;
     }

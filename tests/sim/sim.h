@@ -25,7 +25,7 @@ enum { ACTORS_MAX = 24, WORKS_MAX = 24, CONNS_MAX = 64, LANES_MAX = 16, ASKS = 1
 
 enum happening { /* kinds of events of the agenda */
     AT_BROKER = 1, AT_PEER, TICK_ACTOR, TICK_WORK, TURN, SYNCED, LOADED, WAKE, FAULT, START,
-    RESUME, CUT_SEEN, CONNECT
+    RESUME, CUT_SEEN, CONNECT, ROOM
 };
 
 enum actor_kind { CLIENT, WORKER, GATEWAY, POLLER };

@@ -336,3 +336,24 @@ w claim queues=q1100
     [     0] g < TASK one e1 attempt 1 lease 3600000 (at once)
 w claim queues=q7
     [     0] g < TASK two e2 attempt 1 lease 3600000 (at once)
+
+== a worker gets no more than its connection holds, and the rest when that has left
+limits push=300
+client c
+    [     0] c < WELCOME
+worker a queues=q slots=9
+    [     0] a < WELCOME
+many 2 t c submit % size=100
+    [     0] c < SUBMITTED t1
+    [     0] a < TASK t1 e1 attempt 1
+    [     0] c < SUBMITTED t2
+    [     0] a < TASK t2 e2 attempt 1
+c submit t3 size=100
+    [     0] c < SUBMITTED t3
+c submit small
+    [     0] c < SUBMITTED small
+worker b queues=q
+    [     0] b < WELCOME
+    [     0] b < TASK t3 e3 attempt 1
+room
+    [     0] a < TASK small e4 attempt 1

@@ -454,7 +454,8 @@ static bool limit(struct story *s) {
         {"claim_lease", &l->claim_lease_ms}, {"dedup", &l->dedup_ms},
         {"message", &l->message_max}, {"parts", &l->parts_max}, {"part", &l->part_bytes_max},
         {"stations", &l->stations_max}, {"sessions", &l->sessions_max},
-        {"commands", &l->commands_max}, {"ttl", &l->command_ttl_ms}, {"recovery", &l->recovery_ms}};
+        {"commands", &l->commands_max}, {"ttl", &l->command_ttl_ms}, {"recovery", &l->recovery_ms},
+        {"push", &l->push_bytes_max}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (word(s, rows[i].key)) *rows[i].at = (uint32_t)number(s, rows[i].key, 0);
     l->failed_keep_ms = number(s, "failed_keep", l->failed_keep_ms);
@@ -505,6 +506,9 @@ static bool of_world(struct story *s) {
         story_say(s, "the broker is back");
     } else if (strcmp(verb, "disk") == 0) {
         struct event e = {.kind = EVENT_DISK, .disk_full = strcmp(arg, "full") == 0};
+        world_step(w, &e);
+    } else if (strcmp(verb, "room") == 0) {
+        struct event e = {.kind = EVENT_ROOM, .peer = w->full};
         world_step(w, &e);
     } else if (strcmp(verb, "counts") == 0) counts(s);
     else if (strcmp(verb, "lanes") == 0)

@@ -36,6 +36,7 @@ static struct left left_of(struct world *w, const struct say *s) {
 static void take_effects(struct world *w) {
     for (uint32_t i = 0; i < w->fx.say_count; i++) {
         struct left left = left_of(w, &w->fx.says[i]);
+        if (w->fx.says[i].fills) w->full = w->fx.says[i].peer;
         if (left.now || (!w->hold && !core_dirty(w->core) && w->waiting_count == 0)) {
             leave(w, &left);
             continue;

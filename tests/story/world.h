@@ -35,6 +35,7 @@ struct world {
     uint32_t waiting_count, waiting_cap;
     struct need_kept *needs;
     uint32_t need_count, need_cap;
+    uint32_t full;      /* the peer that was filled last */
     char *(*note)(struct world *w, const struct say *say);
     void (*tell)(struct world *w, const struct left *left);
     void *context;

@@ -2,6 +2,7 @@
 #include "broker/broker.h"
 #include "broker/outbox.h"
 #include "broker/router.h"
+#include "proto/decode.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
 #include "tests/unit/tap.h"
@@ -14,7 +15,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { ANSWER_MS = 60000, QUIET_MS = 200, LOG_FD = 99 };
+enum { ANSWER_MS = 60000, QUIET_MS = 200, LOG_FD = 99, LARGE_BATCH = 40 };
 
 /* ---- a broker in a thread, and a client that speaks frames ---- */
 
@@ -373,6 +374,79 @@ static void delivery_to_a_broken_connection_goes_to_the_next(struct rig *r) {
     buffer_free(&queues);
 }
 
+/* A number of STATS. */
+static uint64_t stat_of(struct rig *r, const char *name) {
+    const struct message m = {.verb = VERB_STATS};
+    uint32_t pairs;
+    send_one(r, 1, &m);
+    if (!await(r, VERB_ANSWER)) return 0;
+    const struct slice body = r->message.answer.body;
+    struct decode d = decode_of(body.data, body.len);
+    if (!decode_map(&d, &pairs)) return 0;
+    for (uint32_t i = 0; i < pairs; i++) {
+        struct slice key;
+        uint64_t value;
+        if (!decode_slice(&d, &key) || !decode_uint(&d, &value)) return 0;
+        if (slice_equal(key, slice_text(name))) return value;
+    }
+    return 0;
+}
+
+static bool submit_large(struct rig *r, uint32_t count, const struct message *m) {
+    for (uint32_t taken = 0; taken < count;) { /* the disk may be behind: refused, and said again */
+        send_as(r, 1000, m, LARGE_BATCH, NULL);
+        for (int i = 0; i < LARGE_BATCH; i++) {
+            enum verb verb;
+            do verb = receive(r, ANSWER_MS);
+            while (verb != VERB_SUBMITTED && verb != VERB_REFUSED && verb != VERB_NONE);
+            if (verb == VERB_NONE) return false;
+            taken += verb == VERB_SUBMITTED && r->message.submitted.code == CODE_OK;
+        }
+    }
+    return true;
+}
+
+static void a_worker_that_reads_late_is_not_dropped_for_what_it_was_given(struct rig *r) {
+    enum { COUNT = 400, SIZE = 65536, RCVBUF = 65536, ONE = 1 };
+    struct rig w = {.broker = r->broker, .context = r->context};
+    struct buffer queues = {0}, payload = {0};
+    text_put(&queues, slice_text("large"));
+    for (int i = 0; i < SIZE; i++) buffer_byte(&payload, 'x');
+    const struct message s = {.verb = VERB_SUBMIT,
+                              .submit = {.queue = slice_text("large"), .type = slice_text("t"),
+                                         .payload = buffer_slice(&payload)}};
+    ok(submit_large(r, COUNT, &s), "many large tasks wait");
+    rig_connect(&w);
+    const int one = ONE, room = RCVBUF;
+    zmq_disconnect(w.socket, broker_native(r->broker));
+    zmq_setsockopt(w.socket, ZMQ_RCVHWM, &one, sizeof one);
+    zmq_setsockopt(w.socket, ZMQ_RCVBUF, &room, sizeof room);
+    zmq_connect(w.socket, broker_native(r->broker));
+    const struct message m = {.verb = VERB_HELLO,
+                              .hello = {.version = PROTOCOL_VERSION, .kind = LINK_WORKER, .boot = 1,
+                                        .name = slice_text("late"), .slots = 2 * COUNT,
+                                        .serves = {.queues = buffer_slice(&queues),
+                                                   .queue_count = 1}}};
+    send_one(&w, 1, &m);
+    ok(await(&w, VERB_WELCOME), "a worker for all of them");
+    w.link = (uint32_t)w.message.welcome.link;
+    const int64_t until = clock_mono_ms() + ANSWER_MS;
+    uint64_t waiting;
+    while ((waiting = stat_of(r, "outbox_bytes")) < SIZE && clock_mono_ms() < until) usleep(1000);
+    ok(waiting > 0 && waiting < r->config.outbox_bytes_max, "what waits is within the bound");
+    uint32_t got = 0;
+    while (got < COUNT && await(&w, VERB_TASK)) got++;
+    is_int(got, COUNT, "it gets every one of them");
+    const struct message beat = {.verb = VERB_BEAT};
+    send_one(&w, 2, &beat);
+    ok(await(&w, VERB_BEAT), "over the link that it had");
+    if (w.open) zmq_msg_close(&w.body);
+    frame_free(&w.frame);
+    zmq_close(w.socket);
+    buffer_free(&queues);
+    buffer_free(&payload);
+}
+
 /* ---- the outbox alone ---- */
 
 static const char *order_of(struct outbox *o) {
@@ -448,6 +522,7 @@ int main(void) {
         files_that_were_not_sealed_cannot_be_named(&r);
         delivery_to_a_broken_connection_goes_to_the_next(&r);
         a_failed_append_takes_the_restart_path_in_place(&r);
+        a_worker_that_reads_late_is_not_dropped_for_what_it_was_given(&r);
         rig_stop(&r);
     }
     snprintf(command, sizeof command, "rm -rf %s", data);
