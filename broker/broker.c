@@ -88,6 +88,7 @@ static bool parts_open(struct broker *b, char *why, size_t why_size) {
         .audit = {.data = c->data, .bytes_max = c->audit_bytes_max,
                   .files_max = c->audit_files_max},
         .ask_rows_max = c->ask_rows_max, .ask_ms_max = c->ask_ms_max,
+        .submit_wait_ms_max = c->submit_wait_ms_max,
         .all_brands = b->serve};
     b->turn = turn_new(&turn, why, why_size);
     return b->turn != NULL && turn_open(b->turn, b->stop_fd, why, why_size);

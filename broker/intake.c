@@ -198,13 +198,7 @@ static bool item_take_here(struct turn *t, struct peer *p, const struct who *who
     const struct message *m = &t->message;
     enum code code = CODE_OK;
     switch ((int)m->verb) {
-    case VERB_SUBMIT: case VERB_PUT: case VERB_SCHEDULE: case VERB_SESSION_PUT:
-    case VERB_SESSION_DO:
-        if (t->debt >= 1 || t->open_bytes > GROUP_BYTES_MAX) {
-            item_refuse(t, p, m->number, CODE_BUSY, BUSY_RETRY_MS);
-            return true;
-        } /* fall through */
-    case VERB_DONE:
+    case VERB_SUBMIT: case VERB_PUT: case VERB_DONE:
         code = file_check(t);
         if (code != CODE_OK) item_refuse(t, p, m->number, code, 0);
         return code != CODE_OK;
@@ -229,6 +223,20 @@ static void frame_refuse(struct turn *t, const struct peer *p, struct frame *f, 
                          uint32_t retry_ms) {
     if (f->request == 0) return; /* nobody waits for an answer */
     for (uint32_t i = 0; i < f->count; i++) item_refuse(t, p, f->request + i, code, retry_ms);
+}
+
+/* One sentence for all items, which are not looked at: a refusal must cost less than what is
+ * refused. */
+static void frame_refuse_busy(struct turn *t, const struct peer *p, const struct frame *f) {
+    for (uint32_t i = 0; i < f->count; i++)
+        item_refuse(t, p, f->request == 0 ? 0 : f->request + i, CODE_BUSY, BUSY_RETRY_MS);
+}
+
+/* True when what the frame brings would only make more of what the disk is behind with. */
+static bool frame_overloads(const struct turn *t, const struct frame *f) {
+    if (t->debt < 1 && t->open_bytes <= GROUP_BYTES_MAX) return false;
+    return f->verb == VERB_SUBMIT || f->verb == VERB_PUT || f->verb == VERB_SCHEDULE
+        || f->verb == VERB_SESSION_PUT || f->verb == VERB_SESSION_DO;
 }
 
 static void items_take(struct turn *t, struct peer *p, struct frame *f, const struct who *who) {
@@ -268,10 +276,12 @@ static void frame_take(struct turn *t, struct peer *p, zmq_msg_t *body) {
     }
     code = p->withdrawn ? CODE_UNAUTHORIZED : peer_who(p, &f, &who);
     if (code == CODE_OK && t->life != LIFE_UP) code = CODE_UNAVAILABLE;
-    if (code == CODE_OK)
-        items_take(t, p, &f, &who);
-    else
+    if (code != CODE_OK)
         frame_refuse(t, p, &f, code, code == CODE_UNAVAILABLE ? UNAVAILABLE_RETRY_MS : 0);
+    else if (frame_overloads(t, &f))
+        frame_refuse_busy(t, p, &f);
+    else
+        items_take(t, p, &f, &who);
 }
 
 void turn_check_keys(struct turn *t) {
@@ -298,19 +308,68 @@ static void peer_introduce(struct turn *t, struct peer *p) {
     turn_step(t, &e);
 }
 
+/* Steps what the frame says, and closes it. */
+static void body_take(struct turn *t, struct peer *p, zmq_msg_t *body) {
+    if (!p->known && t->life == LIFE_UP) peer_introduce(t, p);
+    if (!p->gone) frame_take(t, p, body);
+    zmq_msg_close(body);
+    if (p->gone) turn_bury_peers(t); /* the next frame may be of the same connection */
+}
+
+/* In a crowd: true when the frame was put into the lobby, or refused because it would wait there
+ * for too long. What belongs to no link is answered at once. */
+static bool body_waits(struct turn *t, struct peer *p, zmq_msg_t *body) {
+    struct frame f = {0};
+    const int64_t now_ms = t->mono_ms - t->stalled_ms;
+    const size_t len = zmq_msg_size(body);
+    if (t->life != LIFE_UP || p->withdrawn || p->gone
+        || frame_read(&f, zmq_msg_data(body), len, t->setup.router_limits->batch_max) != CODE_OK)
+        return false;
+    const bool behind = p->line.first != NULL;
+    if (f.verb != VERB_SUBMIT) {
+        if (!behind || f.verb == VERB_BEAT) return false;
+    } else {
+        if (!behind && f.link != p->link) return false;
+        if (frame_overloads(t, &f) || !lobby_admits(&t->lobby, &p->line, now_ms)) {
+            t->stats.frames++;
+            frame_refuse_busy(t, p, &f);
+            zmq_msg_close(body);
+            return true;
+        }
+    }
+    return lobby_put(&t->lobby, &p->line, body, f.count, now_ms);
+}
+
+/* The rest of the turn is the lobby's. */
+static void lobby_serve(struct turn *t, uint64_t items_end) {
+    const int64_t now_ms = t->mono_ms - t->stalled_ms;
+    if (items_end < t->stats.items + LOBBY_ITEMS_MIN) items_end = t->stats.items + LOBBY_ITEMS_MIN;
+    while (t->stats.items < items_end && !router_full(t->setup.router)) {
+        zmq_msg_t body;
+        struct line *line = lobby_take(&t->lobby, &body, now_ms);
+        if (line == NULL) return;
+        body_take(t, owner_of(line, struct peer, line), &body);
+    }
+}
+
 bool turn_take_frames(struct turn *t) {
+    const bool crowd = !lobby_empty(&t->lobby) || t->mono_ms - t->dry_ms >= CROWD_MS;
     const uint64_t items_end = t->stats.items + TURN_ITEMS_MAX;
-    for (int i = 0; i < TURN_FRAMES_MAX && t->stats.items < items_end; i++) {
+    bool more = true;
+    for (int i = 0; i < (crowd ? CROWD_FRAMES_MAX : TURN_FRAMES_MAX); i++) {
+        if (t->stats.items >= items_end || t->lobby.bytes > 2 * LOBBY_BYTES_MAX) break;
         if (router_full(t->setup.router)) return false;
         zmq_msg_t body;
         struct peer *p = router_receive(t->setup.router, &body, t->mono_ms);
-        if (p == NULL) return false;
-        if (!p->known && t->life == LIFE_UP) peer_introduce(t, p);
-        frame_take(t, p, &body);
-        zmq_msg_close(&body);
-        if (p->gone) turn_bury_peers(t); /* the next frame may be of the same connection */
+        if (p == NULL) {
+            t->dry_ms = t->mono_ms;
+            more = false;
+            break;
+        }
+        if (!crowd || !body_waits(t, p, &body)) body_take(t, p, &body);
     }
-    return true;
+    if (crowd) lobby_serve(t, items_end);
+    return more || !lobby_empty(&t->lobby);
 }
 
 void turn_take_answers(struct turn *t) {
@@ -377,6 +436,7 @@ void turn_bury_peers(struct turn *t) {
             e.peer = p->number;
             turn_step(t, &e);
         }
+        lobby_forget(&t->lobby, &p->line);
         router_forget(t->setup.router, p);
     }
 }

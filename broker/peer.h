@@ -16,6 +16,7 @@
  * belongs to the file endpoint. */
 #ifndef RELAIS_BROKER_PEER_H
 #define RELAIS_BROKER_PEER_H
+#include "broker/lobby.h"
 #include "broker/outbox.h"
 #include "proto/base/map.h"
 #include "proto/message.h"
@@ -56,6 +57,7 @@ struct peer {
     int64_t heard_ms, over_since_ms; /* monotonic; 0 = the outbox is within its bound */
     int64_t taken_ms;      /* it, or libzmq for it, took a frame; counts while in_full */
     struct outbox outbox;
+    struct line line;      /* its frames that wait in the turn's lobby */
     uint8_t *id;           /* owned: routing id */
 };
 

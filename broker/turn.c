@@ -14,6 +14,7 @@ struct turn *turn_new(const struct turn_setup *setup, char *why, size_t why_size
     t->setup = *setup;
     t->wake.fd = -1;
     atomic_init(&t->stopping, false);
+    lobby_open(&t->lobby, setup->submit_wait_ms_max);
     post_open(&t->loaded, &t->wake);
     post_open(&t->answered, &t->wake);
     randombytes_buf(&t->seed, sizeof t->seed);
@@ -34,6 +35,7 @@ struct turn *turn_new(const struct turn_setup *setup, char *why, size_t why_size
 void turn_destroy(struct turn **self) {
     struct turn *t = *self;
     if (t == NULL) return;
+    lobby_close(&t->lobby);
     core_destroy(&t->core);
     filer_serve(t->setup.filer, NULL);
     if (t->writer != NULL) {
@@ -74,7 +76,9 @@ static void clock_take(struct turn *t) {
     t->mono_ms = mono_ms;
     t->wall_ms = clock_wall_ms();
     t->slept_ms = 0;
-    if (stall_ms < STALL_MS_MIN || t->life != LIFE_UP) return;
+    if (stall_ms < STALL_MS_MIN) return;
+    t->stalled_ms += stall_ms;
+    if (t->life != LIFE_UP) return;
     log_warn("this process stood still; leases are extended", field_signed("ms", stall_ms));
     struct event e = turn_event(t, EVENT_STALL);
     e.stall_ms = stall_ms;

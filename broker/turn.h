@@ -18,6 +18,11 @@
  * refused as UNAVAILABLE. A failed append says why, drops everything that was not released,
  * destroys the core and begins again from down, with back-off; then every link gets RESYNC.
  *
+ * Crowd: when for CROWD_MS there was always more to read, the turn reads on: SUBMIT frames go into
+ * the lobby (lobby.h), all others are taken as they come, and then the lobby has the rest of the
+ * turn, LOBBY_ITEMS_MIN items at least. What would wait there for more than submit_wait_ms_max is
+ * refused as BUSY, undecoded.
+ *
  * Admission: BUSY to SUBMIT while the table is too far behind (store_debt >= 1) or the open group
  * holds more than GROUP_BYTES_MAX, because the disk hangs; EVENT_DISK at the watermark. */
 #ifndef RELAIS_BROKER_TURN_H
@@ -30,6 +35,7 @@
 
 enum {
     TURN_FRAMES_MAX = 512, TURN_ITEMS_MAX = 1024, TURN_TIMERS_MAX = 64,
+    CROWD_FRAMES_MAX = 2048, CROWD_MS = 10, LOBBY_ITEMS_MIN = 256,
     SLEEP_MS_MAX = 1000, STALL_MS_MIN = 100, RETRY_SEND_MS = 1,
     GROUP_BYTES_MAX = 32 << 20,
     REOPEN_MS_MIN = 200, REOPEN_MS_MAX = 10000, UNAVAILABLE_RETRY_MS = 1000, BUSY_RETRY_MS = 100,
@@ -45,7 +51,7 @@ struct turn_setup { /* all borrowed while the turn lives */
     const struct secret *secret;
     const char *data;
     struct audit_options audit;
-    uint32_t ask_rows_max, ask_ms_max;
+    uint32_t ask_rows_max, ask_ms_max, submit_wait_ms_max;
     bool all_brands; /* local workers serve all brands */
 };
 

@@ -38,6 +38,9 @@ struct turn {
     double debt;
     bool disk_full;
     size_t open_bytes;         /* frames stepped since the last close */
+    struct lobby lobby;
+    int64_t dry_ms;            /* when all that had come was read last */
+    int64_t stalled_ms;        /* in all: the lobby's clock stands still meanwhile */
     /* time */
     int64_t mono_ms, wall_ms, slept_ms /* of the last sleep, as it was meant */;
     int64_t sweep_at_ms;

@@ -15,7 +15,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { ANSWER_MS = 60000, QUIET_MS = 200, LOG_FD = 99, LARGE_BATCH = 40 };
+enum { ANSWER_MS = 60000, QUIET_MS = 200, LOG_FD = 99, LARGE_BATCH = 40,
+       FLOOD_FRAMES = 400, FLOOD_BATCH = 256 };
 
 /* ---- a broker in a thread, and a client that speaks frames ---- */
 
@@ -29,6 +30,7 @@ struct rig {
     struct message message; /* the newest received */
     uint32_t link;
     bool open;              /* body is filled */
+    uint32_t wait_ms_max;   /* submit_wait_ms_max; 0 = as it is */
 };
 
 static void *broker_main(void *context) {
@@ -47,6 +49,7 @@ static bool config_take(struct config *config, const char *data) {
 static bool rig_start(struct rig *r, const char *data) {
     char why[512];
     if (!config_take(&r->config, data)) return false;
+    if (r->wait_ms_max != 0) r->config.submit_wait_ms_max = r->wait_ms_max;
     const struct broker_setup setup = {.config = &r->config, .stop_fd = -1};
     r->broker = broker_open(&setup, why, sizeof why);
     if (r->broker == NULL) {
@@ -447,6 +450,47 @@ static void a_worker_that_reads_late_is_not_dropped_for_what_it_was_given(struct
     buffer_free(&payload);
 }
 
+/* More than can be taken within the time, at once. False when not each item has its answer. */
+static bool flood(struct rig *r, uint64_t request, uint64_t *acknowledged, uint64_t *refused) {
+    const struct message m = {.verb = VERB_SUBMIT,
+                              .submit = {.queue = slice_text("q"), .type = slice_text("t")}};
+    for (uint32_t i = 0; i < FLOOD_FRAMES; i++)
+        send_as(r, request + i * FLOOD_BATCH, &m, FLOOD_BATCH, NULL);
+    uint8_t *answers = calloc(FLOOD_FRAMES, FLOOD_BATCH);
+    bool good = answers != NULL;
+    for (uint32_t left = FLOOD_FRAMES * FLOOD_BATCH; good && left > 0; left--) {
+        const enum verb verb = receive(r, ANSWER_MS);
+        const bool busy = verb == VERB_REFUSED && r->message.refused.code == CODE_BUSY
+            && r->message.refused.retry_ms > 0;
+        const bool taken = verb == VERB_SUBMITTED && r->message.submitted.code == CODE_OK;
+        const uint64_t number =
+            (verb == VERB_REFUSED ? r->message.refused.number : r->message.submitted.number)
+            - request;
+        good = (busy || taken) && number < FLOOD_FRAMES * FLOOD_BATCH && answers[number]++ == 0;
+        *(busy ? refused : acknowledged) += 1;
+    }
+    free(answers);
+    return good;
+}
+
+static void what_would_wait_too_long_is_refused_and_the_rest_is_taken(const char *data) {
+    struct rig r = {.wait_ms_max = 1};
+    uint64_t acknowledged = 0, refused = 0;
+    bool good = true;
+    ok(rig_start(&r, data), "a broker that lets nothing wait");
+    rig_connect(&r);
+    ok(hello(&r, LINK_CLIENT, "flood"), "and its client");
+    const uint64_t before = stat_of(&r, "submitted");
+    const int64_t until = clock_mono_ms() + ANSWER_MS;
+    for (uint64_t at = 1000; good && refused == 0 && clock_mono_ms() < until; at += 1000000)
+        good = flood(&r, at, &acknowledged, &refused);
+    ok(good, "each task of a flood is acknowledged, or refused with a time, once");
+    ok(acknowledged > 0 && refused > 0, "some are taken, others refused");
+    is_int(stat_of(&r, "submitted") - before, acknowledged, "what is refused was not taken");
+    ok(submit(&r, 10, "after") != 0, "when the flood is over tasks are taken again");
+    rig_stop(&r);
+}
+
 /* ---- the outbox alone ---- */
 
 static const char *order_of(struct outbox *o) {
@@ -525,6 +569,7 @@ int main(void) {
         a_worker_that_reads_late_is_not_dropped_for_what_it_was_given(&r);
         rig_stop(&r);
     }
+    what_would_wait_too_long_is_refused_and_the_rest_is_taken(data);
     snprintf(command, sizeof command, "rm -rf %s", data);
     return system(command) != 0 || done();
 }
