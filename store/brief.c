@@ -57,7 +57,8 @@ static void rows_put(struct buffer *out, struct slice rows, bool whole) {
     if (from < rows.len) buffer_append(out, rows.data + from, rows.len - from);
 }
 
-/* Most of what is added to a block comes behind what is there. */
+/* Most of what is added to a block comes behind what is there. Whether it is sound then is for
+ * whoever reads it to see. */
 static bool in_line(const struct slice *parts, size_t count) {
     int last = -1;
     for (size_t i = 0; i < count; i++) {
@@ -70,15 +71,17 @@ static bool in_line(const struct slice *parts, size_t count) {
 
 bool brief_merge(const struct slice *parts, size_t count, bool whole, struct buffer *out) {
     for (size_t i = 0; i < count; i++)
-        if (!brief_sound(parts[i])) return false;
+        if (parts[i].len % BRIEF_BYTES != 0) return false;
     if (in_line(parts, count)) {
         for (size_t i = 0; i < count; i++) rows_put(out, parts[i], whole);
         return !out->failed;
     }
     const uint8_t *newest[BLOCK_IDS] = {0};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (!brief_sound(parts[i])) return false;
         for (uint32_t at = 0; at < parts[i].len; at += BRIEF_BYTES)
             newest[low_of(parts[i].data + at)] = parts[i].data + at;
+    }
     for (uint32_t low = 0; low < BLOCK_IDS; low++)
         if (newest[low] && !(whole && gone(newest[low])))
             buffer_append(out, newest[low], BRIEF_BYTES);

@@ -31,6 +31,6 @@ struct brief brief_at(struct slice value, uint64_t block, uint32_t n);
 bool brief_sound(struct slice value);
 /* What the table does with the parts of a value, oldest first: appends the result to `out`. whole:
  * nothing is older than these, so that those that are gone need not be told any more. False when
- * one is damaged or memory is out. */
+ * one is damaged, as far as that shows here, or memory is out. */
 bool brief_merge(const struct slice *parts, size_t count, bool whole, struct buffer *out);
 #endif

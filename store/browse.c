@@ -7,7 +7,7 @@
 
 struct rows { struct browse_row *list; size_t count, cap, next; }; /* list owned */
 
-enum { SEEN = 1, HOLDS = 2, UNSURE = 4 }; /* of a task in a block, by its texts */
+enum { FOUND_MAX = 16, SEEN = 1, HOLDS = 2, UNSURE = 4 /* of a task in a block, by its texts */ };
 
 struct browse {
     struct store_view *view;
@@ -21,8 +21,17 @@ struct browse {
     uint64_t looked, place;
     struct table_scan *blocks; /* of signs, or of briefs; NULL at the end */
     struct rows pending, block; /* what the overlay and the newest block have */
-    struct buffer briefs, texts;
+    struct found { /* blocks of a search whose signs may hold all, in the order of the walk */
+        uint64_t block;
+        uint32_t in_ids;
+        struct piece text, brief;
+    } found[FOUND_MAX];
+    size_t found_count, found_next, found_size;
+    struct buffer briefs, texts; /* of these */
+    struct table_scan *brief_scan, *text_scan; /* where they were read last; NULL at first */
     uint8_t flags[BLOCK_IDS];
+    bool counts; /* rows are counted and not kept */
+    uint64_t counted;
 };
 
 static bool within(const struct span_of_ids *s, uint64_t id) {
@@ -31,6 +40,10 @@ static bool within(const struct span_of_ids *s, uint64_t id) {
 
 static void row_add(struct browse *b, struct rows *rows, const struct browse_row *row) {
     if (b->wanted && !b->wanted(b->context, &row->brief)) return;
+    if (b->counts) {
+        b->counted++;
+        return;
+    }
     if (rows->count == rows->cap) {
         const size_t cap = rows->cap ? rows->cap * 2 : 64;
         struct browse_row *list = realloc(rows->list, cap * sizeof *list);
@@ -99,31 +112,23 @@ static void pending_take_up(struct browse *b) {
 /* ---- blocks ---- */
 
 /* Which tasks of the block may have all terms. False when none does. */
-static bool texts_look(struct browse *b, uint64_t block, struct slice sign) {
-    const uint32_t in_ids = sign_terms_in_ids(sign, &b->terms);
+static bool texts_look(struct browse *b, const struct found *f) {
+    const struct slice texts = slice_of(b->texts.data + f->text.at, f->text.len);
+    struct terms_scan scan = {.texts = texts};
+    struct slice in = texts;
     struct text_entry e;
-    struct key key;
     bool any = false;
-    key_block(&key, KEY_TEXT, b->brand, block);
-    buffer_clear(&b->texts);
-    if (table_get(b->view->table, b->view->snapshot, key_slice(&key), &b->texts, b->view->why,
-                  sizeof b->view->why) < 0 || b->texts.failed) {
-        b->failed = true;
-        return false;
-    }
     memset(b->flags, 0, sizeof b->flags);
-    struct slice in = buffer_slice(&b->texts);
-    struct terms_scan scan = {.texts = in};
-    for (uint32_t n = 0; text_entry_next(&in, block, &e); n++) {
+    for (uint32_t n = 0; text_entry_next(&in, f->block, &e); n++) {
         uint8_t *flags = &b->flags[e.id & (BLOCK_IDS - 1)];
         b->looked += n % LOOK_ROWS == LOOK_ROWS - 1;
         if (e.any || *flags & SEEN) *flags |= UNSURE; /* one of its texts is no more */
         *flags |= SEEN;
-        if (!terms_scan_hold(&scan, &b->terms, &e, &b->ids, in_ids)) continue;
+        if (!terms_scan_hold(&scan, &b->terms, &e, &b->ids, f->in_ids)) continue;
         *flags |= HOLDS;
         any = true;
     }
-    return in.len == 0 ? any : damaged(b, "the texts", block);
+    return in.len == 0 ? any : damaged(b, "the texts", f->block);
 }
 
 /* What the overlay knows of a row of the table. False when that is all there is to it. */
@@ -160,43 +165,122 @@ static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
     }
 }
 
-/* Takes up the block that the scan stands at. */
-static void block_take(struct browse *b, uint64_t block) {
+/* Values of one kind, of the blocks that are walked. */
+static struct table_scan *scan_of(const struct browse *b, enum key_kind kind, bool descending) {
+    struct range range;
+    key_block(&range.from, kind, b->brand, block_of(b->table.from));
+    key_block(&range.to, kind, b->brand, block_of(b->table.to) + 1);
+    return table_scan_open(b->view->table, b->view->snapshot, &range, descending);
+}
+
+static bool blocks_left(const struct browse *b) {
+    return b->blocks || b->found_next < b->found_count;
+}
+
+/* Where the walk is when a block has been given whole. */
+static uint64_t behind(const struct browse *b, uint64_t block) {
+    return b->descending ? block << BLOCK_BITS : ((block + 1) << BLOCK_BITS) - 1;
+}
+
+static bool blocks_end(struct browse *b) {
+    if (table_scan_valid(b->blocks)) return false;
+    b->failed = !table_scan_ok(b->blocks, b->view->why, sizeof b->view->why);
+    table_scan_close(&b->blocks);
+    return true;
+}
+
+/* Looks at signs until some blocks are found. */
+static void signs_look(struct browse *b, uint64_t looks_max) {
+    const size_t more = b->found_size == 0 ? 1 : 2 * b->found_size; /* the first may do */
+    b->found_size = more < FOUND_MAX ? more : FOUND_MAX;
+    b->found_count = b->found_next = 0;
+    while (b->found_count < b->found_size && !blocks_end(b)) {
+        const uint64_t block = key_tail_id(table_scan_key(b->blocks));
+        const struct slice sign = table_scan_value(b->blocks);
+        if (looks_max && b->looked >= looks_max) return;
+        if (!sign_sound(sign)) {
+            damaged(b, "the groups of letters", block);
+            return;
+        }
+        b->looked++;
+        if (sign_may_hold(sign, &b->terms))
+            b->found[b->found_count++] = (struct found){
+                .block = block, .in_ids = sign_terms_in_ids(sign, &b->terms)};
+        else if (b->found_count == 0)
+            b->place = behind(b, block);
+        table_scan_next(b->blocks);
+    }
+}
+
+/* Reads one kind of value of all that was found, in the order of keys. */
+static bool found_get(struct browse *b, enum key_kind kind, struct table_scan **scan,
+                      struct buffer *values, struct piece pieces[FOUND_MAX]) {
     struct key key;
-    b->looked++;
+    if (*scan == NULL) *scan = scan_of(b, kind, false);
+    if (*scan == NULL) return false;
+    buffer_clear(values);
+    for (size_t i = 0; i < b->found_count; i++) {
+        const size_t at = b->descending ? b->found_count - 1 - i : i;
+        key_block(&key, kind, b->brand, b->found[at].block);
+        table_scan_seek(*scan, key_slice(&key));
+        pieces[at] = (struct piece){values->len, UINT32_MAX};
+        if (!table_scan_valid(*scan) || !slice_equal(table_scan_key(*scan), key_slice(&key)))
+            continue;
+        const struct slice value = table_scan_value(*scan);
+        pieces[at].len = value.len;
+        buffer_append(values, value.data, value.len);
+    }
+    return table_scan_ok(*scan, b->view->why, sizeof b->view->why) && !values->failed;
+}
+
+/* Finds the next blocks of a search and reads what they have. */
+static void found_fill(struct browse *b, uint64_t looks_max) {
+    struct piece texts[FOUND_MAX], briefs[FOUND_MAX];
+    signs_look(b, looks_max);
+    if (b->failed || b->found_count == 0) return;
+    if (!found_get(b, KEY_TEXT, &b->text_scan, &b->texts, texts) ||
+        !found_get(b, KEY_BRIEF, &b->brief_scan, &b->briefs, briefs)) {
+        b->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < b->found_count; i++) {
+        struct found *f = &b->found[i];
+        f->text = texts[i];
+        f->brief = briefs[i];
+        if (f->text.len == UINT32_MAX || f->brief.len == UINT32_MAX)
+            damaged(b, "the texts or briefs", f->block);
+    }
+}
+
+/* Takes up the next block. False when there is none, or none may be looked at. */
+static bool block_step(struct browse *b, uint64_t looks_max, uint64_t *block) {
     if (!b->by_texts) {
-        briefs_take(b, block, table_scan_value(b->blocks));
-        return;
+        if (blocks_end(b) || (looks_max && b->looked >= looks_max)) return false;
+        *block = key_tail_id(table_scan_key(b->blocks));
+        b->looked++;
+        briefs_take(b, *block, table_scan_value(b->blocks));
+        if (!b->failed) table_scan_next(b->blocks);
+        return !b->failed;
     }
-    const struct slice sign = table_scan_value(b->blocks);
-    if (!sign_sound(sign)) {
-        damaged(b, "the groups of letters", block);
-        return;
+    if (b->found_next == b->found_count) {
+        if (b->blocks) found_fill(b, looks_max);
+        if (b->failed || b->found_next == b->found_count) return false;
     }
-    if (!sign_may_hold(sign, &b->terms) || !texts_look(b, block, sign)) return;
-    key_block(&key, KEY_BRIEF, b->brand, block);
-    buffer_clear(&b->briefs);
-    b->failed |= table_get(b->view->table, b->view->snapshot, key_slice(&key), &b->briefs,
-                           b->view->why, sizeof b->view->why) < 0 || b->briefs.failed;
-    if (!b->failed) briefs_take(b, block, buffer_slice(&b->briefs));
+    const struct found *f = &b->found[b->found_next++];
+    *block = f->block;
+    if (texts_look(b, f))
+        briefs_take(b, f->block, slice_of(b->briefs.data + f->brief.at, f->brief.len));
+    return !b->failed;
 }
 
 /* Goes on to the next block in which something is wanted. */
 static void blocks_step(struct browse *b, uint64_t looks_max) {
-    while (b->blocks && !b->failed && b->block.next == b->block.count) {
-        if (looks_max && b->looked >= looks_max) return;
-        if (!table_scan_valid(b->blocks)) {
-            b->failed = !table_scan_ok(b->blocks, b->view->why, sizeof b->view->why);
-            table_scan_close(&b->blocks);
-            return;
-        }
-        const uint64_t block = key_tail_id(table_scan_key(b->blocks));
+    uint64_t block;
+    while (blocks_left(b) && !b->failed && b->block.next == b->block.count) {
         b->block.count = b->block.next = 0;
-        block_take(b, block);
+        if (!block_step(b, looks_max, &block)) return;
         /* All of the block is behind once its rows have been given. */
-        if (b->block.count == 0)
-            b->place = b->descending ? block << BLOCK_BITS : ((block + 1) << BLOCK_BITS) - 1;
-        if (!b->failed) table_scan_next(b->blocks);
+        if (b->block.count == 0) b->place = behind(b, block);
     }
 }
 
@@ -211,16 +295,6 @@ static bool texts_there(struct browse *b, const uint8_t *id_key) {
         return false;
     }
     return state.version == LAYOUT_VERSION && state.text_key == texts_mark(id_key);
-}
-
-static bool blocks_open(struct browse *b) {
-    const enum key_kind kind = b->by_texts ? KEY_SIGN : KEY_BRIEF;
-    struct range range;
-    if (!b->view->table || b->table.from > b->table.to) return true;
-    key_block(&range.from, kind, b->brand, block_of(b->table.from));
-    key_block(&range.to, kind, b->brand, block_of(b->table.to) + 1);
-    b->blocks = table_scan_open(b->view->table, b->view->snapshot, &range, b->descending);
-    return b->blocks != NULL;
 }
 
 struct browse *browse_open(struct store_view *v, const struct walk *walk,
@@ -242,7 +316,9 @@ struct browse *browse_open(struct store_view *v, const struct walk *walk,
         b->by_texts = texts_there(b, walk->id_key);
     }
     if (!b->failed) pending_take_up(b);
-    if (!b->failed) b->failed = !blocks_open(b);
+    if (b->failed || !v->table || b->table.from > b->table.to) return b;
+    b->blocks = scan_of(b, b->by_texts ? KEY_SIGN : KEY_BRIEF, b->descending);
+    b->failed = b->blocks == NULL;
     return b;
 }
 
@@ -250,6 +326,8 @@ void browse_close(struct browse **self) {
     struct browse *b = *self;
     if (!b) return;
     table_scan_close(&b->blocks);
+    table_scan_close(&b->brief_scan);
+    table_scan_close(&b->text_scan);
     terms_free(&b->terms);
     buffer_free(&b->briefs);
     buffer_free(&b->texts);
@@ -267,7 +345,7 @@ static const struct browse_row *peek(const struct browse *b, const struct rows *
 bool browse_next(struct browse *b, uint64_t looks_max, struct browse_row *row) {
     blocks_step(b, looks_max);
     const struct browse_row *mine = peek(b, &b->pending), *theirs = peek(b, &b->block);
-    const bool spent = !theirs && b->blocks && looks_max && b->looked >= looks_max;
+    const bool spent = !theirs && blocks_left(b) && looks_max && b->looked >= looks_max;
     /* Behind where the blocks were left nothing is given yet. */
     if (spent && mine && (b->descending ? mine->brief.id < b->place : mine->brief.id > b->place))
         return false;
@@ -284,14 +362,12 @@ bool browse_next(struct browse *b, uint64_t looks_max, struct browse_row *row) {
 }
 
 uint64_t browse_count(struct browse *b, uint64_t looks_max) {
-    uint64_t count = b->pending.count - b->pending.next;
+    b->counted = b->pending.count - b->pending.next + b->block.count - b->block.next;
     b->pending.next = b->pending.count;
-    do {
-        count += b->block.count - b->block.next;
-        b->block.next = b->block.count;
-        blocks_step(b, looks_max);
-    } while (b->block.next < b->block.count);
-    return count;
+    b->block.next = b->block.count;
+    b->counts = true;
+    blocks_step(b, looks_max);
+    return b->counted;
 }
 
 bool browse_failed(const struct browse *b) { return b->failed; }

@@ -11,7 +11,7 @@ enum {
     L0_COMPACT = 8, L0_SLOW = 40, L0_STOP = 64, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
     DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20,
     MANIFEST_STEP_BYTES = 64 << 10, CHUNK_FIRST = 64, CHUNK_ROWS = 512,
-    CHUNK_BYTES = 128 << 10
+    CHUNK_BYTES = 128 << 10, CLOSE_STEPS = 4
 };
 
 struct table {
@@ -396,6 +396,17 @@ void table_scan_next(struct table_scan *s) {
     if (s->chunked) chunk_read(s);
     else if (s->descending) rocksdb_iter_prev(s->iterator);
     else rocksdb_iter_next(s->iterator);
+}
+
+void table_scan_seek(struct table_scan *s, struct slice key) {
+    assert(!s->descending);
+    for (int steps = 0; rocksdb_iter_valid(s->iterator); steps++) {
+        const int order = slice_order(table_scan_key(s), key);
+        if (order == 0 || (order > 0 && steps > 0)) return;
+        if (order > 0 || steps == CLOSE_STEPS) break;
+        rocksdb_iter_next(s->iterator);
+    }
+    rocksdb_iter_seek(s->iterator, text(key), key.len);
 }
 
 bool table_scan_ok(const struct table_scan *s, char *why, size_t why_size) {

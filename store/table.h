@@ -48,6 +48,8 @@ bool table_scan_valid(const struct table_scan *s);
 struct slice table_scan_key(const struct table_scan *s);
 struct slice table_scan_value(const struct table_scan *s);
 void table_scan_next(struct table_scan *s);
+/* Ascending: moves to that key or the first behind it. Cheap when it is close behind. */
+void table_scan_seek(struct table_scan *s, struct slice key);
 /* False when the walk ended because of an error. */
 bool table_scan_ok(const struct table_scan *s, char *why, size_t why_size);
 void table_scan_close(struct table_scan **self);

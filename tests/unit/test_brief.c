@@ -83,9 +83,11 @@ int main(void) {
     ok(!brief_sound(slice_of(b.data, BRIEF_BYTES - 1)), "nor is half a one");
     b.data[1] = 0xff;
     ok(!brief_sound(slice_of(b.data, BRIEF_BYTES)), "nor one of no id");
-    struct slice bad = slice_of(b.data, BRIEF_BYTES);
+    struct slice bad[] = {slice_of(b.data, BRIEF_BYTES), slice_of(b.data, BRIEF_BYTES)};
     struct buffer out = {0};
-    ok(!brief_merge(&bad, 1, true, &out), "what is not sound is not merged");
+    ok(!brief_merge(bad, 2, true, &out), "what is not sound is not merged");
+    bad[1].len--;
+    ok(!brief_merge(bad + 1, 1, true, &out), "nor is half a one");
     buffer_free(&b);
     buffer_free(&out);
     return done();
