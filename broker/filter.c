@@ -273,7 +273,8 @@ bool filter_matches(const struct filter *f, field_find *find, void *row) {
 bool field_is_among(const char *names, struct slice name) {
     for (const char *at = names; *at != '\0';) {
         const size_t len = strcspn(at, ",");
-        if (slice_equal(name, slice_of(at, len))) return true;
+        const uint32_t some = at[len - 1] == '.' && name.len > len ? (uint32_t)len : name.len;
+        if (slice_equal(slice_of(name.data, some), slice_of(at, len))) return true;
         at += len + (at[len] == ',');
     }
     return false;

@@ -50,7 +50,8 @@ void filter_assume_terms(struct filter *f, bool hold);
 bool filter_matches(const struct filter *f, field_find *find, void *row);
 /* True when every word of `search` begins a word of one of the texts. */
 bool search_matches(struct slice search, const struct slice *texts, uint32_t count);
-/* Whether a list of names with comma between has that one. */
+/* Whether a list of names with comma between has that one; one that ends in a dot stands for all
+ * that begin with it. */
 bool field_is_among(const char *names, struct slice name);
 /* True when every predicate but those of terms is on a field of the list, names with comma between;
  * also without any. */

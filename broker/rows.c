@@ -143,7 +143,7 @@ static void rest_count(struct filler *f, struct store_walk *w, int64_t counted) 
     while (walk_next(w, &r)) {
         page->looked = (uint32_t)walk_looked(w);
         if (record_matches(f, w, &r)) counted++;
-        if ((counted >= COUNT_MAX && !f->exact) || budget_spent(page)) {
+        if ((counted >= COUNT_MAX && (f->searches || !f->exact)) || budget_spent(page)) {
             page->total_exact = false;
             break;
         }

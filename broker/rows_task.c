@@ -464,9 +464,10 @@ static bool brief_wanted(void *context, const struct brief *b) {
     return (e->wanted & bit) != 0;
 }
 
-/* A field that says of itself whether a brief has it. */
+/* A field that says of itself whether a brief, or a result, has it. */
 static struct field_value name_in_brief(void *by_brief, struct slice name) {
-    if (!field_is_among(BRIEF_FIELDS, name)) *(bool *)by_brief = false;
+    const bool of_result = name.len > 8 && memcmp(name.data, "metrics.", 8) == 0;
+    if (!of_result && !field_is_among(BRIEF_FIELDS, name)) *(bool *)by_brief = false;
     return value_absent;
 }
 
@@ -499,11 +500,11 @@ void task_walk(struct filler *f, struct walk *walk) {
     if (f->created_to_ms < INT64_MAX) walk->to_ms = f->created_to_ms;
     walk->wanted = brief_wanted;
     walk->context = f;
-    f->brief = asks_little(f->q) && terms && filter_names_only(f->filter, BRIEF_FIELDS) &&
-               sorts_by_brief(f->q->sort);
+    f->brief = asks_little(f->q) && terms && sorts_by_brief(f->q->sort) &&
+               filter_names_only(f->filter, BRIEF_FIELDS ",metrics.");
     f->exact = f->brief && range && filter_names_only(f->filter, LANE_FIELDS ",created_ms");
     walk->brief = f->brief;
-    walk->results = !f->brief && wants_results(f);
+    walk->results = wants_results(f);
 }
 
 static uint64_t lane_matches(struct filler *f, const struct lane_record *l) {

@@ -48,8 +48,8 @@ static bool read_parts(struct ahead *a, struct store_view *v, enum key_kind kind
     return !bytes->failed;
 }
 
-static bool fill(struct ahead *a, struct store_view *v, struct browse *b, bool results,
-                 uint64_t looks_max) {
+static bool fill(struct ahead *a, struct store_view *v, struct browse *b,
+                 struct ahead_parts parts, uint64_t looks_max) {
     a->count = a->next = 0;
     if (!a->rows) a->rows = malloc(AHEAD_MAX * sizeof *a->rows);
     if (!a->rows) return false;
@@ -60,13 +60,13 @@ static bool fill(struct ahead *a, struct store_view *v, struct browse *b, bool r
         if (!browse_next(b, looks_max ? looks_max - read : 0, &a->rows[a->count].row)) break;
         a->count++;
     }
-    return !browse_failed(b) && read_parts(a, v, KEY_HEAD, &a->heads) &&
-           (!results || read_parts(a, v, KEY_RESULT, &a->results));
+    return !browse_failed(b) && (!parts.heads || read_parts(a, v, KEY_HEAD, &a->heads)) &&
+           (!parts.results || read_parts(a, v, KEY_RESULT, &a->results));
 }
 
-bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, bool results,
+bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, struct ahead_parts parts,
                 uint64_t looks_max, bool *failed) {
-    if (a->next == a->count && !fill(a, v, b, results, looks_max)) {
+    if (a->next == a->count && !fill(a, v, b, parts, looks_max)) {
         *failed = true;
         return false;
     }
@@ -77,7 +77,7 @@ bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, bool re
     const struct ahead_row *r = &a->rows[a->next++];
     a->given++;
     a->place = r->row.brief.id;
-    if (r->head.len != UINT32_MAX) return true;
+    if (!parts.heads || r->head.len != UINT32_MAX) return true;
     snprintf(v->why, sizeof v->why, "the head of %" PRIu64 " is missing", r->row.brief.id);
     *failed = true;
     return false;
@@ -102,4 +102,4 @@ struct slice ahead_result(const struct ahead *a) {
     return slice_at(&a->results, &a->rows[a->next - 1].result);
 }
 
-bool ahead_sure(const struct ahead *a) { return a->rows[a->next - 1].row.sure; }
+const struct browse_row *ahead_row(const struct ahead *a) { return &a->rows[a->next - 1].row; }

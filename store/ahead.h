@@ -21,7 +21,8 @@ struct ahead {
 /* The next row, by the looks of ahead_looked at most looks_max of them (0 = no bound). False at the
  * end, when these are spent, and with *failed when a read failed or a head is missing: see
  * view->why. */
-bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, bool results,
+struct ahead_parts { bool heads, results; }; /* which are read */
+bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, struct ahead_parts parts,
                 uint64_t looks_max, bool *failed);
 /* Those of browse.h, and one a row. */
 uint64_t ahead_looked(const struct ahead *a, const struct browse *b);
@@ -30,6 +31,6 @@ uint64_t ahead_place(const struct ahead *a);
 /* Of the row given last; no result has no bytes. */
 struct slice ahead_head(const struct ahead *a);
 struct slice ahead_result(const struct ahead *a);
-bool ahead_sure(const struct ahead *a);
+const struct browse_row *ahead_row(const struct ahead *a);
 void ahead_free(struct ahead *a);
 #endif

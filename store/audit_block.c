@@ -20,32 +20,63 @@ static bool value_get(struct look *l, const struct key *key, struct buffer *valu
     return table_get(v->table, v->snapshot, key_slice(key), value, v->why, sizeof v->why) > 0;
 }
 
+/* As a lexicon tells it: each word once. */
+static void words_of(struct slice text, struct buffer *out) {
+    struct lexicon one = {0};
+    const struct text_entry e = {.text = text};
+    struct buffer value = {0};
+    bool any;
+    lexicon_add(&one, &e);
+    lexicon_put(&one, &value);
+    buffer_clear(out);
+    lexicon_text(buffer_slice(&value), 0, 0, out, &any);
+    lexicon_free(&one);
+    buffer_free(&value);
+}
+
+/* Whether two lists of words, each once and with a blank behind, have the same. */
+static bool same_words(struct slice a, struct slice b) {
+    if (a.len != b.len) return false;
+    for (uint32_t from = 0, to; from < a.len; from = to) {
+        for (to = from; a.data[to] != ' '; to++) continue;
+        const uint8_t *at = b.data;
+        const uint32_t len = ++to - from;
+        while ((at = memmem(at, (size_t)(b.data + b.len - at), a.data + from, len)) != NULL &&
+               at != b.data && at[-1] != ' ')
+            at++;
+        if (at == NULL) return false;
+    }
+    return true;
+}
+
 /* The newest entry of the task says what its body says, and the block's sign has its groups. */
 static const char *text_trouble(struct look *l, uint64_t id, struct slice type) {
-    struct slice in = buffer_slice(&l->texts);
-    struct text_entry e, newest = {0};
-    struct record r;
-    while (text_entry_next(&in, l->block, &e))
-        if (e.id == id) newest = e;
-    if (in.len > 0) return "the texts of its block are damaged";
-    if (newest.id != id) return "it is not found by its text";
-    buffer_clear(&l->wanted);
-    struct key key;
-    key_id(&key, KEY_BODY, id);
-    if (!value_get(l, &key, &l->body) ||
-        !record_decode_value(RECORD_BODY, buffer_slice(&l->body), &r))
-        return NULL; /* said elsewhere */
-    if (newest.any) return NULL;
-    if (!text_of_task(type, &r.body, &l->wanted) ||
-        !slice_equal(newest.text, buffer_slice(&l->wanted)))
-        return "its text is another than what is searched";
+    struct buffer said = {0};
     struct sign sign = {{0}}, own = {{0}};
-    if (!sign_sound(buffer_slice(&l->sign))) return "the sign of its block is damaged";
-    sign_read(&sign, buffer_slice(&l->sign));
-    sign_add_text(&own, &newest);
-    for (uint32_t i = 0; i < SIGN_BYTES; i++)
-        if (own.bits[i] & ~sign.bits[i]) return "the sign of its block lacks some of its text";
-    return NULL;
+    struct record r;
+    struct key key;
+    bool any = false, there = lexicon_text(buffer_slice(&l->texts), l->block, id, &said, &any);
+    const char *why = NULL;
+    key_id(&key, KEY_BODY, id);
+    buffer_clear(&l->wanted);
+    if (any || !value_get(l, &key, &l->body) ||
+        !record_decode_value(RECORD_BODY, buffer_slice(&l->body), &r)) {
+        buffer_free(&said);
+        return NULL; /* a body that cannot be read is said elsewhere */
+    }
+    const struct text_entry e = {.id = id, .any = !text_of_task(type, &r.body, &l->wanted),
+                                 .text = buffer_slice(&l->wanted)};
+    sign_add_text(&own, &e);
+    words_of(e.text, &l->head);
+    if (!there) why = "it is not found by its text";
+    else if (e.any || !same_words(buffer_slice(&said), buffer_slice(&l->head)))
+        why = "its text is another than what is searched";
+    else if (!sign_sound(buffer_slice(&l->sign))) why = "the sign of its block is damaged";
+    else sign_read(&sign, buffer_slice(&l->sign));
+    for (uint32_t i = 0; why == NULL && i < SIGN_BYTES; i++)
+        if (own.bits[i] & ~sign.bits[i]) why = "the sign of its block lacks some of its text";
+    buffer_free(&said);
+    return why;
 }
 
 static void block_look(struct look *l, uint32_t brand, struct slice briefs, bool searched) {

@@ -7,7 +7,7 @@
 
 struct rows { struct browse_row *list; size_t count, cap, next; }; /* list owned */
 
-enum { FOUND_MAX = 16, SEEN = 1, HOLDS = 2, UNSURE = 4 /* of a task in a block, by its texts */ };
+enum { FOUND_MAX = 16 };
 
 struct browse {
     struct store_view *view;
@@ -29,7 +29,7 @@ struct browse {
     size_t found_count, found_next, found_size;
     struct buffer briefs, texts; /* of these */
     struct table_scan *brief_scan, *text_scan; /* where they were read last; NULL at first */
-    uint8_t flags[BLOCK_IDS];
+    uint8_t flags[BLOCK_IDS]; /* of a block's tasks, by their texts */
     bool counts; /* rows are counted and not kept */
     uint64_t counted;
 };
@@ -80,7 +80,7 @@ static bool text_holds(struct browse *b, const struct task_state *t, bool *sure)
         e.any = !text_of_task(t->type, &r.body, &text);
     e.text = buffer_slice(&text);
     b->failed |= text.failed;
-    const bool holds = terms_hold(&b->terms, &e, &b->ids, UINT32_MAX);
+    const bool holds = terms_hold(&b->terms, &e, &b->ids);
     *sure = !e.any;
     buffer_free(&text);
     return holds;
@@ -111,24 +111,13 @@ static void pending_take_up(struct browse *b) {
 
 /* ---- blocks ---- */
 
-/* Which tasks of the block may have all terms. False when none does. */
+/* Which tasks of the block may have all terms. */
 static bool texts_look(struct browse *b, const struct found *f) {
     const struct slice texts = slice_of(b->texts.data + f->text.at, f->text.len);
-    struct terms_scan scan = {.texts = texts};
-    struct slice in = texts;
-    struct text_entry e;
-    bool any = false;
     memset(b->flags, 0, sizeof b->flags);
-    for (uint32_t n = 0; text_entry_next(&in, f->block, &e); n++) {
-        uint8_t *flags = &b->flags[e.id & (BLOCK_IDS - 1)];
-        b->looked += n % LOOK_ROWS == LOOK_ROWS - 1;
-        if (e.any || *flags & SEEN) *flags |= UNSURE; /* one of its texts is no more */
-        *flags |= SEEN;
-        if (!terms_scan_hold(&scan, &b->terms, &e, &b->ids, f->in_ids)) continue;
-        *flags |= HOLDS;
-        any = true;
-    }
-    return in.len == 0 ? any : damaged(b, "the texts", f->block);
+    b->looked += f->brief.len / BRIEF_BYTES / LOOK_ROWS;
+    return lexicon_search(texts, f->block, &b->terms, &b->ids, f->in_ids, b->flags) ||
+           damaged(b, "the texts", f->block);
 }
 
 /* What the overlay knows of a row of the table. False when that is all there is to it. */
@@ -157,8 +146,8 @@ static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
         struct browse_row row = {.brief = brief_at(value, block, i)};
         if (b->by_texts) {
             const uint8_t flags = b->flags[row.brief.id & (BLOCK_IDS - 1)];
-            if (!(flags & HOLDS)) continue;
-            row.sure = !(flags & UNSURE);
+            if (!(flags & TEXT_HOLDS)) continue;
+            row.sure = !(flags & TEXT_UNSURE);
         }
         if (row.brief.status == STATUS_NONE || !within(&b->table, row.brief.id)) continue;
         if (row_settle(b, &row)) row_add(b, &b->block, &row);

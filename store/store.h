@@ -93,7 +93,7 @@ struct walk {
     walk_wanted *wanted; /* TASKS of one brand, TEXT: others are passed over; NULL = all */
     void *context;       /* of wanted */
     bool brief;          /* TASKS of one brand, TEXT: of a head only what a brief has, and brand */
-    bool results;        /* likewise, when not brief: results are read with them: walk_result */
+    bool results;        /* likewise: results are read with them: walk_result */
     uint64_t id;         /* CHECKPOINTS, ATTEMPTS, LOG: the task */
     bool descending;     /* newest first */
     struct slice cursor; /* from walk_cursor of an earlier walk; empty = from the start */
@@ -107,7 +107,8 @@ struct store_walk;
 struct store_walk *walk_open(struct store_view *v, const struct walk *walk);
 /* False at the end, or when a read failed; slices are borrowed until the next call. */
 bool walk_next(struct store_walk *w, struct record *record);
-/* With walk.brief: goes over the rows that are left, as far as looks_max allows; their number. */
+/* With walk.brief and no results: goes over the rows that are left, as far as looks_max allows;
+ * their number. */
 uint64_t walk_count(struct store_walk *w);
 /* The walk ended because it had looked at looks_max rows; a new one goes on from its cursor. */
 bool walk_spent(const struct store_walk *w);

@@ -1,5 +1,5 @@
 #include "store/table.h"
-#include "store/text.h"
+#include "store/lexicon.h"
 #include <assert.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
@@ -77,8 +77,9 @@ static char *merged(const char *key, size_t key_len, const struct slice *parts, 
                     bool whole, unsigned char *success, size_t *new_len) {
     struct buffer sum = {0};
     const enum key_kind kind = key_len > 0 ? (enum key_kind)(uint8_t)key[0] : KEY_META;
-    *success = kind == KEY_BRIEF ? brief_merge(parts, count, whole, &sum)
-                                 : text_merge(kind, parts, count, &sum);
+    *success = kind == KEY_BRIEF  ? brief_merge(parts, count, whole, &sum)
+               : kind == KEY_TEXT ? lexicon_merge(parts, count, &sum)
+                                  : kind == KEY_SIGN && sign_merge(parts, count, &sum);
     if (!*success) buffer_free(&sum);
     *new_len = sum.len;
     return (char *)sum.data; /* given back by merge_free */

@@ -2,7 +2,7 @@
  *
  * A brand's tasks whose numbers agree but for the last BLOCK_BITS (brief.h) share a block. It has
  * two values, both built by appending (the table merges what is written with what is there):
- *   TEXT  entries of (number, type, description), folded; of several of a task all count
+ *   TEXT  the words of type and description, folded, with the tasks that have them (lexicon.h)
  *   SIGN  which groups of three letters occur in any of them, a set of bits
  * A search looks at the signs, reads the texts of blocks that have every group of every term, and
  * finds candidates; whoever asks verifies them against the task itself. So what is changed or gone
@@ -33,9 +33,6 @@ enum {
 bool text_of_task(struct slice type, const struct task_body *body, struct buffer *out);
 
 struct text_entry { uint64_t id; bool any; struct slice text; };
-void text_entry_put(struct buffer *b, const struct text_entry *e);
-/* Reads one entry of a block and moves `in` behind it; false at the end or when it is damaged. */
-bool text_entry_next(struct slice *in, uint64_t block, struct text_entry *e);
 
 struct sign { uint8_t bits[SIGN_BYTES]; };
 /* Adds the groups of an entry's text; sign_add also those of its id. */
@@ -60,18 +57,9 @@ void terms_free(struct terms *t);
 bool sign_may_hold(struct slice sign, const struct terms *t);
 /* Terms, a bit each, that may be in the spelling of some task of the block. */
 uint32_t sign_terms_in_ids(struct slice sign, const struct terms *t);
-/* Whether each term is in the entry's text or, of those terms alone, in the task's spelling. */
-bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids,
-                uint32_t in_ids);
-/* The same for the entries of a block one after the other: `texts` is the whole value, which is
- * looked through once. At first {.texts}. */
-struct terms_scan {
-    struct slice texts;
-    const uint8_t *hits[TERMS_MAX]; /* where each stands next; NULL = not looked for yet */
-};
-bool terms_scan_hold(struct terms_scan *s, const struct terms *t, const struct text_entry *e,
-                     const struct id_key *ids, uint32_t in_ids);
+/* Whether each term is in the entry's text or the task's spelling. */
+bool terms_hold(const struct terms *t, const struct text_entry *e, const struct id_key *ids);
 
-/* What the table does with the parts of a value, oldest first: appends the result to `out`. */
-bool text_merge(enum key_kind kind, const struct slice *parts, size_t count, struct buffer *out);
+/* What the table does with the parts of a sign, oldest first: appends the result to `out`. */
+bool sign_merge(const struct slice *parts, size_t count, struct buffer *out);
 #endif

@@ -16,6 +16,7 @@ bool texts_open(struct texts *t, const uint8_t *ids) {
 void texts_close(struct texts *t) {
     buffer_free(&t->bytes);
     buffer_free(&t->value);
+    lexicon_free(&t->lexicon);
     free(t->items);
     free(t->sign);
     *t = (struct texts){0};
@@ -35,46 +36,45 @@ static bool room(struct texts *t) {
 void texts_note(struct texts *t, uint32_t brand, uint64_t id, struct slice type,
                 const struct task_body *body) {
     if (!room(t)) return;
-    struct text_entry e = {.id = id};
-    buffer_clear(&t->value);
-    e.any = !text_of_task(type, body, &t->value);
-    if (!e.any) e.text = buffer_slice(&t->value);
     struct texts_item *item = &t->items[t->count++];
-    *item = (struct texts_item){.brand = brand, .block = block_of(id), .at = t->bytes.len};
-    text_entry_put(&t->bytes, &e);
+    *item = (struct texts_item){.brand = brand, .id = id, .at = t->bytes.len};
+    item->any = !text_of_task(type, body, &t->bytes);
     item->len = (uint32_t)(t->bytes.len - item->at);
-    t->failed = t->bytes.failed || t->value.failed;
+    t->failed |= t->bytes.failed;
 }
 
 static int by_block(const void *left, const void *right) {
     const struct texts_item *a = left, *b = right;
     if (a->brand != b->brand) return a->brand < b->brand ? -1 : 1;
-    if (a->block != b->block) return a->block < b->block ? -1 : 1;
+    if (block_of(a->id) != block_of(b->id)) return a->id < b->id ? -1 : 1;
     return (a->at > b->at) - (a->at < b->at);
 }
 
 /* Items from `first` on that are of one block; returns the next. */
 static size_t block_write(struct texts *t, struct table_batch *batch, size_t first) {
-    const struct texts_item *head = &t->items[first];
+    const uint32_t brand = t->items[first].brand;
+    const uint64_t block = block_of(t->items[first].id);
     struct key key;
     size_t next = first;
-    buffer_clear(&t->value);
     memset(t->sign, 0, sizeof *t->sign);
+    lexicon_clear(&t->lexicon);
     for (; next < t->count; next++) {
         const struct texts_item *item = &t->items[next];
-        struct slice bytes = slice_of(t->bytes.data + item->at, item->len);
-        struct text_entry e;
-        if (item->brand != head->brand || item->block != head->block) break;
-        buffer_append(&t->value, bytes.data, bytes.len);
-        if (text_entry_next(&bytes, item->block, &e)) sign_add(t->sign, &e, &t->ids);
+        if (item->brand != brand || block_of(item->id) != block) break;
+        const struct text_entry e = {.id = item->id, .any = item->any,
+                                     .text = slice_of(t->bytes.data + item->at, item->len)};
+        lexicon_add(&t->lexicon, &e);
+        sign_add(t->sign, &e, &t->ids);
     }
-    key_block(&key, KEY_TEXT, head->brand, head->block);
+    buffer_clear(&t->value);
+    lexicon_put(&t->lexicon, &t->value);
+    key_block(&key, KEY_TEXT, brand, block);
     table_batch_merge(batch, key_slice(&key), buffer_slice(&t->value));
     buffer_clear(&t->value);
     sign_put(&t->value, t->sign);
-    key_block(&key, KEY_SIGN, head->brand, head->block);
+    key_block(&key, KEY_SIGN, brand, block);
     table_batch_merge(batch, key_slice(&key), buffer_slice(&t->value));
-    t->failed |= t->value.failed;
+    t->failed |= t->value.failed || t->lexicon.failed;
     return next;
 }
 

@@ -5,14 +5,15 @@
 #ifndef RELAIS_STORE_TEXTS_H
 #define RELAIS_STORE_TEXTS_H
 #include "store/table.h"
-#include "store/text.h"
+#include "store/lexicon.h"
 
 struct texts {
     struct id_key ids;
-    struct buffer bytes, value; /* entries of the batch; scratch */
-    struct texts_item { uint32_t brand, len; uint64_t block; size_t at; } *items; /* owned */
+    struct buffer bytes, value; /* texts of the batch; scratch */
+    struct texts_item { uint32_t brand, len; uint64_t id; size_t at; bool any; } *items; /* owned */
     size_t count, cap;
-    struct sign *sign; /* owned; scratch */
+    struct sign *sign;     /* owned; scratch, as what follows */
+    struct lexicon lexicon;
     bool failed;       /* memory is out: the batch must not be written */
 };
 

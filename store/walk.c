@@ -171,21 +171,23 @@ static bool browse_step(struct store_walk *w, struct record *record) {
     uint64_t place;
     bool got;
     if (!w->browse || w->failed || walk_spent(w)) return false;
-    if (w->walk.brief) {
+    if (w->walk.brief && !w->walk.results) {
         got = browse_next(w->browse, max, &row);
-        if (got) *record = (struct record){.kind = RECORD_TASK, .task = brief_head(w, &row.brief)};
-        w->sure = got && row.sure;
         w->looked = browse_looked(w->browse);
         place = browse_place(w->browse);
     } else {
-        got = ahead_next(&w->ahead, w->view, w->browse, w->walk.results, max, &w->failed);
-        w->sure = got && ahead_sure(&w->ahead);
+        const struct ahead_parts parts = {!w->walk.brief, w->walk.results};
+        got = ahead_next(&w->ahead, w->view, w->browse, parts, max, &w->failed);
+        if (got) row = *ahead_row(&w->ahead);
         w->looked = ahead_looked(&w->ahead, w->browse);
         place = ahead_place(&w->ahead);
-        if (got && !record_decode_value(RECORD_TASK, ahead_head(&w->ahead), record)) {
-            snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
-            w->failed = true;
-        }
+    }
+    w->sure = got && row.sure;
+    if (got && w->walk.brief) {
+        *record = (struct record){.kind = RECORD_TASK, .task = brief_head(w, &row.brief)};
+    } else if (got && !record_decode_value(RECORD_TASK, ahead_head(&w->ahead), record)) {
+        snprintf(w->view->why, sizeof w->view->why, "a record is damaged");
+        w->failed = true;
     }
     w->failed |= browse_failed(w->browse);
     if (place) key_id(&w->last, KEY_HEAD, place);
@@ -304,7 +306,7 @@ bool walk_next(struct store_walk *w, struct record *record) {
 }
 
 uint64_t walk_count(struct store_walk *w) {
-    assert(w->walk.brief && browses(&w->walk));
+    assert(w->walk.brief && !w->walk.results && browses(&w->walk));
     if (!w->browse || w->failed) return 0;
     const uint64_t count = browse_count(w->browse, w->walk.looks_max);
     w->looked = browse_looked(w->browse);

@@ -176,13 +176,13 @@ static bool within_limits(const struct bench *b) {
 
 /* What was not said is what suits the scenario. */
 static void defaults(struct bench *b, const struct scenario *s) {
-    const bool overload = s->run == bench_overload;
-    if (b->batch == UNSAID) b->batch = overload ? 64 : 1;
+    const bool overload = s->run == bench_overload, lists = s->run == bench_lists;
+    if (b->batch == UNSAID) b->batch = overload ? 64 : lists ? 10 : 1;
     if (b->depth == UNSAID) b->depth = overload ? 8192 : 1000;
     if (b->connections == UNSAID) b->connections = overload ? 256 : 64;
     if (b->count == UNSAID) b->count = s->run == bench_pending ? 200 : 1000000;
     if (!b->keep)
-        b->keep = overload || s->run == bench_http || s->run == bench_lists ? "7d" : "failed";
+        b->keep = overload || lists || s->run == bench_http ? "7d" : "failed";
 }
 
 int command_bench(int argc, char **argv) {
@@ -198,7 +198,7 @@ int command_bench(int argc, char **argv) {
                         .dead_ms = 120000, .rate = 20000, .asks = 40};
     const char *http = NULL;
     const struct arg table[] = {
-        {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1; overload 64)"},
+        {"batch", ARG_NUMBER, &b->batch, "tasks in one frame (1; lists 10; overload 64)"},
         {"depth", ARG_NUMBER, &b->depth, "tasks in flight (1000; overload 8192)"},
         {"workers", ARG_NUMBER, &b->workers, "worker links (4)"},
         {"queues", ARG_NUMBER, &b->queues, "queues the tasks are spread over (1)"},

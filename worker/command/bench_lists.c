@@ -2,7 +2,7 @@
  *
  * --count tasks of four brands are made over HTTP (stock.h), run, failed, cancelled or left, and
  * listed once from end to end. Then for --seconds a native client submits --rate tasks a second,
- * which are run, settled and kept in brand 1, while one connection asks --asks questions a
+ * --batch in a message, which are run, settled and kept in brand 1, while one connection asks --asks questions a
  * second. The first CHECKED_MAX answers of each kind are compared afterwards with what the stock
  * calls for: which tasks in which order, and how many there are. A page that says `incomplete` must
  * be right as far as it goes; a count that is not exact must not be too high. Of brand 1, where
@@ -345,7 +345,7 @@ static void *flow_main(void *context) {
                f->submitted - f->refused - f->acked < f->depth) {
             char name[16];
             const int len = snprintf(name, sizeof name, "bench%d", (int)(frames++ % STOCK_QUEUES));
-            ok = flow_submit(f, 1, name, (size_t)len);
+            ok = flow_submit(f, l->b->batch, name, (size_t)len);
         }
         ok = ok && flow_pump(f, TICK_MS);
         __atomic_store_n(&l->settled, f->settled, __ATOMIC_RELAXED);
@@ -446,7 +446,7 @@ bool bench_lists(struct bench *b) {
     if (!l) return false;
     l->b = b;
     b->queues = STOCK_QUEUES;
-    bool opened = flow_open(&l->flow, b, b->depth > 8192 ? b->depth : 8192, 1, 1);
+    bool opened = flow_open(&l->flow, b, b->depth > 8192 ? b->depth : 8192, b->batch, 1);
     bool started = opened && pthread_create(&l->thread, NULL, flow_main, l) == 0;
     bool ok = started && run(l);
     __atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
