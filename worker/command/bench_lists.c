@@ -3,10 +3,11 @@
  * --count tasks of four brands are made over HTTP (stock.h), run, failed, cancelled or left, and
  * listed once from end to end. Then for --seconds a native client submits --rate tasks a second,
  * --batch in a message, which are run, settled and kept in brand 1, while one connection asks
- * --asks questions a second. The first CHECKED_MAX answers of each kind are compared afterwards with what
- * the stock calls for: which tasks in which order, and how many there are. A page that says
- * `incomplete` must be right as far as it goes; a count that is not exact must not be too high. Of
- * brand 1, where tasks come all the time, only such questions are asked as leave these out. */
+ * --asks questions a second. The first CHECKED_MAX answers of each kind are compared afterwards
+ * with what the stock calls for: which tasks in which order, and how many there are. A page that
+ * says `incomplete` must be right as far as it goes; a count that is not exact must not be too
+ * high. Of brand 1, where tasks come all the time, only such questions are asked as leave these
+ * out. */
 #include "proto/base/date.h"
 #include "worker/command/flow.h"
 #include "worker/command/stock.h"
