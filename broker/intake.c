@@ -340,11 +340,16 @@ static bool body_waits(struct turn *t, struct peer *p, zmq_msg_t *body) {
     return lobby_put(&t->lobby, &p->line, body, f.count, now_ms);
 }
 
+/* What was done so far: a turn is as long whether it takes or refuses. */
+static uint64_t turn_work(const struct turn *t) {
+    return t->stats.items + t->stats.refused / REFUSALS_PER_ITEM;
+}
+
 /* The rest of the turn is the lobby's. */
 static void lobby_serve(struct turn *t, uint64_t items_end) {
     const int64_t now_ms = t->mono_ms - t->stalled_ms;
-    if (items_end < t->stats.items + LOBBY_ITEMS_MIN) items_end = t->stats.items + LOBBY_ITEMS_MIN;
-    while (t->stats.items < items_end && !router_full(t->setup.router)) {
+    if (items_end < turn_work(t) + LOBBY_ITEMS_MIN) items_end = turn_work(t) + LOBBY_ITEMS_MIN;
+    while (turn_work(t) < items_end && !router_full(t->setup.router)) {
         zmq_msg_t body;
         struct line *line = lobby_take(&t->lobby, &body, now_ms);
         if (line == NULL) return;
@@ -354,10 +359,10 @@ static void lobby_serve(struct turn *t, uint64_t items_end) {
 
 bool turn_take_frames(struct turn *t) {
     const bool crowd = !lobby_empty(&t->lobby) || t->mono_ms - t->dry_ms >= CROWD_MS;
-    const uint64_t items_end = t->stats.items + TURN_ITEMS_MAX;
+    const uint64_t items_end = turn_work(t) + TURN_ITEMS_MAX;
     bool more = true;
     for (int i = 0; i < (crowd ? CROWD_FRAMES_MAX : TURN_FRAMES_MAX); i++) {
-        if (t->stats.items >= items_end || t->lobby.bytes > 2 * LOBBY_BYTES_MAX) break;
+        if (turn_work(t) >= items_end || t->lobby.bytes > 2 * LOBBY_BYTES_MAX) break;
         if (router_full(t->setup.router)) return false;
         zmq_msg_t body;
         struct peer *p = router_receive(t->setup.router, &body, t->mono_ms);
