@@ -9,10 +9,11 @@
  *
  * Refusals: a frame is admitted while its expected wait, items before it in its line times what
  * such an item took lately, is within wait_ms_max, and the oldest frame of the line has not waited
- * longer than that. Less than LOBBY_QUANTUM is not reckoned with. Who was refused is admitted again when that is under a LOBBY_SHED_PART of
- * wait_ms_max, until its line has been empty: an open loop that does not hear then waits little,
- * while who is silent for as long as it was told, or only waits for its own answers, has all of
- * it. Nor is anything admitted while more than LOBBY_BYTES_MAX wait. */
+ * longer than that. Less than LOBBY_QUANTUM is not reckoned with. Who was refused is admitted again
+ * when the expected wait is under a LOBBY_SHED_PART of wait_ms_max, until its line has been empty:
+ * an open loop that does not hear then waits little, while who is silent for as long as it was
+ * told, or only waits for its own answers, has all of it. Nor is anything admitted while more than
+ * LOBBY_BYTES_MAX wait. */
 #ifndef RELAIS_BROKER_LOBBY_H
 #define RELAIS_BROKER_LOBBY_H
 #include "proto/base/list.h"

@@ -1,4 +1,4 @@
-/* The lobby: whose turn it is, what is refused, and when it is admitted again. Time is an argument. */
+/* The lobby: whose turn it is, what is refused, and until when. Time is an argument. */
 #include "broker/lobby.h"
 #include "tests/unit/tap.h"
 #include <stdlib.h>
