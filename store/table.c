@@ -19,6 +19,7 @@ struct table {
     rocksdb_options_t *options;
     rocksdb_block_based_table_options_t *blocks;
     rocksdb_cache_t *cache;
+    rocksdb_env_t *env;
     rocksdb_column_family_handle_t *family;
     rocksdb_writeoptions_t *write;
     rocksdb_flushoptions_t *flush;
@@ -168,6 +169,9 @@ struct table *table_open(const struct table_options *o, char *why, size_t why_si
     t->cache = rocksdb_cache_create_lru(o->cache_bytes);
     t->blocks = blocks_new(t->cache);
     t->options = options_new(o, t->blocks);
+    t->env = rocksdb_create_default_env(); /* tidying up gives way to whoever waits */
+    rocksdb_env_lower_thread_pool_cpu_priority(t->env);
+    rocksdb_options_set_env(t->options, t->env);
     t->write = rocksdb_writeoptions_create();
     rocksdb_writeoptions_disable_WAL(t->write, 1);
     t->flush = rocksdb_flushoptions_create();
@@ -193,6 +197,7 @@ void table_close(struct table **self) {
     rocksdb_flushoptions_destroy(t->flush);
     rocksdb_writeoptions_destroy(t->write);
     rocksdb_options_destroy(t->options);
+    rocksdb_env_destroy(t->env);
     rocksdb_block_based_options_destroy(t->blocks);
     rocksdb_cache_destroy(t->cache);
     free(t);
