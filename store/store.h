@@ -72,11 +72,10 @@ bool store_load(struct store *s, const struct need *need, uint64_t group, store_
  * in the order of their keys; tasks by id. */
 struct store_view;
 enum walk_kind {
-    WALK_TASKS = 1, WALK_LANES = 3, WALK_QUEUES = 4, WALK_WORKERS = 5,
-    WALK_OBJECTS = 6, WALK_CHECKPOINTS = 7, WALK_ATTEMPTS = 8, WALK_LOG = 9, WALK_FILES = 10,
-    WALK_SESSIONS = 11, WALK_SCHEDULES = 12, WALK_TALLIES = 13,
-    WALK_POINTS = 14, /* checkpoints of all tasks, by number */
-    WALK_TEXT = 15    /* tasks of one brand that may have every term of a search; see walk_sure */
+    WALK_TASKS = 1, WALK_LANES, WALK_QUEUES, WALK_WORKERS, WALK_OBJECTS, WALK_CHECKPOINTS,
+    WALK_ATTEMPTS, WALK_LOG, WALK_FILES, WALK_SESSIONS, WALK_SCHEDULES, WALK_TALLIES,
+    WALK_POINTS, /* checkpoints of all tasks, by number */
+    WALK_TEXT    /* tasks of one brand that may have every term of a search; see walk_sure */
 };
 /* Whether a task is looked at at all, by its brief. */
 typedef bool walk_wanted(void *context, const struct brief *brief);
