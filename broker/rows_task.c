@@ -418,6 +418,7 @@ void task_put(struct filler *f, const struct task_head *t) {
 /* Fields that the lanes' counters tell apart, and those that briefs do besides. */
 #define LANE_FIELDS "status,priority,queue,type,labels,internal"
 #define BRIEF_FIELDS LANE_FIELDS ",id,task_id,created_ms"
+#define BRIEF_AND_RESULT_FIELDS BRIEF_FIELDS ",metrics."
 
 /* Nothing is asked for beside times and what a filter names. */
 static bool asks_little(const struct question *q) {
@@ -466,8 +467,7 @@ static bool brief_wanted(void *context, const struct brief *b) {
 
 /* A field that says of itself whether a brief, or a result, has it. */
 static struct field_value name_in_brief(void *by_brief, struct slice name) {
-    const bool of_result = name.len > 8 && memcmp(name.data, "metrics.", 8) == 0;
-    if (!of_result && !field_is_among(BRIEF_FIELDS, name)) *(bool *)by_brief = false;
+    if (!field_is_among(BRIEF_AND_RESULT_FIELDS, name)) *(bool *)by_brief = false;
     return value_absent;
 }
 
@@ -501,7 +501,7 @@ void task_walk(struct filler *f, struct walk *walk) {
     walk->wanted = brief_wanted;
     walk->context = f;
     f->brief = asks_little(f->q) && terms && sorts_by_brief(f->q->sort) &&
-               filter_names_only(f->filter, BRIEF_FIELDS ",metrics.");
+               filter_names_only(f->filter, BRIEF_AND_RESULT_FIELDS);
     f->exact = f->brief && range && filter_names_only(f->filter, LANE_FIELDS ",created_ms");
     walk->brief = f->brief;
     walk->results = wants_results(f);

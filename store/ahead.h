@@ -9,6 +9,7 @@
 
 enum { AHEAD_FIRST = 16, AHEAD_MAX = 512 };
 
+struct ahead_parts { bool heads, results; }; /* which are read */
 struct ahead_row { struct browse_row row; struct piece head, result; };
 
 struct ahead {
@@ -21,7 +22,6 @@ struct ahead {
 /* The next row, by the looks of ahead_looked at most looks_max of them (0 = no bound). False at the
  * end, when these are spent, and with *failed when a read failed or a head is missing: see
  * view->why. */
-struct ahead_parts { bool heads, results; }; /* which are read */
 bool ahead_next(struct ahead *a, struct store_view *v, struct browse *b, struct ahead_parts parts,
                 uint64_t looks_max, bool *failed);
 /* Those of browse.h, and one a row. */
