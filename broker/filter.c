@@ -312,13 +312,9 @@ bool filter_range(const struct filter *f, const char *name, int64_t *from, int64
     return true;
 }
 
-bool filter_names(const struct filter *f, const char *name) {
-    const uint32_t len = (uint32_t)strlen(name);
-    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++) {
-        const struct slice field = f->predicates[i].field;
-        if (field.len < len || memcmp(field.data, name, len) != 0) continue;
-        if (field.len == len || name[len - 1] == '.') return true;
-    }
+bool filter_names(const struct filter *f, const char *names) {
+    for (uint32_t i = 0; f != NULL && i < f->predicate_count; i++)
+        if (field_is_among(names, f->predicates[i].field)) return true;
     return false;
 }
 

@@ -61,9 +61,8 @@ bool filter_matches_on(const struct filter *f, const char *names, field_find *fi
 /* Narrows [*from, *to], whole numbers, by the predicates on a field that say no more than that it
  * is above, below or equal to one. False when one of them says something else. */
 bool filter_range(const struct filter *f, const char *name, int64_t *from, int64_t *to);
-/* Whether a predicate is on that field, or on one whose name begins with it when it ends in a dot.
- */
-bool filter_names(const struct filter *f, const char *name);
+/* Whether a predicate is on a field of the list. */
+bool filter_names(const struct filter *f, const char *names);
 /* Below zero, zero or above as `a` comes before `b`: absent ones first, then numbers, then
  * texts. */
 int field_order(const struct field_value *a, const struct field_value *b);

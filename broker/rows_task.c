@@ -418,6 +418,7 @@ void task_put(struct filler *f, const struct task_head *t) {
 /* Fields that the lanes' counters tell apart, and those that briefs do besides. */
 #define LANE_FIELDS "status,priority,queue,type,labels,internal"
 #define BRIEF_FIELDS LANE_FIELDS ",id,task_id,created_ms"
+#define RESULT_FIELDS "metrics.,error,ran_by,run_ms,wait_ms"
 #define BRIEF_AND_RESULT_FIELDS BRIEF_FIELDS ",metrics."
 
 /* Nothing is asked for beside times and what a filter names. */
@@ -478,15 +479,18 @@ static bool sorts_by_brief(struct slice sort) {
     return by_brief;
 }
 
+/* A field that says of itself whether a result has it. */
+static struct field_value name_in_result(void *by_result, struct slice name) {
+    if (field_is_among(RESULT_FIELDS, name)) *(bool *)by_result = true;
+    return value_absent;
+}
+
 /* Results are read with the heads when every task is judged by them. */
 static bool wants_results(const struct filler *f) {
-    static const char *const names[] = {"metrics.", "error", "ran_by", "run_ms", "wait_ms"};
-    const struct slice sort = f->q->sort;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (filter_names(f->filter, names[i]) ||
-            (sort.len > 0 && memmem(sort.data, sort.len, names[i], strlen(names[i])) != NULL))
-            return true;
-    return false;
+    struct sort_key keys[SORT_KEYS_MAX];
+    bool by_result = filter_names(f->filter, RESULT_FIELDS);
+    sort_keys(f->q->sort, name_in_result, &by_result, keys);
+    return by_result;
 }
 
 void task_walk(struct filler *f, struct walk *walk) {
