@@ -358,8 +358,8 @@ bool exchange_refuse(struct exchange *x, enum code code, const char *text) {
     x->out.depth = 0;
     x->out.named = false;
     x->out.more[0] = false;
-    bool later = code == CODE_RATE_LIMITED || code == CODE_LIMIT_REACHED ||
-                 code == CODE_UNAVAILABLE || code == CODE_BUSY;
+    int status = code_http(code);
+    bool later = status == 429 || status == 503 || status == 504;
     if (later && x->retry_after_s == 0) x->retry_after_s = 1;
     if (x->retry_after_s > 0) {
         exchange_set(x, "Retry-After", exchange_print(x, "%u", x->retry_after_s));

@@ -88,8 +88,10 @@ def handed(worker, task, content=b"result", path="", method="POST", name="out.mp
 
 
 def stored(relais):
-    """The files in the data folder, by number."""
-    return {path.name for path in pathlib.Path(relais.data, "files").rglob("*") if path.is_file()}
+    """The files in the data folder, by number; one that moves to its place meanwhile is not missed."""
+    folder = pathlib.Path(relais.data, "files")
+    incoming = {path.name for path in (folder / "incoming").iterdir()}
+    return incoming | {path.name for path in folder.iterdir() if path.name != "incoming"}
 
 
 def parked(server):
