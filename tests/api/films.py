@@ -88,7 +88,7 @@ def handed(worker, task, content=b"result", path="", method="POST", name="out.mp
 
 
 def stored(relais):
-    """The files in the data folder, by number; one that moves to its place meanwhile is not missed."""
+    """The files in the data folder, by number, also those that move to their place meanwhile."""
     folder = pathlib.Path(relais.data, "files")
     incoming = {path.name for path in (folder / "incoming").iterdir()}
     return incoming | {path.name for path in folder.iterdir() if path.name != "incoming"}
