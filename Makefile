@@ -70,23 +70,22 @@ $(B)/relais: $(B)/relais.o $(B)/serve.o $(LIBS)
 .SECONDARY:
 
 # ---- librelais: worker/relais.h for other programs. Its roots are the functions called relais_*;
-# the linker adds what those need from worker and proto, and nothing else is visible.
+# the linker adds what those need from worker and proto, whose objects fit a shared library too, and
+# nothing else is visible.
 LIBRELAIS_LIBS := -lzmq -lmsgpackc -lsodium -ljansson -linih -pthread
 PUBLIC := worker/relais.h
-$(B)/pic/%.o: %.c
-	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fdata-sections -c -o $@ $<
-$(B)/pic/all.a: $(patsubst %.c,$(B)/pic/%.o,$(PROTO) $(filter-out worker/main.c,$(wildcard worker/*.c)))
-	@rm -f $@ && ar rcs $@ $^
-ROOTS = $$(nm --defined-only -g $(B)/pic/all.a | awk '$$2 == "T" && $$3 ~ /^relais_/ { print "-u " $$3 }')
-$(B)/librelais.a: $(B)/pic/all.a
-	ld -r -o $(B)/librelais.o $(ROOTS) --gc-sections $<
+$(B)/proto/%.o $(B)/worker/%.o: CFLAGS += -fPIC -fno-semantic-interposition -ffunction-sections \
+	-fdata-sections
+LIBRELAIS_FROM := $(B)/libworker.a $(B)/libproto.a
+ROOTS = $$(nm --defined-only -g $(LIBRELAIS_FROM) | awk '$$2 == "T" && $$3 ~ /^relais_/ { print "-u " $$3 }')
+$(B)/librelais.a: $(LIBRELAIS_FROM)
+	ld -r -o $(B)/librelais.o $(ROOTS) --gc-sections $^
 	objcopy --wildcard --keep-global-symbol='relais_*' $(B)/librelais.o
 	@rm -f $@ && ar rcs $@ $(B)/librelais.o
-$(B)/librelais.so: $(B)/pic/all.a
+$(B)/librelais.so: $(LIBRELAIS_FROM)
 	printf '{ global: relais_*; local: *; };\n' > $(B)/librelais.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,defs -Wl,-soname,librelais.so.0 -Wl,--gc-sections \
-	    -Wl,--version-script=$(B)/librelais.map -o $@ $(ROOTS) $< $(LIBRELAIS_LIBS)
+	    -Wl,--version-script=$(B)/librelais.map -o $@ $(ROOTS) $^ $(LIBRELAIS_LIBS)
 .PHONY: $(B)/relais.pc
 $(B)/relais.pc: # holds PREFIX: written anew
 	@mkdir -p $(@D)
@@ -157,12 +156,16 @@ ifneq ($(SIM),)
 $(SIM): $(call obj,$(call support,tests/sim))
 endif
 $(B)/tests/unit/test_sound $(B)/tests/unit/test_voices: $(call obj,$(SPEECH_PURE))
+# tests are compiled more often than they run
+ifeq ($(FLAVOUR),release)
+$(B)/tests/unit/%.o $(B)/tests/story/%.o: CFLAGS += -O1
+endif
 # archives that were built are prerequisites, so that a test never links yesterday's code
 $(B)/tests/%: $(B)/tests/%.o $(wildcard $(LIBS))
 	$(LINK)
 TAP_PROGRAMS := $(TESTS_unit) $(TESTS_story) $(TESTS_crash)
 .PHONY: test-programs
-test-programs: $(TAP_PROGRAMS) $(STORY) $(SIM) $(LOAD)
+test-programs: $(TAP_PROGRAMS) $(STORY) $(LOAD)
 
 # what the suites see; the sanitizers' suppressions name uninstrumented libraries only
 REPORT := $(CURDIR)/$(B)/report
@@ -180,21 +183,23 @@ STORIES := $(wildcard tests/story/*.story)
 
 .PHONY: suites suite-tap suite-story suite-python suite-api suite-crash
 suites: # each one runs, whatever the others say; what a sanitizer said of any process fails it
-	@rm -f $(REPORT).*; failed=; for suite in suite-tap suite-story suite-python; do \
-	    $(MAKE) --no-print-directory FLAVOUR=$(FLAVOUR) B=$(B) $$suite || failed="$$failed $$suite"; \
-	done; \
+	@rm -f $(REPORT).* $(FAILED); $(call EACH,400,$(SUITES)); ran=$$?; \
 	said=$$(grep -lE 'ERROR: |runtime error: |WARNING: ThreadSanitizer' $(REPORT).* 2> /dev/null); \
-	[ -z "$$said" ] || { failed="$$failed sanitizer"; head -n 60 $$said; }; \
-	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+	[ -z "$$said" ] || { echo sanitizer >> $(FAILED); head -n 60 $$said; }; \
+	{ [ $$ran = 0 ] && [ ! -s $(FAILED) ]; } || { echo "failed: $$(sort $(FAILED) | xargs)"; exit 1; }
 suite-tap:
 	@$(if $(TAP_PROGRAMS),$(RUN) prove -j$(JOBS) --exec 'timeout 240' $(sort $(TAP_PROGRAMS)),true)
 suite-story:
 	@$(if $(and $(STORY),$(STORIES)),$(RUN) prove --exec 'timeout 120 $(STORY)' $(sort $(STORIES)),true)
-# one process a file, each one's output in one piece; they wait more than they compute
+# a process for each file of Python and one each for tap and story, all from one queue; each one's
+# output in one piece. They wait more than they compute
 API_JOBS = $(if $(API_$(FLAVOUR)),$(JOBS),$(shell echo $$(($(JOBS) * 2))))
 PYTEST = timeout $(1) $(PYTHON) -B -m pytest -q -p no:cacheprovider
-PYTEST_EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c \
-	'said=$$($(call PYTEST,$(1)) "$$0" 2>&1); code=$$?; echo "$$0"; echo "$$said"; exit $$code'
+FAILED := $(B)/failed
+EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c 'case $$0 in \
+	    *.py) said=$$($(call PYTEST,$(1)) "$$0" 2>&1) ;; \
+	    *) said=$$($(MAKE) --no-print-directory -j1 FLAVOUR=$(FLAVOUR) B=$(B) suite-$$0 2>&1) ;; \
+	esac; code=$$?; echo "$$0"; echo "$$said"; [ $$code = 0 ] || echo "$$0" >> $(FAILED); exit $$code'
 # the longest first, so that none runs alone at the end. Sanitizers take three to ten times as long:
 # they get the suites that parse most, and those where threads meet
 API_LONG := megahub_schedule_survey account voices matrix whatsapp_day bounds qalpuch_account sounds \
@@ -208,12 +213,13 @@ API_FIRST := $(wildcard $(API_LONG:%=tests/api/test_%.py))
 API_SUITES = $(if $(API_$(FLAVOUR)),$(wildcard $(API_$(FLAVOUR):%=tests/api/test_%.py)),$\
 	$(API_FIRST) $(filter-out $(API_FIRST),$(HAS_API)))
 # kills and stops wait more than all others: they need no time of their own
+SUITES = $(CRASH_FIRST) tap story $(API_SUITES)
 suite-python:
-	@$(if $(HAS_API)$(HAS_CRASH),$(call PYTEST_EACH,400,$(CRASH_FIRST) $(API_SUITES)),true)
+	@$(if $(HAS_API)$(HAS_CRASH),$(call EACH,400,$(CRASH_FIRST) $(API_SUITES)),true)
 suite-api:
-	@$(if $(HAS_API),$(call PYTEST_EACH,400,$(API_SUITES)),true)
+	@$(if $(HAS_API),$(call EACH,400,$(API_SUITES)),true)
 suite-crash:
-	@$(if $(HAS_CRASH),$(call PYTEST_EACH,280,$(CRASH_FIRST)),true)
+	@$(if $(HAS_CRASH),$(call EACH,280,$(CRASH_FIRST)),true)
 
 .PHONY: test
 test: deps-test all ## builds and runs unit, story, API and short crash tests
@@ -256,7 +262,7 @@ sim: deps ## the simulator: 20,000 seeds, and every bug switch must be caught
 chaos: API_JOBS := 2
 CHAOS_API := $(wildcard tests/api/test_sounds.py tests/api/test_speakers.py)
 chaos: test-chaos-deps ## kills, stops and damage on real processes, at full length
-	@$(if $(HAS_CRASH),export RELAIS_CHAOS=1; $(call PYTEST_EACH,600,$(CRASH_FIRST) $(CHAOS_API)),echo 'chaos: skipped, there are no tests/crash/test_*.py')
+	@$(if $(HAS_CRASH),export RELAIS_CHAOS=1; $(call EACH,600,$(CRASH_FIRST) $(CHAOS_API)),echo 'chaos: skipped, there are no tests/crash/test_*.py')
 .PHONY: test-chaos-deps
 test-chaos-deps: deps-test all
 	$(SUB) FLAVOUR=$(FLAVOUR) B=$(B) test-programs
