@@ -11,36 +11,67 @@
 
 /* ---- memory ---- */
 
-void arena_open(struct arena *a) {
-    a->blocks = NULL;
+enum { BLOCK_HEAD = 16 }; /* bytes of a block before what it holds */
+
+void arena_open(struct arena *a, struct block_store *store) {
+    a->blocks = a->alone = NULL;
+    a->store = store;
     a->at = a->first;
     a->left = sizeof a->first;
 }
 
-void arena_close(struct arena *a) {
-    while (a->blocks != NULL) {
-        struct block *next = a->blocks->next;
-        free(a->blocks);
-        a->blocks = next;
+static void blocks_free(struct block *list) {
+    while (list != NULL) {
+        struct block *next = list->next;
+        free(list);
+        list = next;
     }
-    arena_open(a);
+}
+
+void block_store_free(struct block_store *store) {
+    blocks_free(store->list);
+    *store = (struct block_store){0};
+}
+
+void arena_close(struct arena *a) {
+    while (a->blocks != NULL && a->store->count < BLOCKS_KEPT) {
+        struct block *block = a->blocks;
+        a->blocks = block->next;
+        block->next = a->store->list;
+        a->store->list = block;
+        a->store->count++;
+    }
+    blocks_free(a->blocks);
+    blocks_free(a->alone);
+}
+
+/* The block at hand stays in use. */
+static void *alone_alloc(struct arena *a, size_t size) {
+    struct block *block = calloc(1, BLOCK_HEAD + size);
+    if (block == NULL) abort();
+    block->next = a->alone;
+    a->alone = block;
+    return (uint8_t *)block + BLOCK_HEAD;
+}
+
+static void block_take(struct arena *a) {
+    struct block *block = a->store->list;
+    if (block != NULL) {
+        a->store->list = block->next;
+        a->store->count--;
+    } else if ((block = malloc(BLOCK_HEAD + ARENA_BLOCK)) == NULL) {
+        abort();
+    }
+    block->next = a->blocks;
+    a->blocks = block;
+    a->at = (uint8_t *)block + BLOCK_HEAD;
+    a->left = ARENA_BLOCK;
 }
 
 void *arena_alloc(struct arena *a, size_t size) {
     size = (size + 15) & ~(size_t)15;
-    if (size > a->left) {
-        size_t room = sizeof(struct block) + 16 + (size > ARENA_BLOCK ? size : ARENA_BLOCK);
-        struct block *block = malloc(room);
-        if (block == NULL) abort();
-        block->next = a->blocks;
-        a->blocks = block;
-        if (size > ARENA_BLOCK) { /* the block at hand stays in use */
-            void *alone = (uint8_t *)block + 16;
-            return memset(alone, 0, size);
-        }
-        a->at = (uint8_t *)block + 16;
-        a->left = ARENA_BLOCK;
-    }
+    if (size > a->left && size > ARENA_BLOCK) return alone_alloc(a, size);
+    if (size > a->left) block_take(a);
     void *p = a->at;
     a->at += size;
     a->left -= size;
@@ -147,7 +178,9 @@ int64_t exchange_query_number(struct exchange *x, const char *name, int64_t fall
 const char *exchange_header(const struct exchange *x, const char *name) {
     const struct request *r = (const struct request *)x;
     for (uint32_t i = 0; i < r->header_count; i++) {
-        if (strcasecmp(r->headers[i].name, name) == 0) return r->headers[i].value;
+        const char *known = r->headers[i].name;
+        if (((*known ^ *name) | 0x20) == 0x20 && strcasecmp(known, name) == 0)
+            return r->headers[i].value;
     }
     return NULL;
 }
@@ -369,6 +402,10 @@ bool exchange_refuse(struct exchange *x, enum code code, const char *text) {
 }
 
 /* ---- the house ---- */
+
+const struct config *exchange_config(const struct exchange *x) {
+    return ((const struct request *)x)->server->config;
+}
 
 const char *exchange_option(const struct exchange *x, const char *name) {
     const struct request *r = (const struct request *)x;

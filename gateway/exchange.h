@@ -20,6 +20,7 @@
 #include "gateway/form.h"
 #include "gateway/json.h"
 #include "proto/base/bytes.h"
+#include "proto/host/config.h"
 #include "proto/message.h"
 #include "proto/who.h"
 #include <jansson.h>
@@ -217,6 +218,8 @@ void exchange_socket_close(struct exchange *x, uint32_t code, const char *reason
 
 /* ---- the house ---- */
 
+/* All options: what many requests need is read here. */
+const struct config *exchange_config(const struct exchange *x);
 /* An option of the [gateway] section by name, as text; NULL = unknown. */
 const char *exchange_option(const struct exchange *x, const char *name);
 /* The 16-byte key with which public ids are spelled (proto/id.h); NULL until the broker was

@@ -1,4 +1,5 @@
 #include "gateway/json.h"
+#include "gateway/json_plain.h"
 #include "proto/base/date.h"
 #include "proto/base/utf8.h"
 #include <assert.h>
@@ -35,6 +36,8 @@ json_t *json_parse(struct slice text, char *why, size_t why_size) {
         snprintf(why, why_size, "no value");
         return NULL;
     }
+    json_t *plain = json_plain(text);
+    if (plain != NULL) return plain;
     if (!depth_fits(text)) {
         snprintf(why, why_size, "nested deeper than %d", JSON_DEPTH_MAX);
         return NULL;

@@ -66,13 +66,15 @@ bool line_lint(struct slice line, struct head *ret) {
 
 /* ---- the other lines ---- */
 
+/* Bit c % 64 of word c / 64: "()<>@,;:\\\"/[]?={}", controls, the blank and all above 0x7e. */
 static bool name_fits(struct slice name) {
-    static const char stray[] = "()<>@,;:\\\"/[]?={}";
+    static const uint64_t stray[4] = {0xfc009305ffffffff, 0xa800000038000001, UINT64_MAX,
+                                      UINT64_MAX};
+    uint64_t found = 0;
     for (uint32_t i = 0; i < name.len; i++) {
-        uint8_t c = name.data[i];
-        if (c <= 0x20 || c >= 0x7f || memchr(stray, c, sizeof stray - 1) != NULL) return false;
+        found |= stray[name.data[i] >> 6] >> (name.data[i] & 63);
     }
-    return name.len > 0;
+    return name.len > 0 && !(found & 1);
 }
 
 static bool value_fits(struct slice value) {

@@ -64,6 +64,7 @@ static void server_close(struct server *s) {
         buffer_free(&r->body);
         free(r);
     }
+    block_store_free(&s->blocks);
     link_destroy(&s->link);
     keyring_free(&s->ring);
     jwt_cache_destroy(&s->tokens);

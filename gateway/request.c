@@ -23,8 +23,8 @@ struct request *request_new(struct server *s, struct client *c, const char *targ
     } else {
         r = calloc(1, sizeof *r);
         if (r == NULL) return NULL;
-        arena_open(&r->arena);
     }
+    arena_open(&r->arena, &s->blocks);
     r->server = s;
     r->client = c;
     r->stage = STAGE_HEAD;

@@ -25,14 +25,16 @@
 #include "proto/host/token.h"
 #include "proto/keyring.h"
 
-enum { ARENA_FIRST = 768, ARENA_BLOCK = 4096, ANSWER_HEADERS_MAX = 20, REQUESTS_KEPT = 256,
-       SIGHTS = 1024, TICK_MS = 100 };
+enum { ARENA_FIRST = 768, ARENA_BLOCK = 4096, BLOCKS_KEPT = 64, ANSWER_HEADERS_MAX = 20,
+       REQUESTS_KEPT = 256, SIGHTS = 1024, TICK_MS = 100 };
 
 enum stage { STAGE_HEAD, STAGE_BEGIN, STAGE_BODY, STAGE_FILES, STAGE_WORK, STAGE_ENDED };
 
 struct block { struct block *next; };
+struct block_store { struct block *list; uint32_t count; }; /* of ARENA_BLOCK, kept for reuse */
 struct arena { /* everything of one request; freed with it */
-    struct block *blocks;
+    struct block *blocks, *alone; /* alone: of what is larger than one */
+    struct block_store *store;
     size_t left;
     uint8_t *at;
     uint8_t first[ARENA_FIRST];
@@ -74,6 +76,7 @@ struct server {
     struct jwt_cache *tokens;
     struct request *free;          /* requests kept for reuse */
     uint32_t free_count;
+    struct block_store blocks;
     struct node clients;
     struct node sockets_used;      /* socket.c: those that have something to do */
     struct strainer *strainer;     /* strain.h */
@@ -155,8 +158,10 @@ static inline struct request *request_of(struct exchange *x) { return (struct re
 
 /* ---- exchange.c ---- */
 
-void arena_open(struct arena *a);
+/* `store` is borrowed: blocks come from there and go back. */
+void arena_open(struct arena *a, struct block_store *store);
 void arena_close(struct arena *a);
+void block_store_free(struct block_store *store);
 void *arena_alloc(struct arena *a, size_t size);
 /* The client has taken something: whoever waits for that is called. */
 void exchange_taken(struct request *r);

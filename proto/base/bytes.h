@@ -29,10 +29,19 @@ static inline bool slice_equal(struct slice a, struct slice b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+bool buffer_grow(struct buffer *b, size_t more); /* where buffer_reserve has no room */
 /* Makes room for `more` further bytes; false (and failed) when memory is out. */
-bool buffer_reserve(struct buffer *b, size_t more);
-void buffer_append(struct buffer *b, const void *data, size_t len);
-void buffer_byte(struct buffer *b, uint8_t byte);
+static inline bool buffer_reserve(struct buffer *b, size_t more) {
+    return (b->cap - b->len >= more && !b->failed) || buffer_grow(b, more);
+}
+static inline void buffer_append(struct buffer *b, const void *data, size_t len) {
+    if (len == 0 || !buffer_reserve(b, len)) return;
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+static inline void buffer_byte(struct buffer *b, uint8_t byte) {
+    if (buffer_reserve(b, 1)) b->data[b->len++] = byte;
+}
 /* Forgets the content, keeps the memory. */
 void buffer_clear(struct buffer *b);
 /* Frees the memory; the struct is empty and usable again. */
