@@ -46,7 +46,8 @@ static json_t *by_jansson(struct slice text) {
 /* Texts made of pieces: many of them JSON, most of these plain. */
 static void plain(void) {
     static const char *const pieces[] = {
-        "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\"", "\"\xc3\xa9\"", "\"\xff\"", "\"\\n\"",
+        "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\"", "\"\xc3\xa9\"", "\"\xff\"",
+        "\"\\n\"",
         "0", "-7", "01", "-", "123456789012345678", "1234567890123456789", "1.5", "2e3", "true",
         "null", "fals", " ", "\n", "{\"a\":", "[1,", "{\"a\":{\"b\":[", "]}}", "\"\1\""};
     uint32_t seed = 7, taken = 0, differ = 0, worse = 0;
