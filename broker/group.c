@@ -4,6 +4,7 @@
 #include "proto/host/log.h"
 #include "store/codec.h"
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -48,8 +49,48 @@ void turn_run_file_jobs(struct turn *t) {
 }
 
 static void store_fail(struct turn *t, const char *why);
+static void writer_result_take(struct turn *t, const struct writer_result *result);
 
-void turn_close_group(struct turn *t) {
+/* See turn.h. */
+static bool appends_here(const struct turn *t, bool more) {
+    uint32_t us, us_max;
+    if (more || t->life != LIFE_UP || t->here_off > 0 || t->records.len > HERE_BYTES_MAX)
+        return false;
+    if (t->group_items > HERE_ITEMS_MAX) return false;
+    writer_pace(t->writer, &us, &us_max);
+    return us <= HERE_US_MAX && us_max <= HERE_PEAK_US_MAX;
+}
+
+/* What was just handed to libzmq's thread leaves before this one takes the processor for the write;
+ * not where others want it for longer. */
+static void thread_yield(struct turn *t) {
+    if (t->yield_off > 0) {
+        t->yield_off--;
+        return;
+    }
+    const int64_t from_us = clock_mono_us();
+    sched_yield();
+    if (clock_mono_us() - from_us > YIELD_US_MAX) t->yield_off = HERE_OFF_GROUPS;
+}
+
+static void group_append(struct turn *t, bool more) {
+    const bool here = appends_here(t, more);
+    struct writer_result result;
+    t->flying = true;
+    if (t->here_off > 0) t->here_off--;
+    t->group_items = 0;
+    t->open_bytes = 0;
+    if (!here) {
+        writer_append(t->writer, &t->records, t->group++);
+        return;
+    }
+    thread_yield(t);
+    writer_append_here(t->writer, &t->records, t->group++);
+    t->wrote_here = true;
+    if (writer_done(t->writer, &result)) writer_result_take(t, &result);
+}
+
+void turn_close_group(struct turn *t, bool more) {
     if (t->life == LIFE_DOWN || t->life == LIFE_OPENING || t->flying) return;
     if (t->life == LIFE_RESTORING) return; /* the first group is closed when all is restored */
     audit_sync(t->acts.audit);
@@ -61,6 +102,7 @@ void turn_close_group(struct turn *t) {
     if (t->records.len == 0 && !t->records.failed) {
         router_release_open(t->setup.router, t->mono_ms);
         t->open_bytes = 0;
+        t->group_items = 0;
         return;
     }
     if (t->records.failed) {
@@ -73,9 +115,7 @@ void turn_close_group(struct turn *t) {
     const struct file_jobs empty = t->in_flight;
     t->in_flight = t->filling;
     t->filling = empty;
-    writer_append(t->writer, &t->records, t->group++);
-    t->flying = true;
-    t->open_bytes = 0;
+    group_append(t, more);
 }
 
 /* ---- the store's life ---- */
@@ -177,7 +217,7 @@ void turn_tend_store(struct turn *t) {
     }
     if (t->life == LIFE_RESTORING && core_ready(t->core)) {
         t->life = LIFE_SETTLING;
-        turn_close_group(t);
+        turn_close_group(t, true);
         if (!t->flying) come_up(t);
     }
 }

@@ -248,6 +248,7 @@ static void items_take(struct turn *t, struct peer *p, struct frame *f, const st
     enum code code;
     while (message_next(f, &t->message, &code)) {
         t->stats.items++;
+        t->group_items++;
         e.who = *who;
         if (code == CODE_OK) code = peer_allow(p, &t->message, t->setup.all_brands, &e.who);
         bool taken = code == CODE_OK && item_take_here(t, p, &e.who);

@@ -324,6 +324,8 @@ void router_release_open(struct router *r, int64_t now_ms) {
     router_release(r, now_ms);
 }
 
+bool router_leaves_now(const struct router *r) { return r->now.count > 0; }
+
 void router_flush(struct router *r, int64_t now_ms) {
     for (uint32_t i = 0; i < r->now.count; i++) {
         struct peer *p = &r->peers.peers[r->now.at[i]];

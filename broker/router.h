@@ -84,6 +84,7 @@ void router_release(struct router *r, int64_t now_ms);
 /* Nothing has to be waited for: what was said for the open group leaves. */
 void router_release_open(struct router *r, int64_t now_ms);
 /* What was said as `now` leaves. */
+bool router_leaves_now(const struct router *r); /* whether there is any */
 void router_flush(struct router *r, int64_t now_ms);
 /* Frames that libzmq did not take are tried again; true when some are left. */
 bool router_retry(struct router *r, int64_t now_ms);

@@ -72,7 +72,8 @@ static void clock_take(struct turn *t) {
     const int64_t mono_ms = clock_mono_ms();
     const int64_t stall_ms = mono_ms - t->mono_ms - t->slept_ms;
     assert(mono_ms >= t->mono_ms);
-    if (mono_ms > t->mono_ms) router_look(t->setup.router);
+    if (!t->heard && mono_ms > t->mono_ms) router_look(t->setup.router);
+    t->heard = false;
     t->mono_ms = mono_ms;
     t->wall_ms = clock_wall_ms();
     t->slept_ms = 0;
@@ -145,6 +146,12 @@ static void files_settle_again(struct turn *t) {
 
 /* ---- the loop ---- */
 
+/* What leaves now had to wait for a write in this thread: the other one writes for a while. */
+static void here_learn(struct turn *t) {
+    if (t->wrote_here && router_leaves_now(t->setup.router)) t->here_off = HERE_OFF_GROUPS;
+    t->wrote_here = false;
+}
+
 /* One turn; true when there is more to do at once. */
 static bool turn_once(struct turn *t) {
     t->stats.turns++;
@@ -159,8 +166,9 @@ static bool turn_once(struct turn *t) {
     timers_step(t);
     chores(t);
     turn_bury_peers(t);
+    here_learn(t);
     router_flush(t->setup.router, t->mono_ms);
-    turn_close_group(t);
+    turn_close_group(t, more);
     t->send_blocked = router_retry(t->setup.router, t->mono_ms);
     const bool room = turn_tell_room(t);
     return more || room || router_gone(t->setup.router) != NULL;
@@ -189,8 +197,11 @@ static bool turn_sleep(struct turn *t, int stop_fd) {
     const int64_t before_ms = clock_mono_ms(), ms = sleep_ms(t);
     wake_sleep(&t->wake);
     const bool full = router_full(t->setup.router); /* then frames have to wait */
-    if ((full || !router_poll(t->setup.router, fds, &count)) && !something_waits(t))
+    if ((full || !router_poll(t->setup.router, fds, &count)) && !something_waits(t)) {
         poll(fds, count, (int)ms);
+        t->wrote_here = false; /* what comes from now on did not wait */
+        t->heard = !full;
+    }
     router_wake(t->setup.router, fds + 2);
     wake_up(&t->wake, (fds[0].revents & POLLIN) != 0);
     const int64_t slept_ms = clock_mono_ms() - before_ms;

@@ -8,6 +8,11 @@
  * everything does. Then the loop sleeps until a frame, a finished group, an answer of another
  * thread, or the core's next timer.
  *
+ * Two wake-ups are a good part of what a lonely task waits for. So a small group after which the
+ * loop would sleep is written in this thread, while the disk is quick (HERE_). Should it stall
+ * then, nobody hears anything, as if the process had been stopped, and it is made up for likewise.
+ * When a delivery had to wait behind such a write, there are none for HERE_OFF_GROUPS.
+ *
  * Time. The clock is read once a turn. Time that the loop neither worked nor meant to sleep is a
  * stall (SIGSTOP, a swapped-out process): EVENT_STALL tells the core before anything else is
  * stepped, so that no lease runs out for it. Frames come before timers, so that a beat that is
@@ -39,6 +44,8 @@ enum {
     REFUSALS_PER_ITEM = 8 /* that cost as much as one that is taken */,
     SLEEP_MS_MAX = 1000, STALL_MS_MIN = 100, RETRY_SEND_MS = 1,
     GROUP_BYTES_MAX = 32 << 20,
+    HERE_BYTES_MAX = 8192, HERE_ITEMS_MAX = 4, HERE_US_MAX = 1000, HERE_PEAK_US_MAX = 5000,
+    HERE_OFF_GROUPS = 64, YIELD_US_MAX = 200,
     REOPEN_MS_MIN = 200, REOPEN_MS_MAX = 10000, UNAVAILABLE_RETRY_MS = 1000, BUSY_RETRY_MS = 100,
     SWEEP_MS = 1000
 };

@@ -28,6 +28,10 @@ struct turn {
     uint32_t opened;           /* the opening of the store that the core belongs to */
     uint64_t incarnation, group /* the next to close */, durable;
     bool flying;               /* a group is with the store thread */
+    uint64_t group_items;      /* stepped since the last close */
+    uint32_t here_off;         /* so many groups are not written in this thread, */
+    uint32_t yield_off;        /* or without letting others go first */
+    bool wrote_here;           /* the last turn did, and what came meanwhile was not heard */
     struct buffer records;     /* of the group that is being closed */
     struct file_jobs filling, in_flight;
     uint32_t files_settled;    /* the opening whose records the files were compared with */
@@ -45,6 +49,7 @@ struct turn {
     int64_t mono_ms, wall_ms, slept_ms /* of the last sleep, as it was meant */;
     int64_t sweep_at_ms;
     uint64_t seed;
+    bool heard;                /* the sockets' descriptors have just said which have something */
     bool send_blocked, draining;
     struct message message;    /* the item being stepped */
     uint8_t hash[32];          /* of the file that it names */
@@ -78,8 +83,9 @@ void turn_take_revoked(struct turn *t, const struct message *m);
 /* Brings the store up, step by step; call once a turn. */
 void turn_tend_store(struct turn *t);
 void turn_take_loaded(struct turn *t);
-/* Hands the open group over when the store thread is idle. */
-void turn_close_group(struct turn *t);
+/* Hands the open group over when the store thread is idle, or writes it in this one: HERE_ in
+ * turn.h. more: the turn left something to do. */
+void turn_close_group(struct turn *t, bool more);
 /* Places and unlinks what the group that was in flight says; it is durable. */
 void turn_run_file_jobs(struct turn *t);
 

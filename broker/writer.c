@@ -1,11 +1,12 @@
 /* writer.c - see writer.h. */
 #include "broker/writer.h"
+#include "proto/host/clock.h"
 #include "proto/host/log.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RECORDS_KEPT_BYTES = 1 << 20 };
+enum { RECORDS_KEPT_BYTES = 1 << 20, PACE_PART = 16 };
 
 struct writer {
     const struct store_options *options;
@@ -20,6 +21,7 @@ struct writer {
     struct writer_result result;
     struct buffer records;
     uint64_t group, durable;
+    atomic_uint pace_us, pace_us_max; /* both forget a PACE_PART with each append */
     /* the store, for those who borrow it */
     pthread_rwlock_t borrowed;
     struct store *store;
@@ -66,18 +68,32 @@ static void open_run(struct writer *w, struct writer_result *result) {
     pthread_rwlock_unlock(&w->borrowed);
 }
 
-static void append_run(struct writer *w, struct writer_result *result) {
+static void pace_learn(struct writer *w, int64_t us) {
+    const int64_t took = us > UINT32_MAX ? UINT32_MAX : us;
+    const int64_t pace = atomic_load(&w->pace_us), most = atomic_load(&w->pace_us_max);
+    const int64_t less = most - most / PACE_PART;
+    atomic_store(&w->pace_us, (uint32_t)(pace + (took - pace) / PACE_PART));
+    atomic_store(&w->pace_us_max, (uint32_t)(took > less ? took : less));
+}
+
+/* False when the group is not durable, and nothing will be before the store is opened again. */
+static bool append_try(struct writer *w, struct writer_result *result) {
+    const int64_t from_us = clock_mono_us();
     result->group = w->group;
     result->good = store_append(w->store, w->group, buffer_slice(&w->records)) == STORE_OK;
-    if (!result->good) {
-        snprintf(result->why, sizeof result->why, "a group could not be written; the log says why");
-        store_leave(w);
-        return;
-    }
+    pace_learn(w, clock_mono_us() - from_us);
+    if (!result->good) return false;
     pthread_mutex_lock(&w->lock);
     w->durable = w->group;
     pthread_cond_broadcast(&w->durable_moved);
     pthread_mutex_unlock(&w->lock);
+    return true;
+}
+
+static void append_run(struct writer *w, struct writer_result *result) {
+    if (append_try(w, result)) return;
+    snprintf(result->why, sizeof result->why, "a group could not be written; the log says why");
+    store_leave(w);
 }
 
 static void *writer_main(void *context) {
@@ -116,6 +132,8 @@ struct writer *writer_start(const struct store_options *options, struct wake *wa
     atomic_init(&w->idle, true);
     atomic_init(&w->done, false);
     atomic_init(&w->opened, 0);
+    atomic_init(&w->pace_us, 0);
+    atomic_init(&w->pace_us_max, 0);
     atomic_init(&w->closed, true);
     if (pthread_create(&w->thread, NULL, writer_main, w) == 0) return w;
     free(w);
@@ -157,7 +175,7 @@ static void job_give(struct writer *w, enum writer_job job) {
 
 void writer_open(struct writer *w) { job_give(w, JOB_OPEN); }
 
-void writer_append(struct writer *w, struct buffer *records, uint64_t group) {
+static void group_take(struct writer *w, struct buffer *records, uint64_t group) {
     assert(atomic_load(&w->idle) && w->store != NULL && group > 0);
     const struct buffer empty = w->records;
     w->records = *records;
@@ -165,7 +183,28 @@ void writer_append(struct writer *w, struct buffer *records, uint64_t group) {
     if (empty.cap > RECORDS_KEPT_BYTES) buffer_free(records);
     else buffer_clear(records);
     w->group = group;
+}
+
+void writer_append(struct writer *w, struct buffer *records, uint64_t group) {
+    group_take(w, records, group);
     job_give(w, JOB_APPEND);
+}
+
+void writer_append_here(struct writer *w, struct buffer *records, uint64_t group) {
+    struct writer_result result = {.job = JOB_APPEND};
+    group_take(w, records, group);
+    if (!append_try(w, &result)) {
+        job_give(w, JOB_APPEND); /* a store that is down takes nothing: its thread closes it */
+        return;
+    }
+    w->result = result;
+    atomic_store(&w->idle, false);
+    atomic_store(&w->done, true);
+}
+
+void writer_pace(const struct writer *w, uint32_t *us, uint32_t *us_max) {
+    *us = atomic_load(&w->pace_us);
+    *us_max = atomic_load(&w->pace_us_max);
 }
 
 bool writer_news(const struct writer *w) { return atomic_load(&w->done); }

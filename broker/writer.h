@@ -35,6 +35,12 @@ bool writer_idle(const struct writer *w);
 /* The jobs; only when idle. Append swaps `records` for an empty buffer. */
 void writer_open(struct writer *w);
 void writer_append(struct writer *w, struct buffer *records, uint64_t group);
+/* Appends in the caller's own thread, without the two wake-ups, and then as above: writer_done has
+ * the result at once, or later when it failed, for the store is closed by its thread. Whoever calls
+ * hears nothing else meanwhile. */
+void writer_append_here(struct writer *w, struct buffer *records, uint64_t group);
+/* How long the newest appends took, those of both kinds: about, and at most. */
+void writer_pace(const struct writer *w, uint32_t *us, uint32_t *us_max);
 /* True when writer_done has something. */
 bool writer_news(const struct writer *w);
 /* True once per job, when it is done. */

@@ -6,7 +6,7 @@
  * submitted, done and not kept never touches it. Two implementations: disk (journal.h + table.h)
  * and memory, with scripted faults, for tests and the simulator.
  *
- * Threads: store_append is called by one thread (the store thread). store_load and store_view_open
+ * Threads: store_append is called by one thread at a time. store_load and store_view_open
  * may be called by any other thread, several at a time; a view and its walks belong to one thread
  * and are closed before the store. Nothing here blocks store_append but the disk.
  *

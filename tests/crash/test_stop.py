@@ -1,6 +1,7 @@
 """SIGSTOP. A worker that is stopped past its lease and continued finds that its attempt was
 superseded, whatever it reports, over ZeroMQ and over HTTP, and changes nothing. A server that is
-stopped (60 s at full length) takes nothing from anybody when it goes on."""
+stopped (60 s at full length), or whose disk stands still, takes nothing from anybody when it goes
+on."""
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from ground import CHAOS, HERE, tasks_at_the_end
+from ground import CHAOS, HERE, RELEASE, Server, tasks_at_the_end
 from conftest import RELAIS, Caller, end, first_line
 from peer import BEAT, CHECKPOINT, DONE, GET, OK, START, SUPERSEDED
 from recordings import BASE, created, good, result
@@ -21,6 +22,13 @@ pytest_plugins = ["stage"]  # server, load, say
 STOP_S = 60 if CHAOS else 7
 LEASES_S = 18 if CHAOS else 4  # longer than lost_ms
 RESULT, ATTEMPTS, LOG = 2, 4, 8
+# A disk that is quick, but for the one sync after the file named by STALL was made.
+STALLING = """
+#include <stdlib.h>
+#include <unistd.h>
+int fdatasync(int fd)
+{ (void)fd; if (unlink(getenv("STALL")) == 0) sleep(atoi(getenv("STALL_S"))); return 0; }
+"""
 
 
 @pytest.fixture
@@ -237,3 +245,41 @@ def one_run_each(histories, final, mine):
     for task in mine:
         assert begun[task] == [ended[task]], (begun[task], ended[task])
         assert final[task][2] == "%s %d" % ended[task]
+
+
+@pytest.mark.skipif(not RELEASE, reason="a sanitizer is preloaded itself")
+def test_a_disk_that_stands_still_takes_nothing_from_anybody(tmp_path, monkeypatch, say):
+    """Nothing else happens then: the broker's own thread writes, and stands still with the disk."""
+    source, library, stall = tmp_path / "stall.c", tmp_path / "stall.so", tmp_path / "stall"
+    source.write_text(STALLING)
+    subprocess.run([os.environ.get("CC", "gcc").split()[-1], "-shared", "-fPIC", "-o",
+                    str(library), str(source)], check=True)
+    monkeypatch.setenv("STALL", str(stall))
+    monkeypatch.setenv("STALL_S", str(LEASES_S))
+    server = Server(preload=str(library))
+    others = []
+    try:
+        client, lines = server.peer(), server.folder + "/starts"
+        mine = [client.submit("exec", retries=3) for _ in range(2)]
+        others = exec_workers(server, lines, 1)
+        while not all_begun(server, lines, len(mine)):
+            time.sleep(0.02)
+        before = server.stats()
+        stall.touch()
+        begun = time.monotonic()
+        waits = client.submit("nobody")
+        took_s = time.monotonic() - begun
+        while any(state(server, task)[1] != 6 for task in mine):
+            time.sleep(0.02)
+        after = server.stats()
+        say(f"the disk stood still: an acknowledgement took {took_s:.1f} s; requeued"
+            f" {after['requeued'] - before['requeued']}")
+        assert took_s >= LEASES_S and state(server, waits)[1] == 2
+        assert "this process stood still" in server.log(), "the store's own thread wrote it"
+        assert after["requeued"] == before["requeued"]
+        assert len(open(lines, encoding="utf-8").read().split()) == len(mine)
+        assert [state(server, task)[13] for task in mine] == [1] * len(mine)
+    finally:
+        for process in others:
+            end(process)
+        server.stop()
