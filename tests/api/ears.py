@@ -8,7 +8,6 @@ from conftest import end
 from peer import FILE_CREATE, FILE_SEAL, FILE_WRITE, OK, Peer
 from spoken import BUILD, PLAYER, READER, Jobs, joined, said, words_wrong, worker_start
 
-WHOLE = os.environ.get("RELAIS_CHAOS") == "1"
 SPEECH, PLACES = joined(READER[:2])
 WORDS = [word for path in READER[:2] for word in said(path)]
 marks = [
@@ -31,9 +30,9 @@ def keep(relais):
     """Starts a speech worker for all tests of a module: keep("relais-listen", "ada")."""
     started = []
 
-    def begin(program, name, *flags):
+    def begin(program, name, *flags, **rest):
         log = os.path.join(relais.data, f"{name}.log")
-        started.append(worker_start(program, relais.native, name, log, *flags))
+        started.append(worker_start(program, relais.native, name, log, *flags, **rest))
         return started[-1]
 
     yield begin
@@ -46,9 +45,9 @@ def start(relais, jobs):
     """Starts one for this test."""
     started = []
 
-    def begin(program, name, *flags):
+    def begin(program, name, *flags, **rest):
         log = os.path.join(relais.data, f"{name}.log")
-        started.append(worker_start(program, relais.native, name, log, *flags))
+        started.append(worker_start(program, relais.native, name, log, *flags, **rest))
         return started[-1]
 
     yield begin

@@ -1,14 +1,14 @@
 """Who speaks when: relais-speakers on real recordings, natively and through the dialect."""
 import pytest
-from ears import WHOLE, error_rate, jobs, keep, marks, submitted  # noqa: F401 - fixtures
-from spoken import FAILED, PLAYER, READER, diarization_error, joined, said, wav
+from ears import error_rate, jobs, marks, start, submitted  # noqa: F401 - fixtures
+from spoken import FAILED, PLAYER, READER, WHOLE, diarization_error, joined, said, wav
 
 pytestmark = marks
 
 
-@pytest.fixture(scope="module", autouse=True)
-def eva(keep):
-    return keep("relais-speakers", "eva")
+@pytest.fixture
+def eva(start):
+    return start("relais-speakers", "eva")
 
 
 TURNS = READER[:1] + PLAYER[4:] + READER[1:2]
@@ -16,7 +16,8 @@ if WHOLE:
     TURNS += PLAYER[:2] + READER[2:3] + PLAYER[2:4] + READER[3:4]
 
 
-def test_speakers_are_told_apart(relais, jobs):
+def test_speakers_are_told_apart(relais, jobs, start):
+    start("relais-speakers", "eva", all_words=True)
     sound, places = joined(TURNS)
     job = submitted(relais, jobs, "diarization_queue", "diarization", wav(sound))
     segments = jobs.result(job)["segments"]
@@ -37,12 +38,14 @@ def test_speakers_are_told_apart(relais, jobs):
 
 @pytest.mark.parametrize("paths", [READER[:3] if WHOLE else READER[1:3], PLAYER],
                          ids=["reader", "player"])
+@pytest.mark.usefixtures("eva")
 def test_one_speaker_is_one(relais, jobs, paths):
     sound, _ = joined(paths)
     job = submitted(relais, jobs, "diarization_queue", "diarization", wav(sound))
     assert {segment["speaker"] for segment in jobs.result(job)["segments"]} == {"SPEAKER_00"}
 
 
+@pytest.mark.usefixtures("eva")
 def test_the_job_bounds_the_speakers(relais, jobs):
     sound = wav(joined([READER[1], PLAYER[4]])[0])
     for bounds, count in (({"max_speakers": 1}, 1), ({"min_speakers": 2, "max_speakers": 2}, 2)):
@@ -50,12 +53,14 @@ def test_the_job_bounds_the_speakers(relais, jobs):
         assert len({segment["speaker"] for segment in jobs.result(job)["segments"]}) == count
 
 
+@pytest.mark.usefixtures("eva")
 def test_what_is_no_recording_has_no_speakers(relais, jobs):
     job = submitted(relais, jobs, "diarization_queue", "diarization", b"no sound " * 500)
     status, message = jobs.message(job)
     assert status == FAILED and message.startswith("not a recording: "), message
 
 
+@pytest.mark.usefixtures("eva")
 def test_voices_are_told_apart_over_http(user):
     base = "/api/diarizationTranscription"
     sound = wav(joined([READER[1], PLAYER[4]])[0])
