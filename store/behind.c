@@ -66,6 +66,7 @@ static bool verify(struct disk *d, char *why, size_t why_size) {
 /* Writes the oldest entries. */
 static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     if (!verify(d, why, why_size)) return false;
+    block_cache_begin(d->cache);
     bool ok = briefs_sweep(&d->writer.briefs, d->table, d->writer.batch, why, why_size);
     pthread_mutex_lock(&d->lock);
     pending_take(d->pending, BATCH_MAX, &d->taken);
@@ -79,6 +80,7 @@ static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     if (ok && d->writer.texts) ok = texts_write(d->writer.texts, d->writer.batch, why, why_size);
     ok = ok && write_batch(d, reached, why, why_size);
     if (!ok) return false;
+    block_cache_end(d->cache);
     pthread_mutex_lock(&d->lock);
     pending_taken(d->pending, &d->taken);
     disk_take_in(d);

@@ -60,6 +60,7 @@ bool briefs_sweep(struct briefs *b, struct table *table, struct table_batch *bat
         const int got = table_get(table, NULL, key_slice(&key), &b->value, why, why_size);
         ok = got >= 0;
         if (got <= 0 || b->value.failed || b->value.len > 0) continue;
+        block_cache_touch(b->cache, g->brand, g->block);
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
             key_block(&key, kinds[k], g->brand, g->block);
             table_batch_delete(batch, key_slice(&key));
@@ -83,6 +84,7 @@ static size_t block_write(struct briefs *b, struct table_batch *batch, size_t fi
     }
     key_block(&key, KEY_BRIEF, brand, block);
     table_batch_merge(batch, key_slice(&key), buffer_slice(&b->value));
+    block_cache_touch(b->cache, brand, block);
     b->failed |= b->value.failed;
     return next;
 }

@@ -5,6 +5,7 @@
  * batch: one that has no task left goes, and what its tasks were searched by (text.h) with it. */
 #ifndef RELAIS_STORE_BRIEFS_H
 #define RELAIS_STORE_BRIEFS_H
+#include "store/block_cache.h"
 #include "store/brief.h"
 #include "store/table.h"
 
@@ -13,6 +14,7 @@ struct briefs {
     size_t count, cap;
     struct briefs_gone { uint32_t brand; uint64_t block; } *gone; /* owned */
     size_t gone_count, gone_cap;
+    struct block_cache *cache; /* hears of what changes; borrowed */
     struct buffer value; /* scratch */
     bool failed;         /* memory is out: the batch must not be written */
 };

@@ -1,5 +1,6 @@
 #include "store/browse.h"
 #include "proto/host/ids.h"
+#include "store/blocks.h"
 #include "store/seek.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,16 +20,14 @@ struct browse {
     bool descending, failed, by_terms, by_texts; /* by_texts: the table has an index for them */
     struct span_of_ids among, table, pended; /* pended: what is pending lies in there */
     uint64_t looked, place;
-    struct table_scan *blocks; /* of signs, or of briefs; NULL at the end */
+    struct blocks *blocks; /* their signs, or their briefs; NULL: none */
     struct rows pending, block; /* what the overlay and the newest block have */
     struct found { /* blocks of a search whose signs may hold all, in the order of the walk */
         uint64_t block;
         uint32_t in_ids;
-        struct piece text, brief;
+        struct block_value *text, *brief;
     } found[FOUND_MAX];
     size_t found_count, found_next, found_size;
-    struct buffer briefs, texts; /* of these */
-    struct table_scan *brief_scan, *text_scan; /* where they were read last; NULL at first */
     uint8_t flags[BLOCK_IDS]; /* of a block's tasks, by their texts */
     bool counts; /* rows are counted and not kept */
     uint64_t counted;
@@ -113,10 +112,9 @@ static void pending_take_up(struct browse *b) {
 
 /* Which tasks of the block may have all terms. */
 static bool texts_look(struct browse *b, const struct found *f) {
-    const struct slice texts = slice_of(b->texts.data + f->text.at, f->text.len);
     memset(b->flags, 0, sizeof b->flags);
-    b->looked += f->brief.len / BRIEF_BYTES / LOOK_ROWS;
-    return lexicon_search(texts, f->block, &b->terms, &b->ids, f->in_ids, b->flags) ||
+    b->looked += f->brief->bytes.len / BRIEF_BYTES / LOOK_ROWS;
+    return lexicon_search(f->text->bytes, f->block, &b->terms, &b->ids, f->in_ids, b->flags) ||
            damaged(b, "the texts", f->block);
 }
 
@@ -154,16 +152,8 @@ static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
     }
 }
 
-/* Values of one kind, of the blocks that are walked. */
-static struct table_scan *scan_of(const struct browse *b, enum key_kind kind, bool descending) {
-    struct range range;
-    key_block(&range.from, kind, b->brand, block_of(b->table.from));
-    key_block(&range.to, kind, b->brand, block_of(b->table.to) + 1);
-    return table_scan_open(b->view->table, b->view->snapshot, &range, descending);
-}
-
 static bool blocks_left(const struct browse *b) {
-    return b->blocks || b->found_next < b->found_count;
+    return b->found_next < b->found_count || (b->blocks && blocks_valid(b->blocks));
 }
 
 /* Where the walk is when a block has been given whole. */
@@ -171,21 +161,22 @@ static uint64_t behind(const struct browse *b, uint64_t block) {
     return b->descending ? block << BLOCK_BITS : ((block + 1) << BLOCK_BITS) - 1;
 }
 
-static bool blocks_end(struct browse *b) {
-    if (table_scan_valid(b->blocks)) return false;
-    b->failed = !table_scan_ok(b->blocks, b->view->why, sizeof b->view->why);
-    table_scan_close(&b->blocks);
-    return true;
+static void found_free(struct browse *b) {
+    for (size_t i = 0; i < b->found_count; i++) {
+        block_value_drop(&b->found[i].text);
+        block_value_drop(&b->found[i].brief);
+    }
+    b->found_count = b->found_next = 0;
 }
 
 /* Looks at signs until some blocks are found. */
 static void signs_look(struct browse *b, uint64_t looks_max) {
     const size_t more = b->found_size == 0 ? 1 : 2 * b->found_size; /* the first may do */
     b->found_size = more < FOUND_MAX ? more : FOUND_MAX;
-    b->found_count = b->found_next = 0;
-    while (b->found_count < b->found_size && !blocks_end(b)) {
-        const uint64_t block = key_tail_id(table_scan_key(b->blocks));
-        const struct slice sign = table_scan_value(b->blocks);
+    found_free(b);
+    for (; b->found_count < b->found_size && blocks_valid(b->blocks); blocks_next(b->blocks)) {
+        const uint64_t block = blocks_number(b->blocks);
+        const struct slice sign = blocks_value(b->blocks);
         if (looks_max && b->looked >= looks_max) return;
         if (!sign_sound(sign)) {
             damaged(b, "the groups of letters", block);
@@ -197,68 +188,39 @@ static void signs_look(struct browse *b, uint64_t looks_max) {
                 .block = block, .in_ids = sign_terms_in_ids(sign, &b->terms)};
         else if (b->found_count == 0)
             b->place = behind(b, block);
-        table_scan_next(b->blocks);
     }
+    b->failed |= blocks_failed(b->blocks);
 }
 
-/* Reads one kind of value of all that was found, in the order of keys. */
-static bool found_get(struct browse *b, enum key_kind kind, struct table_scan **scan,
-                      struct buffer *values, struct piece pieces[FOUND_MAX]) {
-    struct key key;
-    if (*scan == NULL) *scan = scan_of(b, kind, false);
-    if (*scan == NULL) return false;
-    buffer_clear(values);
-    for (size_t i = 0; i < b->found_count; i++) {
-        const size_t at = b->descending ? b->found_count - 1 - i : i;
-        key_block(&key, kind, b->brand, b->found[at].block);
-        table_scan_seek(*scan, key_slice(&key));
-        pieces[at] = (struct piece){values->len, UINT32_MAX};
-        if (!table_scan_valid(*scan) || !slice_equal(table_scan_key(*scan), key_slice(&key)))
-            continue;
-        const struct slice value = table_scan_value(*scan);
-        pieces[at].len = value.len;
-        buffer_append(values, value.data, value.len);
-    }
-    return table_scan_ok(*scan, b->view->why, sizeof b->view->why) && !values->failed;
-}
-
-/* Finds the next blocks of a search and reads what they have. */
+/* Finds the next blocks of a search and reads what they have, in the order of keys. */
 static void found_fill(struct browse *b, uint64_t looks_max) {
-    struct piece texts[FOUND_MAX], briefs[FOUND_MAX];
     signs_look(b, looks_max);
-    if (b->failed || b->found_count == 0) return;
-    if (!found_get(b, KEY_TEXT, &b->text_scan, &b->texts, texts) ||
-        !found_get(b, KEY_BRIEF, &b->brief_scan, &b->briefs, briefs)) {
-        b->failed = true;
-        return;
-    }
-    for (size_t i = 0; i < b->found_count; i++) {
-        struct found *f = &b->found[i];
-        f->text = texts[i];
-        f->brief = briefs[i];
-        if (f->text.len == UINT32_MAX || f->brief.len == UINT32_MAX)
-            damaged(b, "the texts or briefs", f->block);
+    for (size_t i = 0; i < b->found_count && !b->failed; i++) {
+        struct found *f = &b->found[b->descending ? b->found_count - 1 - i : i];
+        f->text = blocks_read(b->blocks, KEY_TEXT, f->block);
+        f->brief = blocks_read(b->blocks, KEY_BRIEF, f->block);
+        b->failed |= !f->text || !f->brief;
     }
 }
 
 /* Takes up the next block. False when there is none, or none may be looked at. */
 static bool block_step(struct browse *b, uint64_t looks_max, uint64_t *block) {
     if (!b->by_texts) {
-        if (blocks_end(b) || (looks_max && b->looked >= looks_max)) return false;
-        *block = key_tail_id(table_scan_key(b->blocks));
+        if (!blocks_valid(b->blocks) || (looks_max && b->looked >= looks_max)) return false;
+        *block = blocks_number(b->blocks);
         b->looked++;
-        briefs_take(b, *block, table_scan_value(b->blocks));
-        if (!b->failed) table_scan_next(b->blocks);
+        briefs_take(b, *block, blocks_value(b->blocks));
+        if (!b->failed) blocks_next(b->blocks);
+        b->failed |= blocks_failed(b->blocks);
         return !b->failed;
     }
     if (b->found_next == b->found_count) {
-        if (b->blocks) found_fill(b, looks_max);
-        if (b->failed || b->found_next == b->found_count) return false;
+        found_fill(b, looks_max);
+        if (b->failed || b->found_count == 0) return false;
     }
     const struct found *f = &b->found[b->found_next++];
     *block = f->block;
-    if (texts_look(b, f))
-        briefs_take(b, f->block, slice_of(b->briefs.data + f->brief.at, f->brief.len));
+    if (texts_look(b, f)) briefs_take(b, f->block, f->brief->bytes);
     return !b->failed;
 }
 
@@ -306,20 +268,19 @@ struct browse *browse_open(struct store_view *v, const struct walk *walk,
     }
     if (!b->failed) pending_take_up(b);
     if (b->failed || !v->table || b->table.from > b->table.to) return b;
-    b->blocks = scan_of(b, b->by_texts ? KEY_SIGN : KEY_BRIEF, b->descending);
-    b->failed = b->blocks == NULL;
+    const struct span_of_blocks span = {block_of(b->table.from), block_of(b->table.to)};
+    b->blocks = blocks_open(v, b->brand, &span, b->descending,
+                            b->by_texts ? KEY_SIGN : KEY_BRIEF);
+    b->failed = b->blocks == NULL || blocks_failed(b->blocks);
     return b;
 }
 
 void browse_close(struct browse **self) {
     struct browse *b = *self;
     if (!b) return;
-    table_scan_close(&b->blocks);
-    table_scan_close(&b->brief_scan);
-    table_scan_close(&b->text_scan);
+    found_free(b);
+    blocks_close(&b->blocks);
     terms_free(&b->terms);
-    buffer_free(&b->briefs);
-    buffer_free(&b->texts);
     free(b->pending.list);
     free(b->block.list);
     free(b);

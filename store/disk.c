@@ -141,6 +141,8 @@ static bool disk_view(struct store *s, uint64_t group, const struct collect *col
     pthread_mutex_lock(&d->lock);
     disk_take_in(d);
     v->table = d->table;
+    v->cache = d->cache;
+    if (d->cache) v->batch = block_cache_batch(d->cache);
     if (d->table) v->snapshot = table_snapshot_open(d->table);
     ok = !d->table || v->snapshot;
     if (!ok) snprintf(why, why_size, "memory is out");
@@ -341,12 +343,14 @@ static bool read_catalog(struct disk *d, char *why, size_t why_size) {
 
 static bool ready_writer(struct disk *d, char *why, size_t why_size) {
     if (d->options.read_only) return true;
+    d->cache = block_cache_new(d->options.list_cache_bytes);
     d->writer.table = d->table;
     d->writer.batch = table_batch_new();
     d->writer.pending = d->pending;
-    bool ok = d->writer.batch != NULL;
+    bool ok = d->writer.batch && d->cache;
+    d->writer.briefs.cache = d->cache;
     if (d->options.id_key) {
-        ok = texts_open(&d->texts, d->options.id_key) && ok;
+        ok = texts_open(&d->texts, d->options.id_key, d->cache) && ok;
         d->writer.texts = &d->texts;
     }
     if (!ok) snprintf(why, why_size, "%s: memory is out", d->folder);
@@ -399,6 +403,7 @@ static void defaults(struct store_options *o) {
     if (!o->free_bytes_min) o->free_bytes_min = 256ull * MIB;
     if (!o->ballast_bytes) o->ballast_bytes = 32 * MIB;
     if (!o->cache_bytes) o->cache_bytes = 8 * MIB;
+    if (!o->list_cache_bytes) o->list_cache_bytes = 96 * MIB;
 }
 
 static bool disk_settle(struct store *s) { return behind_settle(disk_of(s)); }
@@ -412,6 +417,7 @@ static void disk_close(struct store **self) {
     free(d->spare.groups);
     pending_destroy(&d->pending);
     table_close(&d->table);
+    block_cache_free(&d->cache);
     journal_close(&d->journal);
     if (d->lock_fd >= 0) close(d->lock_fd);
     pthread_cond_destroy(&d->durable_cond);

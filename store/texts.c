@@ -8,8 +8,8 @@ uint64_t texts_mark(const uint8_t *ids) {
     return key.hash(key.context, "search", 6);
 }
 
-bool texts_open(struct texts *t, const uint8_t *ids) {
-    *t = (struct texts){.ids = id_key_of(ids), .sign = calloc(1, sizeof *t->sign)};
+bool texts_open(struct texts *t, const uint8_t *ids, struct block_cache *cache) {
+    *t = (struct texts){.ids = id_key_of(ids), .cache = cache, .sign = calloc(1, sizeof *t->sign)};
     return t->sign != NULL;
 }
 
@@ -74,6 +74,7 @@ static size_t block_write(struct texts *t, struct table_batch *batch, size_t fir
     sign_put(&t->value, t->sign);
     key_block(&key, KEY_SIGN, brand, block);
     table_batch_merge(batch, key_slice(&key), buffer_slice(&t->value));
+    block_cache_touch(t->cache, brand, block);
     t->failed |= t->value.failed || t->lexicon.failed;
     return next;
 }

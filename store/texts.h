@@ -4,6 +4,7 @@
  * adds one value a block to the batch. Blocks go with their tasks: briefs.h. */
 #ifndef RELAIS_STORE_TEXTS_H
 #define RELAIS_STORE_TEXTS_H
+#include "store/block_cache.h"
 #include "store/table.h"
 #include "store/lexicon.h"
 
@@ -12,13 +13,14 @@ struct texts {
     struct buffer bytes, value; /* texts of the batch; scratch */
     struct texts_item { uint32_t brand, len; uint64_t id; size_t at; bool any; } *items; /* owned */
     size_t count, cap;
+    struct block_cache *cache; /* hears of what changes; borrowed */
     struct sign *sign;     /* owned; scratch, as what follows */
     struct lexicon lexicon;
     bool failed;       /* memory is out: the batch must not be written */
 };
 
-/* False when memory is out. ids: the key of the tasks' spelling, 16 bytes, borrowed. */
-bool texts_open(struct texts *t, const uint8_t *ids);
+/* False when memory is out. ids: the key of the tasks' spelling, 16 bytes, borrowed like cache. */
+bool texts_open(struct texts *t, const uint8_t *ids, struct block_cache *cache);
 void texts_close(struct texts *t);
 void texts_note(struct texts *t, uint32_t brand, uint64_t id, struct slice type,
                 const struct task_body *body);

@@ -34,6 +34,8 @@ enum { WHY_BYTES = 256, LAYOUT_VERSION = 4, LAYOUT_VERSION_MIN = 2 };
 struct store_view {
     struct table *table; /* borrowed; NULL in memory */
     struct table_snapshot *snapshot;
+    struct block_cache *cache; /* borrowed; NULL: none */
+    uint64_t batch;            /* of the cache: the snapshot has this one */
     struct overlay overlay;
     char why[WHY_BYTES]; /* of the last read that failed */
 };

@@ -1,6 +1,7 @@
 /* Tasks are found by pieces of their words and by when they were made: all of them, and without
  * looking at the others, whatever was changed, deleted, replayed or restarted meanwhile. */
 #include "proto/base/fold.h"
+#include "proto/base/map.h"
 #include "proto/host/ids.h"
 #include "store/disk.h"
 #include "tests/unit/answers.h"
@@ -215,6 +216,86 @@ static void all_are_found(void) {
     if (!store_settle(s)) abort();
     store_audit(s, finding, NULL);
     is_int(findings, 0, "the audit finds nothing amiss");
+    store_close(&s);
+    buffer_free(&b);
+}
+
+/* ---- what is in memory ---- */
+
+/* All that a walk gives, and its end, in one number. */
+static uint64_t walked(struct store_view *v, const struct walk *walk) {
+    struct store_walk *w = walk_open(v, walk);
+    struct record r;
+    uint64_t hash = 1;
+    while (walk_next(w, &r))
+        hash = hash_number(hash ^ r.task.id << 8 ^ r.task.status ^ (uint64_t)walk_sure(w) << 7);
+    if (walk_trouble(w)) note("%s", walk_trouble(w));
+    hash = walk_trouble(w) ? 0 : hash;
+    walk_close(&w);
+    return hash;
+}
+
+/* With blocks that are remembered, and with those of the table alone. */
+static int walks_differ(struct store_view *v) {
+    static const char *const some[] = {"facture", "4711 week", "x", "task_", "47 ct"};
+    struct walk walks[] = {
+        {.kind = WALK_TASKS, .descending = true, .brief = true},
+        {.kind = WALK_TASKS, .brief = true},
+        {.kind = WALK_TASKS, .descending = true, .to_id = tasks[feed_below(dice, count)].head.id},
+        {.kind = WALK_TEXT, .descending = feed_below(dice, 4) > 0, .id_key = id_key,
+         .terms = slice_text(some[feed_below(dice, sizeof some / sizeof *some)])}};
+    struct block_cache *cache = v->cache;
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
+        walks[i].brand = 1 + feed_below(dice, BRANDS);
+        const uint64_t with = walked(v, &walks[i]);
+        v->cache = NULL;
+        wrong += !with || with != walked(v, &walks[i]);
+        v->cache = cache;
+    }
+    return wrong;
+}
+
+static void forget_oldest(struct buffer *b, uint32_t number) {
+    for (uint32_t i = 0; i < number; i++) {
+        struct made *t = &tasks[i];
+        struct record r = {.kind = RECORD_TASK_GONE, .was = t->was,
+                           .task = {.id = t->head.id, .brand = t->head.brand}};
+        if (t->there) record_encode(b, &r);
+        t->there = false;
+    }
+}
+
+static void views_open(struct store *s, struct store_view **views, size_t number) {
+    struct store_view **one = &views[feed_below(dice, (uint32_t)number)];
+    store_view_close(one);
+    *one = store_view_open(s, store_next_group(s) - 1, why, sizeof why);
+    if (!*one) abort();
+}
+
+/* Views of different ages are walked while the table changes. */
+static void what_is_remembered_is_what_the_table_has(uint64_t cache_bytes) {
+    struct store_options o = options();
+    struct store_view *views[3] = {0};
+    struct buffer b = {0};
+    int wrong = 0;
+    wipe();
+    count = 0;
+    o.list_cache_bytes = cache_bytes;
+    struct store *s = store_open(&o, why, sizeof why);
+    for (int group = 0; group < 120; group++) {
+        make(&b, TASKS / 120);
+        for (uint32_t i = feed_below(dice, 6); i > 0; i--) change(&b);
+        if (group % 40 == 39) forget_oldest(&b, (uint32_t)group * 30);
+        append(s, &b);
+        if (feed_below(dice, 3) == 0 && !store_settle(s)) abort();
+        views_open(s, views, 3);
+        for (int i = 0; i < 3; i++)
+            if (views[i]) wrong += walks_differ(views[i]);
+    }
+    is_int(wrong, 0, "walks over what is remembered and over the table give the same");
+    ok(block_cache_bytes(((struct disk *)s)->cache) <= cache_bytes + 4096, "within its memory");
+    for (int i = 0; i < 3; i++) store_view_close(&views[i]);
     store_close(&s);
     buffer_free(&b);
 }
@@ -444,6 +525,8 @@ int main(void) {
     ranges_seek();
     times_of_checkpoints_are_not_sought_among_tasks();
     a_clock_that_was_set_back_hides_nothing();
+    what_is_remembered_is_what_the_table_has(64 << 10);
+    what_is_remembered_is_what_the_table_has(64 << 20);
     older_tables_are_brought_up_to_date();
     a_wrong_brief_is_a_finding();
     wipe();
