@@ -186,6 +186,19 @@ static bool word_next(struct part *p, uint32_t *at, struct slice *word, struct s
     return true;
 }
 
+/* Goes on to the word that has this place of the words, without looking at those before it. */
+static bool words_skip(struct part *p, uint32_t *at, uint32_t place) {
+    const uint8_t *from = p->words.data + *at, *end = p->words.data + place;
+    while (end > from && end[-1] != 0) end--;
+    *at = (uint32_t)(end - p->words.data);
+    for (size_t words = count_zeros(from, end); words > 0; words--) {
+        const uint64_t count = get_varint(&p->places), bytes = p->wide ? 2 * count : count;
+        if (p->places.bad || count > p->entry_count || !has(&p->places, bytes)) return false;
+        p->places.p += bytes;
+    }
+    return true;
+}
+
 static uint32_t place_at(const struct part *p, struct slice places, uint32_t i) {
     return p->wide ? (uint32_t)places.data[2 * i] | (uint32_t)places.data[2 * i + 1] << 8
                    : places.data[i];
@@ -193,31 +206,39 @@ static uint32_t place_at(const struct part *p, struct slice places, uint32_t i) 
 
 /* ---- searches ---- */
 
-/* Where the terms stand next in the words. */
+/* Where the terms stand next in the words; at the end of these when they do not. */
 struct hits { const uint8_t *at[TERMS_MAX], *end; uint32_t found; /* terms, a bit each */ };
+
+static const uint8_t *hit_from(const struct hits *h, const struct terms *t, uint32_t term,
+                               const uint8_t *from) {
+    const struct slice text = t->list[term].text;
+    const uint8_t *hit = from < h->end ? find(from, h->end, text.data, text.len) : NULL;
+    return hit ? hit : h->end;
+}
 
 static void hits_find(struct hits *h, const struct terms *t, struct slice words) {
     *h = (struct hits){.end = words.data + words.len};
     for (uint32_t i = 0; i < t->count; i++) {
-        const struct slice term = t->list[i].text;
-        const uint8_t *hit = words.len ? find(words.data, h->end, term.data, term.len) : NULL;
-        h->at[i] = hit ? hit : h->end;
-        if (hit) h->found |= UINT32_C(1) << i;
+        h->at[i] = hit_from(h, t, i, words.data);
+        if (h->at[i] < h->end) h->found |= UINT32_C(1) << i;
     }
 }
 
-/* The terms that are in this word; words come in their order. */
-static uint32_t hits_in(struct hits *h, const struct terms *t, struct slice word) {
+static const uint8_t *hits_next(const struct hits *h, const struct terms *t) {
+    const uint8_t *next = h->end;
+    for (uint32_t i = 0; i < t->count; i++)
+        if (h->at[i] < next) next = h->at[i];
+    return next;
+}
+
+/* The terms that are in this word, which has the next hit; those go on behind it. */
+static uint32_t hits_take(struct hits *h, const struct terms *t, struct slice word) {
     const uint8_t *end = word.data + word.len;
     uint32_t in = 0;
     for (uint32_t i = 0; i < t->count; i++) {
-        const struct slice term = t->list[i].text;
         if (h->at[i] >= end) continue;
-        if (h->at[i] < word.data) {
-            const uint8_t *hit = find(word.data, h->end, term.data, term.len);
-            h->at[i] = hit ? hit : h->end;
-        }
-        if (h->at[i] + term.len <= end) in |= UINT32_C(1) << i;
+        in |= UINT32_C(1) << i;
+        h->at[i] = hit_from(h, t, i, end);
     }
     return in;
 }
@@ -245,9 +266,12 @@ static bool part_search(struct part *p, uint64_t block, const struct terms *t,
         if (t->list[i].in_every_id) in_every |= UINT32_C(1) << i;
     const bool may = ((h.found | in_every | in_ids) & all) == all;
     for (uint32_t i = 0; i < p->entry_count; i++) masks[i] = (uint16_t)in_every;
-    while (may && h.found && word_next(p, &at, &word, &places)) {
-        const uint32_t in = hits_in(&h, t, word);
-        for (uint32_t i = 0; in && i < places.len >> p->wide; i++) {
+    for (const uint8_t *next; may && (next = hits_next(&h, t)) < h.end;) {
+        if (!words_skip(p, &at, (uint32_t)(next - p->words.data)) ||
+            !word_next(p, &at, &word, &places))
+            return false;
+        const uint32_t in = hits_take(&h, t, word);
+        for (uint32_t i = 0; i < places.len >> p->wide; i++) {
             const uint32_t place = place_at(p, places, i);
             if (place >= p->entry_count) return false;
             masks[place] |= (uint16_t)in;
