@@ -1,5 +1,5 @@
-/* find.h - where a short text first stands in a long one, and how many zeros there are, 16 places at
- * a time where the processor can: memmem() prepares tables that cost more than looking through some
+/* find.h - where a short text first stands in a long one, and how many zeros there are, 16 places
+ * at a time where the processor can: memmem() prepares tables that cost more than looking through some
  * kilobytes. */
 #ifndef RELAIS_PROTO_BASE_FIND_H
 #define RELAIS_PROTO_BASE_FIND_H
