@@ -1,6 +1,6 @@
 /* find.h - where a short text first stands in a long one, and how many zeros there are, 16 places
- * at a time where the processor can: memmem() prepares tables that cost more than looking through some
- * kilobytes. */
+ * at a time where the processor can: memmem() prepares tables that cost more than looking through
+ * some kilobytes. */
 #ifndef RELAIS_PROTO_BASE_FIND_H
 #define RELAIS_PROTO_BASE_FIND_H
 #include <stddef.h>
