@@ -78,9 +78,9 @@ static void client_open(struct server *s, struct MHD_Connection *connection, voi
     int on = 1;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     death_watch(c->fd, s->config->http_dead_ms);
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
-    if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
     strain_open(s->strainer, &c->strain, c->fd);
+    struct epoll_event event = {.events = STRAIN_EVENTS | EPOLLET, .data.ptr = c};
+    if (epoll_ctl(s->http->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) c->gone = true;
     list_push(&s->clients, &c->in_server);
     count_add(&s->count.connections, 1);
     count_add(&s->count.open_connections, 1);
@@ -114,9 +114,8 @@ static void connection_add(struct server *s, int fd) {
     struct sockaddr_storage name = {0};
     socklen_t len = sizeof name;
     getpeername(fd, (struct sockaddr *)&name, &len);
-    if (MHD_add_connection(s->http->daemon, fd, (struct sockaddr *)&name, len) != MHD_YES) {
+    if (MHD_add_connection(s->http->daemon, fd, (struct sockaddr *)&name, len) != MHD_YES)
         door_left(s->door, s->thread);
-    }
 }
 
 static struct client *client_of(struct MHD_Connection *connection) {
@@ -140,6 +139,12 @@ static void client_left(struct client *c) {
     c->gone = true;
     if (r == NULL || !r->suspended) return;
     if (r->outlet != NULL || r->stage == STAGE_BEGIN || request_waits(r)) request_left(r);
+}
+
+static void client_event(struct client *c, uint32_t events) {
+    bool socket = c->request != NULL && c->request->socket != NULL;
+    strain_ready(c->server->strainer, &c->strain, events);
+    if (socket || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) client_left(c);
 }
 
 /* ---- requests ---- */
@@ -452,9 +457,8 @@ static void server_tick(struct server *s) {
 
 static void watch(struct http *h, int fd, const void *about) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = (void *)(uintptr_t)about};
-    if (fd >= 0 && epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) {
+    if (fd >= 0 && epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
         log_error("epoll_ctl failed", field_text("why", strerror(errno)));
-    }
 }
 
 static void watch_link(struct server *s) {
@@ -477,14 +481,14 @@ static void turn(struct server *s) {
         link_flush(s->link);
         bool heard = link_receive(s->link, s->now_ms);
         heard = sockets_flush(s) || heard;
-        if (!heard && h->woken == 0) break;
+        if (!heard && h->woken == 0 && !strainer_due(s->strainer)) break;
     }
     if (link_moved(s->link)) watch_link(s);
 }
 
 static int loop_timeout(struct server *s) {
     MHD_UNSIGNED_LONG_LONG ms;
-    if (s->http->woken > 0) return 0;
+    if (s->http->woken > 0 || strainer_due(s->strainer)) return 0;
     int64_t wait = s->tick_ms - s->now_ms;
     if (MHD_get_timeout(s->http->daemon, &ms) == MHD_YES && (int64_t)ms < wait) wait = (int64_t)ms;
     return wait < 0 ? 0 : (int)wait;
@@ -500,8 +504,8 @@ static bool poll_once(struct server *s) {
         const void *about = events[i].data.ptr;
         if (about == &about_stop) stop = true;
         else if (about == &about_door) door_accept(s->door, s->thread, s->http->epoll);
-        else if (about == &about_pipe) continue;
-        else if (about != &about_mhd && about != &about_link) client_left(events[i].data.ptr);
+        else if (about != &about_pipe && about != &about_mhd && about != &about_link)
+            client_event(events[i].data.ptr, events[i].events);
     }
     account_hashed(s);
     for (int fd; (fd = door_take(s->door, s->thread)) >= 0;) connection_add(s, fd);
@@ -574,6 +578,7 @@ bool http_open(struct server *s, int stop_fd, char *why, size_t why_size) {
         return false;
     }
     h->mhd_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    strainer_follow(s->strainer, h->mhd_fd);
     watch(h, h->mhd_fd, &about_mhd);
     watch(h, stop_fd, &about_stop);
     watch(h, door_pipe(s->door, s->thread), &about_pipe);
@@ -585,7 +590,9 @@ bool http_open(struct server *s, int stop_fd, char *why, size_t why_size) {
 void http_close(struct server *s) {
     struct http *h = s->http;
     if (h == NULL) return;
+    strainer_begin(s->strainer);
     if (h->daemon != NULL) MHD_stop_daemon(h->daemon);
+    strainer_end();
     strainer_destroy(&s->strainer);
     if (h->epoll >= 0) close(h->epoll);
     free(h);

@@ -2,8 +2,8 @@
  *
  * Each thread has its own epoll set with libmicrohttpd's descriptor, the link's two and a wake-up
  * in it; connections come through the door (door.h), which evens them out between the threads.
- * What libmicrohttpd reads of them is strained first (strain.h). They are watched for hang-ups
- * from their first moment on, for libmicrohttpd does not notice them while a request is suspended.
+ * What libmicrohttpd reads of them is strained first (strain.h). They are watched from their first
+ * moment on, also while a request is suspended: libmicrohttpd would not notice a hang-up then.
  *
  * Deadlines, looked at every TICK_MS: header_ms for a head from its first byte (from the accept
  * for the first one), idle_ms between requests, request_ms or upload_ms for a body, request_ms for

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { THROW_BYTES_MAX = 4 << 20, STASH_STEP = 1024 };
 
@@ -11,7 +13,8 @@ struct strainer {
     size_t memory_max;     /* of libmicrohttpd's connections */
     struct strain **by_fd; /* NULL = not ours */
     size_t fd_count;
-    struct node broken;
+    int epoll;             /* libmicrohttpd's; -1 = not known yet */
+    struct node broken, due;
 };
 
 static _Thread_local struct strainer *reading; /* libmicrohttpd runs on this thread */
@@ -20,21 +23,27 @@ struct strainer *strainer_new(size_t memory_max) {
     struct strainer *s = calloc(1, sizeof *s);
     if (s == NULL) abort();
     s->memory_max = memory_max;
+    s->epoll = -1;
     list_init(&s->broken);
+    list_init(&s->due);
     return s;
 }
 
 void strainer_destroy(struct strainer **self) {
     if (*self == NULL) return;
-    assert(list_empty(&(*self)->broken));
+    assert(list_empty(&(*self)->broken) && list_empty(&(*self)->due));
     free((*self)->by_fd);
     free(*self);
     *self = NULL;
 }
 
+void strainer_follow(struct strainer *s, int epoll) { s->epoll = epoll; }
+
 void strainer_begin(struct strainer *s) { reading = s; }
 
 void strainer_end(void) { reading = NULL; }
+
+bool strainer_due(const struct strainer *s) { return !list_empty(&s->due); }
 
 struct node *strainer_broken(struct strainer *s) { return &s->broken; }
 
@@ -47,7 +56,9 @@ void strain_open(struct strainer *s, struct strain *t, int fd) {
         s->fd_count = count;
     }
     t->fd = fd;
+    t->readable = true; /* for all that is known */
     list_init(&t->in_broken);
+    list_init(&t->in_due);
     s->by_fd[fd] = t;
 }
 
@@ -55,6 +66,7 @@ void strain_close(struct strainer *s, struct strain *t) {
     assert(s->by_fd[t->fd] == t);
     s->by_fd[t->fd] = NULL;
     list_unlink(&t->in_broken);
+    list_unlink(&t->in_due);
     buffer_free(&t->stash);
 }
 
@@ -62,11 +74,73 @@ struct slice strain_rest(const struct strain *t) {
     return slice_of(t->stash.data + t->sound, t->stash.len - t->sound);
 }
 
+/* ---- events ---- */
+
+static void events_add(struct strainer *s, struct strain *t, uint32_t events) {
+    t->events |= events;
+    if (t->watcher != NULL && t->events != 0 && list_empty(&t->in_due)) {
+        list_push(&s->due, &t->in_due);
+    }
+}
+
+void strain_ready(struct strainer *s, struct strain *t, uint32_t events) {
+    t->hung = t->hung || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    t->readable = t->readable || t->hung || (events & EPOLLIN) != 0;
+    events_add(s, t, events & ~(uint32_t)EPOLLRDHUP);
+}
+
+static int epoll_change(int epoll, int what, int fd, struct epoll_event *event) {
+    return (int)syscall(SYS_epoll_ctl, epoll, what, fd, event);
+}
+
+/* libmicrohttpd's changes of its set. A connection that is over leaves it after strain_close. */
+int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event) {
+    struct strainer *s = reading;
+    if (s == NULL || epoll != s->epoll) return epoll_change(epoll, what, fd, event);
+    struct strain *t = fd >= 0 && (size_t)fd < s->fd_count ? s->by_fd[fd] : NULL;
+    if (what == EPOLL_CTL_DEL) {
+        if (t == NULL) epoll_change(epoll, what, fd, event);
+        if (t == NULL) return 0;
+        t->watcher = NULL;
+        list_unlink(&t->in_due);
+        return 0;
+    }
+    if (t == NULL) return epoll_change(epoll, what, fd, event);
+    t->watcher = event->data.ptr;
+    events_add(s, t, t->readable ? EPOLLIN : 0);
+    return 0;
+}
+
+/* What is due; when there is nothing, the system is asked for what is not a connection. */
+int epoll_wait(int epoll, struct epoll_event *events, int max, int wait_ms) {
+    struct strainer *s = reading;
+    if (s == NULL || epoll != s->epoll || list_empty(&s->due)) {
+        return epoll_pwait(epoll, events, max, wait_ms, NULL);
+    }
+    int n = 0;
+    while (n < max && !list_empty(&s->due)) {
+        struct strain *t = owner_of(list_first(&s->due), struct strain, in_due);
+        events[n++] = (struct epoll_event){.events = t->events, .data.ptr = t->watcher};
+        t->events = 0;
+        list_unlink(&t->in_due);
+    }
+    return n;
+}
+
 /* ---- reading ---- */
+
+/* A read that gives less than it might have has emptied the socket; but the end is still there. */
+static ssize_t socket_read(struct strain *t, uint8_t *to, size_t max) {
+    ssize_t n = -1;
+    errno = EAGAIN;
+    if (t->readable) n = recvfrom(t->fd, to, max, 0, NULL, NULL);
+    if (n < 0 || (n > 0 && (size_t)n < max)) t->readable = t->hung;
+    return n;
+}
 
 static ssize_t throw_away(struct strain *t, uint8_t *to, size_t max) {
     ssize_t n;
-    while ((n = recvfrom(t->fd, to, max, 0, NULL, NULL)) > 0) {
+    while ((n = socket_read(t, to, max)) > 0) {
         t->thrown += (uint64_t)n;
         if (t->thrown > THROW_BYTES_MAX) return 0;
     }
@@ -106,7 +180,7 @@ static ssize_t stash_read(struct strainer *s, struct strain *t, bool *ret_short)
     assert(t->sound == 0);
     if (!buffer_reserve(b, STASH_STEP)) abort();
     size_t room = b->cap - b->len;
-    ssize_t n = recvfrom(t->fd, b->data + b->len, room, 0, NULL, NULL);
+    ssize_t n = socket_read(t, b->data + b->len, room);
     if (n <= 0) return n;
     *ret_short = (size_t)n < room;
     b->len += (size_t)n;
@@ -117,7 +191,7 @@ static ssize_t stash_read(struct strainer *s, struct strain *t, bool *ret_short)
 /* Reads to where libmicrohttpd wants it. *ret_sound: how much of that may stay there. */
 static ssize_t direct_read(struct strainer *s, struct strain *t, uint8_t *to, size_t max,
                            size_t *ret_sound, bool *ret_short) {
-    ssize_t n = recvfrom(t->fd, to, max, 0, NULL, NULL);
+    ssize_t n = socket_read(t, to, max);
     if (n <= 0) return n;
     *ret_short = (size_t)n < max;
     *ret_sound = wire_scan(&t->wire, s->memory_max, to, (size_t)n);
@@ -142,6 +216,7 @@ static ssize_t strained(struct strainer *s, struct strain *t, uint8_t *to, size_
             got += stash_give(t, to + got, max - got);
         }
     }
+    if (is_short && t->hung) events_add(s, t, EPOLLIN); /* it takes a short read for the last */
     if (t->wire.state == WIRE_BROKEN && list_empty(&t->in_broken)) {
         list_push(&s->broken, &t->in_broken);
     }
