@@ -28,7 +28,7 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -I. -D_GNU_SOURCE -DRELAIS_VERSION='"$(VERSION)"' -pthread -MMD -MP $(WARN) \
 	$(if $(filter clang,$(CC)),$(WARN_clang)) $(CFLAGS_$(FLAVOUR))
 LDFLAGS := -Wl,--as-needed
-LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lwslay -lcurl -lrocksdb -lzstd -lsodium -ljansson -linih -pthread -lm
+LDLIBS := -lzmq -lczmq -lmsgpackc -lmicrohttpd -lwslay -lcurl -lrocksdb -lzstd -lsodium -lnettle -ljansson -linih -pthread -lm
 
 lib_src = $(filter-out %/main_test.c,$(wildcard $(1)))
 PROTO := $(call lib_src,proto/*.c proto/base/*.c proto/host/*.c)
@@ -72,7 +72,7 @@ $(B)/relais: $(B)/relais.o $(B)/serve.o $(LIBS)
 # ---- librelais: worker/relais.h for other programs. Its roots are the functions called relais_*;
 # the linker adds what those need from worker and proto, whose objects fit a shared library too, and
 # nothing else is visible.
-LIBRELAIS_LIBS := -lzmq -lmsgpackc -lsodium -ljansson -linih -pthread
+LIBRELAIS_LIBS := -lzmq -lmsgpackc -lsodium -lnettle -ljansson -linih -pthread
 PUBLIC := worker/relais.h
 $(B)/proto/%.o $(B)/worker/%.o: CFLAGS += -fPIC -fno-semantic-interposition -ffunction-sections \
 	-fdata-sections

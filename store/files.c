@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sodium.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,7 +24,7 @@ struct upload {
     uint64_t size;   /* stays once sealed */
     uint64_t behind; /* bytes whose way to the disk has begun */
     bool broken;     /* what is on disk is not known any more */
-    crypto_hash_sha256_state state;
+    struct sha256_ctx state;
     uint8_t hash[FILE_HASH_BYTES]; /* once sealed */
 };
 
@@ -42,7 +42,7 @@ static struct upload *upload_of(struct map_node *n) { return (struct upload *)(v
 struct files *files_open(const struct files_options *options, char *why, size_t why_size) {
     struct files *f = calloc(1, sizeof *f);
     assert(options->uploads_max > 0 && options->file_bytes_max > 0);
-    if (!f || sodium_init() < 0) {
+    if (!f) {
         errno = ENOMEM;
         drawer_why(why, why_size, options->folder);
         free(f);
@@ -179,7 +179,7 @@ enum file_result files_create(struct files *f, uint64_t id, int64_t now_ms) {
         forget(f, u);
         return result;
     }
-    crypto_hash_sha256_init(&u->state);
+    sha256_init(&u->state);
     u->fd = fd;
     return FILE_OK;
 }
@@ -199,7 +199,7 @@ enum file_result files_append(struct files *f, uint64_t id, uint64_t offset, str
         errno = error;
         return result;
     }
-    crypto_hash_sha256_update(&u->state, bytes.data, bytes.len);
+    sha256_update(&u->state, bytes.len, bytes.data);
     u->size += bytes.len;
     if (u->size - u->behind >= FILE_BEHIND_BYTES) {
         /* Only begins it; a disk that fails says so when the upload is sealed. */
@@ -220,7 +220,7 @@ enum file_result files_seal(struct files *f, uint64_t id, int64_t now_ms, uint64
             u->broken = true; /* the next sync would succeed, without the bytes */
             return drawer_result();
         }
-        crypto_hash_sha256_final(&u->state, u->hash);
+        sha256_digest(&u->state, sizeof u->hash, u->hash);
         close(u->fd);
         u->fd = -1;
         pthread_mutex_lock(&f->lock);

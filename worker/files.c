@@ -8,7 +8,7 @@
 #include "worker/dealer.h"
 #include <assert.h>
 #include <errno.h>
-#include <sodium.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -140,7 +140,7 @@ static ssize_t chunk_read(int fd, uint8_t *chunk) {
     return (ssize_t)len;
 }
 
-static int write_all(struct relais_files *f, uint64_t id, int fd, crypto_hash_sha256_state *hash,
+static int write_all(struct relais_files *f, uint64_t id, int fd, struct sha256_ctx *hash,
                      uint64_t *size) {
     uint8_t *chunk = malloc(CHUNK);
     uint64_t first = f->number + 1;
@@ -157,7 +157,7 @@ static int write_all(struct relais_files *f, uint64_t id, int fd, crypto_hash_sh
         end = len < CHUNK;
         if (len < 0) code = RELAIS_SYSTEM;
         if (len <= 0) continue;
-        crypto_hash_sha256_update(hash, chunk, (unsigned long long)len);
+        sha256_update(hash, (size_t)len, chunk);
         struct message m = {.verb = VERB_FILE_WRITE};
         m.file = (struct file_ref){.id = id, .offset = *size};
         m.file.bytes = slice_of(chunk, (size_t)len);
@@ -186,13 +186,13 @@ static int seal(struct relais_files *f, uint64_t id, uint64_t size, const uint8_
 }
 
 static int upload(struct relais_files *f, int fd, const char *name, struct relais_file *file) {
-    crypto_hash_sha256_state hash;
+    struct sha256_ctx hash;
     int code = connect_now(f);
     if (!code) code = create(f, name, &file->id);
     if (code) return code;
-    crypto_hash_sha256_init(&hash);
+    sha256_init(&hash);
     code = write_all(f, file->id, fd, &hash, &file->size);
-    crypto_hash_sha256_final(&hash, file->sha256);
+    sha256_digest(&hash, sizeof file->sha256, file->sha256);
     if (!code) code = seal(f, file->id, file->size, file->sha256);
     if (code) {
         int why = errno;
