@@ -2,20 +2,22 @@
 #include "broker/curve.h"
 #include "broker/peer.h"
 #include "proto/host/log.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-enum { PARTS_MAX = 7, LOOK_MS = 500, PROPERTIES_MAX = 2048, PUBLIC_KEY_BYTES = 32 };
+enum { PARTS_MAX = 7, PROPERTIES_MAX = 2048, PUBLIC_KEY_BYTES = 32 };
 enum { PART_VERSION, PART_REQUEST, PART_DOMAIN, PART_ADDRESS, PART_IDENTITY, PART_MECHANISM,
        PART_KEY };
 
 struct curve {
     void *socket;
     pthread_t thread;
-    atomic_bool stopping;
+    int stop_fd; /* eventfd: readable when the thread is to end */
     char folder[KEYS_PATH_MAX];
 };
 
@@ -94,25 +96,28 @@ static void zap_receive(struct curve *c) {
 static void *curve_main(void *context) {
     pthread_setname_np(pthread_self(), "zap");
     struct curve *c = context;
-    while (!atomic_load(&c->stopping)) {
-        zmq_pollitem_t item = {.socket = c->socket, .events = ZMQ_POLLIN};
-        if (zmq_poll(&item, 1, LOOK_MS) > 0) zap_receive(c);
+    for (;;) {
+        zmq_pollitem_t items[] = {{.socket = c->socket, .events = ZMQ_POLLIN},
+                                  {.fd = c->stop_fd, .events = ZMQ_POLLIN}};
+        if (zmq_poll(items, 2, -1) < 0 && errno != EINTR) return NULL;
+        if (items[1].revents != 0) return NULL;
+        if (items[0].revents != 0) zap_receive(c);
     }
-    return NULL;
 }
 
 struct curve *curve_start(void *context, const char *data) {
     struct curve *c = calloc(1, sizeof *c);
     if (c == NULL) return NULL;
     snprintf(c->folder, sizeof c->folder, "%s/keys/curve", data);
-    atomic_init(&c->stopping, false);
+    c->stop_fd = eventfd(0, EFD_CLOEXEC);
     c->socket = zmq_socket(context, ZMQ_REP);
     const int no_linger = 0;
     if (c->socket != NULL) zmq_setsockopt(c->socket, ZMQ_LINGER, &no_linger, sizeof no_linger);
-    if (c->socket != NULL && zmq_bind(c->socket, "inproc://zeromq.zap.01") == 0
+    if (c->socket != NULL && c->stop_fd >= 0 && zmq_bind(c->socket, "inproc://zeromq.zap.01") == 0
         && pthread_create(&c->thread, NULL, curve_main, c) == 0)
         return c;
     if (c->socket != NULL) zmq_close(c->socket);
+    if (c->stop_fd >= 0) close(c->stop_fd);
     free(c);
     return NULL;
 }
@@ -120,8 +125,10 @@ struct curve *curve_start(void *context, const char *data) {
 void curve_stop(struct curve **self) {
     struct curve *c = *self;
     if (c == NULL) return;
-    atomic_store(&c->stopping, true);
+    const uint64_t one = 1;
+    if (write(c->stop_fd, &one, sizeof one) < 0) abort(); /* nobody else writes to it */
     pthread_join(c->thread, NULL);
+    close(c->stop_fd);
     zmq_close(c->socket);
     free(c);
     *self = NULL;

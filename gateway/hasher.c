@@ -1,4 +1,5 @@
 #include "gateway/hasher.h"
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,18 +76,23 @@ static void box_put(struct hash_job *job) {
 
 /* ---- the thread ---- */
 
-/* A text that no password fits: what an unknown user is compared with. On this thread, so that a
- * gateway is ready without waiting for it. */
+/* A text of the same cost that no password fits: what an unknown user is compared with. */
 static void nobody_make(struct hasher *h) {
-    char password[16];
-    randombytes_buf(password, sizeof password);
-    if (crypto_pwhash_str(h->nobody, password, sizeof password, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
-        h->nobody[0] = 0; /* no memory now: made with the next job */
+    enum { SALT = crypto_pwhash_SALTBYTES, HASH = 32 };
+    uint8_t bytes[SALT + HASH];
+    char salt[2 * SALT], hash[2 * HASH];
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2base64(salt, sizeof salt, bytes, SALT, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+    sodium_bin2base64(hash, sizeof hash, bytes + SALT, HASH,
+                      sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+    snprintf(h->nobody, sizeof h->nobody, "$argon2id$v=19$m=%u,t=%u,p=1$%s$%s",
+             (unsigned)crypto_pwhash_MEMLIMIT_INTERACTIVE / 1024,
+             (unsigned)crypto_pwhash_OPSLIMIT_INTERACTIVE, salt, hash);
+    assert(crypto_pwhash_str_needs_rehash(h->nobody, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                          crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0);
 }
 
 static void job_run(struct hasher *h, struct hash_job *job) {
-    if (h->nobody[0] == 0) nobody_make(h);
     if (job->make) {
         job->good = crypto_pwhash_str(job->text, job->password, job->len,
                                       crypto_pwhash_OPSLIMIT_INTERACTIVE,
@@ -102,7 +108,6 @@ static void job_run(struct hasher *h, struct hash_job *job) {
 
 static void *hasher_main(void *context) {
     struct hasher *h = context;
-    nobody_make(h);
     pthread_mutex_lock(&h->lock);
     while (!h->stopping || h->first != NULL) {
         struct hash_job *job = h->first;
@@ -127,6 +132,7 @@ struct hasher *hasher_new(char *why, size_t why_size) {
     struct hasher *h = calloc(1, sizeof *h);
     if (h == NULL) abort();
     h->last = &h->first;
+    nobody_make(h);
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->news, NULL);
     if (pthread_create(&h->thread, NULL, hasher_main, h) == 0) {
