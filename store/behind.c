@@ -16,7 +16,8 @@
 #include <time.h>
 
 enum { PATIENCE = 6, LISTED_MS = 1000 };
-enum { MEMORY_LOOK_MS = 1000, QUIET_BYTES = 256 << 10, BURST_BYTES = 4 << 20 };
+enum { MEMORY_LOOK_MS = 1000, UNSORTED_LOOK_MS = 50 };
+enum { QUIET_BYTES = 256 << 10, BURST_BYTES = 4 << 20 };
 
 void behind_put_reached(struct disk *d, uint64_t reached) {
     struct key key;
@@ -104,6 +105,7 @@ static bool due(struct disk *d) {
     struct pending_size size = pending_size(d->pending);
     uint64_t oldest = pending_oldest(d->pending, &time_ms);
     uint64_t behind = oldest ? disk_bytes_behind(d, oldest - 1) : 0;
+    atomic_set(d->oldest_ms, oldest ? time_ms : 0);
     pthread_mutex_unlock(&d->lock);
     if (settle_wanted(d)) return true; /* `reached` must tell even of groups that left nothing */
     if (!oldest) return false;
@@ -128,6 +130,13 @@ static bool flush_due(struct disk *d, uint64_t tail, uint64_t gain) {
     return gain && stats.segments > 2 + max / d->options.segment_bytes;
 }
 
+static void unsorted_look(struct disk *d) {
+    int64_t now = disk_now_ms();
+    if (now < atomic_get(d->unsorted_look_ms)) return;
+    atomic_set(d->unsorted_look_ms, now + UNSORTED_LOOK_MS);
+    atomic_set(d->unsorted, table_unsorted(d->table));
+}
+
 /* One step of the flush: begins one when the journal behind the last has grown and a new one would
  * let go of some of it, or sees that one ended. */
 static bool flush_step(struct disk *d, char *why, size_t why_size) {
@@ -136,6 +145,7 @@ static bool flush_step(struct disk *d, char *why, size_t why_size) {
     uint64_t gain = tail - disk_bytes_behind(d, reached);
     pthread_mutex_unlock(&d->lock);
     atomic_set(d->tail_bytes, tail);
+    unsorted_look(d);
     if (table_broken(d->table)) {
         snprintf(why, why_size, "table: a background write failed");
         return false;

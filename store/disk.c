@@ -154,12 +154,23 @@ static bool disk_view(struct store *s, uint64_t group, const struct collect *col
 
 /* ---- limits and figures ---- */
 
+bool disk_untidy(uint32_t files, int64_t now_ms) {
+    const int64_t over = (int64_t)files - UNSORTED_EASY, most = UNSORTED_MAX - UNSORTED_EASY;
+    return over > 0 && now_ms % CYCLE_MS * most < over * CYCLE_MS;
+}
+
 static double disk_debt(struct store *s) {
     struct disk *d = disk_of(s);
     uint64_t waiting = atomic_get(d->pending_bytes) + atomic_get(d->inbox_bytes);
-    double debt = (double)waiting / (double)d->options.debt_bytes_max;
-    double tail = (double)atomic_get(d->tail_bytes) / (double)d->options.tail_bytes_max;
-    return debt > tail ? debt : tail;
+    int64_t now = disk_now_ms(), oldest = atomic_get(d->oldest_ms);
+    double debt[] = {
+        (double)waiting / (double)d->options.debt_bytes_max,
+        (double)atomic_get(d->tail_bytes) / (double)d->options.tail_bytes_max,
+        oldest ? (double)(now - oldest) / BEHIND_MS_MAX : 0,
+        disk_untidy(atomic_get(d->unsorted), now)};
+    for (size_t i = 1; i < sizeof debt / sizeof *debt; i++)
+        if (debt[i] > debt[0]) debt[0] = debt[i];
+    return debt[0];
 }
 
 static uint64_t space_free(const char *folder) {

@@ -57,6 +57,7 @@ struct disk {
     uint64_t looked_at;  /* applied, when it last thought of resting */
     uint64_t flush_mark; /* reached when the flush began; 0 = no flush runs */
     uint64_t flushed;    /* reached of the last flush that ended, or of the open */
+    int64_t unsorted_look_ms; /* when it next looks */
     int64_t memory_look_ms;                     /* when it next thinks of giving memory back; */
     uint64_t memory_looked_at, memory_given_at; /* group_bytes then, and when it last did */
     bool memory_again;   /* it did while the table compacted */
@@ -64,6 +65,8 @@ struct disk {
     /* atomics, for stats and debt */
     uint64_t pending_bytes, pending_entries, inbox_bytes, groups, group_bytes, tail_bytes;
     uint64_t table_batches, table_records;
+    int64_t oldest_ms;   /* since when the oldest waits for the table; 0 = nothing does */
+    uint32_t unsorted;   /* table_unsorted */
     uint32_t sync_us[SYNC_SAMPLES];
     uint64_t sync_count;
     int64_t space_checked_ms;
@@ -75,7 +78,13 @@ struct disk {
 #define atomic_set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 #define atomic_add(field, value) __atomic_add_fetch(&(field), (value), __ATOMIC_RELAXED)
 
+enum { BEHIND_MS_MAX = 1000, UNSORTED_EASY = 12, UNSORTED_MAX = 36, CYCLE_MS = 200 };
+
 int64_t disk_now_ms(void);
+/* What the table has not tidied up must not grow until RocksDB slows all writing down, for then
+ * everything waits. So the more files there are, the longer the part of each CYCLE_MS in which
+ * nothing is admitted; this says when. */
+bool disk_untidy(uint32_t files, int64_t now_ms);
 /* Takes in what the store thread handed over. Call under `lock`. */
 void disk_take_in(struct disk *d);
 /* Counts a group that is in the journal. Call under `lock`. */

@@ -8,7 +8,7 @@
 enum {
     BLOOM_BITS = 10, BLOCK_BYTES = 8 << 10, META_BLOCK_BYTES = 8 << 10, FORMAT_VERSION = 5,
     MEMTABLES = 3, FILE_BYTES = 8 << 20, FILE_GROWTH = 2, LEVEL_BYTES = 64 << 20, OPEN_FILES = 512,
-    L0_COMPACT = 8, L0_SLOW = 40, L0_STOP = 64, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
+    L0_COMPACT = 8, L0_SLOW = 48, L0_STOP = 64, BACKGROUND_JOBS = 2, SYNC_BYTES = 1 << 20,
     DELETION_WINDOW = 4096, DELETION_TRIGGER = 2048, MANY_MAX = 128, LOG_BYTES = 1 << 20,
     MANIFEST_STEP_BYTES = 64 << 10, CHUNK_FIRST = 64, CHUNK_ROWS = 512,
     CHUNK_BYTES = 128 << 10, CLOSE_STEPS = 4
@@ -483,4 +483,11 @@ bool table_broken(struct table *t) { return property(t, "rocksdb.background-erro
 
 bool table_compacting(struct table *t) {
     return property(t, "rocksdb.num-running-compactions") > 0;
+}
+
+uint32_t table_unsorted(struct table *t) {
+    char *files = rocksdb_property_value(t->db, "rocksdb.num-files-at-level0");
+    const unsigned long count = files ? strtoul(files, NULL, 10) : 0;
+    rocksdb_free(files);
+    return (uint32_t)count;
 }

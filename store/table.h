@@ -70,4 +70,6 @@ bool table_flushing(struct table *t);
 bool table_broken(struct table *t);
 /* It is tidying up what was written, which takes memory, too. */
 bool table_compacting(struct table *t);
+/* Files that are not tidied up yet. Beyond 48 writing is slowed down, beyond 64 it stands still. */
+uint32_t table_unsorted(struct table *t);
 #endif

@@ -314,6 +314,34 @@ static void reads_run_beside_appends(void) {
     store_close(&a.store);
 }
 
+/* Under its lock, so that the table thread does not look meanwhile. */
+static double debt_when(struct disk *d, int64_t waits_ms, uint32_t files) {
+    pthread_mutex_lock(&d->lock);
+    atomic_set(d->unsorted_look_ms, INT64_MAX);
+    atomic_set(d->oldest_ms, waits_ms > 0 ? disk_now_ms() - waits_ms : 0);
+    atomic_set(d->unsorted, files);
+    const double debt = store_debt(&d->store);
+    pthread_mutex_unlock(&d->lock);
+    return debt;
+}
+
+static void what_is_behind_closes_the_door(void) {
+    wipe();
+    struct store *s = open_or_die();
+    struct disk *d = (struct disk *)s;
+    ok(debt_when(d, 0, 0) < 1, "nothing is behind: all is admitted");
+    ok(debt_when(d, BEHIND_MS_MAX / 2, UNSORTED_EASY) < 1, "a little is: all is admitted");
+    ok(debt_when(d, BEHIND_MS_MAX + 1, 0) >= 1, "the table is a second behind: nothing is");
+    ok(debt_when(d, 0, UNSORTED_MAX) >= 1, "it has too much to tidy up: nothing is");
+    int closed[3] = {0};
+    const uint32_t files[3] = {UNSORTED_EASY, (UNSORTED_EASY + UNSORTED_MAX) / 2, UNSORTED_MAX};
+    for (int64_t ms = 0; ms < CYCLE_MS; ms++)
+        for (int i = 0; i < 3; i++) closed[i] += disk_untidy(files[i], 7 * CYCLE_MS + ms);
+    ok(closed[0] == 0 && closed[1] == CYCLE_MS / 2 && closed[2] == CYCLE_MS,
+       "between the two a part of the time is closed");
+    store_close(&s);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
     answers_are_what_was_written(false);
@@ -325,6 +353,7 @@ int main(void) {
     what_does_not_survive_never_touches_the_table();
     more_waits_while_nobody_lists();
     what_changes_all_the_time_holds_nothing_back();
+    what_is_behind_closes_the_door();
     reads_run_beside_appends();
     wipe();
     rmdir(folder);
