@@ -91,11 +91,17 @@ def free_ports():
 
 
 class Relais:
-    """One running server, or a broker or gateway alone."""
+    """One running server, or a broker or gateway alone. A folder of its own is that of a second
+    start, which makes no account admin; first=True is the first."""
 
-    def __init__(self, *flags, role="serve", data=None):
+    kinds = {}  # of tokens: one each that `relais token` made
+
+    def __init__(self, *flags, role="serve", data=None, first=False):
         self.own = data is None
         self.data = data or tempfile.mkdtemp(prefix="relais-api-")
+        if self.own and not first:
+            os.mkdir(os.path.join(self.data, "secret"), 0o700)
+            open(os.path.join(self.data, "secret/founded"), "xb").close()
         self.log = open(os.path.join(self.data, f"{role}.log"), "ab")
         command = [RELAIS, role, "--data", self.data]
         if role != "broker":
@@ -116,11 +122,11 @@ class Relais:
         self.http, self.native = found[1], found[2]
         if self.http and not self.http.startswith("http"):
             self.http = "http://" + self.http
-        self.tokens, self.kinds = {}, {}
+        self.tokens = {}
 
     def token(self, role, user, brand=None, *flags):
         """As `relais token` gives it. It is asked for one of each kind; the next ones are made of
-        that: with another name, other brands and another jti, signed with the same secret."""
+        that: with another name, other brands and another jti, signed with this server's secret."""
         key = (role, user, brand, flags)
         brands = [one for one in (brand if isinstance(brand, (list, tuple)) else [brand]) if one]
         kind = (role, bool(brands), flags)

@@ -272,7 +272,7 @@ def test_a_token_of_the_command_line_makes_its_user_and_brands(relais, brand):
 
 
 def test_the_first_start_says_a_password_once(relais_with):
-    server = relais_with()
+    server = relais_with(first=True)
     log = pathlib.Path(server.log.name)
     said = until(lambda: re.search(r"account admin, one-time password (\S+) ", log.read_text()))
     data = good(Caller(server.http).post(BASE + "/login", {

@@ -244,7 +244,8 @@ def test_a_clock_that_runs_late_does_not_undo_what_is_known(fleet):
 
 def test_the_day_with_curl_alone(tmp_path):
     """On a server of its own: the script begins with the first login of a new installation."""
-    day = Relais("--worker-tokens=fleet-token", "--station-dead-ms=4000", "--recovery-ms=300")
+    day = Relais("--worker-tokens=fleet-token", "--station-dead-ms=4000", "--recovery-ms=300",
+                 first=True)
     try:
         found = until(lambda: re.search(r"one-time password (\S+)", log_of(day)))
         run = subprocess.run(["sh", str(SCRIPT), day.http, "fleet-token", found[1], "90"],
