@@ -1,4 +1,5 @@
 """page - BENCHMARKS.md from the results of one run. Pure: what was measured in, text out."""
+import changes
 import judge
 
 HEAD = """# Benchmarks
@@ -17,6 +18,8 @@ OVERLOAD = """Native frames of 64 tasks and HTTP creates together. At load 1 sen
 answers and for as long as a refusal says; at 0.7 and at 3 times what was accepted then they keep
 their pace whatever the server answers. "Not sent": all connections were busy, or too much was
 unanswered."""
+CHANGED = """Each was measured by itself, in interleaved pairs of the program before and after
+it, and not in the run of this page."""
 FIELDS = (("ready_ms", "ms until ready"), ("idle_kb", "KB a worker"),
           ("after_traffic_kb", "KB a worker after traffic"), ("waiting_kb", "KB a worker"),
           ("up_mb_s", "MB/s up"), ("down_mb_s", "MB/s down"), ("behind_max_s", "s behind"))
@@ -161,6 +164,9 @@ def page(run, aims, plots):
               *aims_table(run, aims)]
     if run["hotspots"]:
         lines += ["## Where the time goes in what is not reached", "", *hotspots(run)]
+    lines += ["## What profiles led to", "", CHANGED, "",
+              *table(("what", "where the time went", "what was changed", "after : before"),
+                     changes.CHANGES), ""]
     if plots:
         lines += ["## Curves", "", *[line for name in plots for line in
                                      (f"![{name[1]}]({name[0]})", "")]]
