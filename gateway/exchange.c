@@ -88,6 +88,13 @@ struct slice exchange_copy(struct exchange *x, struct slice s) {
     return slice_of(p, s.len);
 }
 
+const char *exchange_digits(struct exchange *x, uint64_t number) {
+    char digits[20], *end = digits + sizeof digits, *at = end;
+    do *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return (const char *)exchange_copy(x, slice_of(at, (size_t)(end - at))).data;
+}
+
 const char *exchange_print(struct exchange *x, const char *format, ...) {
     va_list list;
     char small[256];

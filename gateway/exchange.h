@@ -116,6 +116,7 @@ const char *exchange_origin(struct exchange *x);
 /* Zeroed; never NULL: out of memory aborts. */
 void *exchange_alloc(struct exchange *x, size_t size);
 struct slice exchange_copy(struct exchange *x, struct slice s); /* NUL behind it */
+const char *exchange_digits(struct exchange *x, uint64_t number);
 const char *exchange_print(struct exchange *x, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -82,7 +82,7 @@ static void become(struct exchange *x, const struct credential *c) {
     x->who.role = c->role;
     x->who.brand_admin = c->brand_admin;
     x->who.boot = c->boot;
-    snprintf(x->who.name, sizeof x->who.name, "%s", c->name);
+    memcpy(x->who.name, c->name, strnlen(c->name, sizeof x->who.name - 1));
     x->brand_count = c->brand_count < BRANDS_MAX ? c->brand_count : BRANDS_MAX;
     memcpy(x->brands, c->brands, x->brand_count * sizeof *x->brands);
     x->who.brand = x->brand_count > 0 ? x->brands[0] : 0;
@@ -122,7 +122,7 @@ static bool authenticate(struct exchange *x, const char *text) {
     }
     const char *why = NULL;
     const struct credential *c = jwt_check(s->tokens, &s->ring, s->ring_version, text,
-                                           s->wall_ms / 1000, &why);
+                                           s->wall_ms / 1000, &r->client->token_place, &why);
     if (c != NULL) {
         become(x, c);
         r->credential = text;
@@ -140,7 +140,8 @@ bool guard_stands(struct exchange *x) {
     const char *why = NULL;
     if (r->credential == NULL || r->credential_ring == s->ring_version) return true;
     r->credential_ring = s->ring_version;
-    if (jwt_check(s->tokens, &s->ring, s->ring_version, r->credential, s->wall_ms / 1000, &why))
+    if (jwt_check(s->tokens, &s->ring, s->ring_version, r->credential, s->wall_ms / 1000,
+                  &r->client->token_place, &why))
         return true;
     if (strcmp(why, "revoked") != 0 && strcmp(why, "key") != 0) return true; /* it just grew old */
     log_info("credentials ended", field_text("id", x->request_id), field_text("why", why));

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { FEW = 6 };
+
 /* ---- in ---- */
 
 /* jansson's own depth limit is 2048: nesting is counted before, on the bytes. */
@@ -118,12 +120,21 @@ static bool respell(const char *name, char *other, size_t size) {
     return changed;
 }
 
-json_t *member_find(json_t *object, const char *name) {
-    json_t *value = json_object_get(object, name);
-    char other[64];
-    if (value == NULL && json_is_object(object) && respell(name, other, sizeof other)) {
-        value = json_object_get(object, other);
+/* Few members are looked through in less time than it takes to hash a name. No spelling changes
+ * the first letter. */
+static bool may_have(json_t *object, char first) {
+    if (json_object_size(object) > FEW) return true;
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        if (*json_object_iter_key(at) == first) return true;
     }
+    return false;
+}
+
+json_t *member_find(json_t *object, const char *name) {
+    char other[64];
+    if (!json_is_object(object) || !may_have(object, *name)) return NULL;
+    json_t *value = json_object_get(object, name);
+    if (value == NULL && respell(name, other, sizeof other)) value = json_object_get(object, other);
     return value;
 }
 

@@ -79,7 +79,9 @@ void out_object(struct out *o);  /* { */
 void out_object_end(struct out *o);
 void out_list(struct out *o);    /* [ */
 void out_list_end(struct out *o);
-void out_key(struct out *o, const char *key); /* a literal that needs no escapes */
+void out_key_plain(struct out *o, const char *key, size_t len);
+/* A text that needs no escapes, as a rule a literal. */
+static inline void out_key(struct out *o, const char *key) { out_key_plain(o, key, strlen(key)); }
 void out_key_slice(struct out *o, struct slice key); /* any text */
 /* Values; broken UTF-8 becomes U+FFFD. */
 void out_text(struct out *o, struct slice text);

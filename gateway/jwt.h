@@ -32,8 +32,9 @@ struct jwt_cache;
 struct jwt_cache *jwt_cache_new(void);
 void jwt_cache_destroy(struct jwt_cache **self);
 /* NULL = refused, with a static word for the log in *why. What is returned lives until the next
- * call. ring_version: raised by the caller with each new keyring. */
+ * call. ring_version: raised by the caller with each new keyring. *place is the bringer's own, 0 at
+ * first: where what was sound the last time is remembered, so that the same text costs no hash. */
 const struct credential *jwt_check(struct jwt_cache *c, const struct keyring *ring,
                                    uint64_t ring_version, const char *text, int64_t now_s,
-                                   const char **why);
+                                   uint64_t *place, const char **why);
 #endif

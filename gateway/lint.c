@@ -1,4 +1,5 @@
 #include "gateway/lint.h"
+#include "proto/base/word.h"
 #include <string.h>
 #include <strings.h>
 
@@ -77,9 +78,17 @@ static bool name_fits(struct slice name) {
     return name.len > 0 && !(found & 1);
 }
 
+/* Not 0 when one of eight bytes is a control byte. */
+static uint64_t controls(uint64_t word) { return word_below(word, 0x20) | word_has(word, 0x7f); }
+
 static bool value_fits(struct slice value) {
-    for (uint32_t i = 0; i < value.len; i++) {
-        uint8_t c = value.data[i];
+    const uint8_t *at = value.data, *end = at + value.len;
+    while (at < end) {
+        if (end - at >= 8 && !controls(word_load(at))) {
+            at += 8;
+            continue;
+        }
+        uint8_t c = *at++;
         if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
     }
     return true;

@@ -79,14 +79,19 @@ static void put_text(struct out *o, struct slice text) {
     buffer_byte(&o->body, '"');
 }
 
-void out_key(struct out *o, const char *key) {
+void out_key_plain(struct out *o, const char *key, size_t len) {
     assert(!o->named);
-    if (o->more[o->depth]) buffer_byte(&o->body, ',');
-    o->more[o->depth] = true;
-    buffer_byte(&o->body, '"');
-    put(o, key, strlen(key));
-    put(o, "\":", 2);
     o->named = true;
+    if (!buffer_reserve(&o->body, len + 4)) return;
+    uint8_t *at = o->body.data + o->body.len;
+    if (o->more[o->depth]) *at++ = ',';
+    *at++ = '"';
+    memcpy(at, key, len);
+    at += len;
+    *at++ = '"';
+    *at++ = ':';
+    o->body.len = (size_t)(at - o->body.data);
+    o->more[o->depth] = true;
 }
 
 void out_key_slice(struct out *o, struct slice key) {

@@ -103,6 +103,7 @@ struct client { /* one connection */
     uint64_t begun, completed; /* requests; begun: libmicrohttpd has read their first line */
     int64_t deadline_ms; /* when it is closed unless something moves it */
     uint64_t address;  /* hash, for rates */
+    uint64_t token_place; /* jwt.h: of its newest credential */
     int fd;
     bool loopback, gone; /* gone: it has hung up */
 };

@@ -30,12 +30,18 @@ static int digit_value(uint8_t byte) {
 }
 
 static void digits_write(u128 value, char *text, unsigned count) {
+    unsigned i = count;
     text[count] = 0;
-    for (unsigned i = count; i > 0; i--) {
+    for (; i > 0 && value > UINT64_MAX; i--) {
         text[i - 1] = digits36[(unsigned)(value % 36)];
         value /= 36;
     }
-    assert(value == 0);
+    uint64_t rest = (uint64_t)value; /* which is divided in far less time */
+    for (; i > 0; i--) {
+        text[i - 1] = digits36[rest % 36];
+        rest /= 36;
+    }
+    assert(value <= UINT64_MAX && rest == 0);
 }
 
 static bool digits_read(struct slice text, u128 *value) {

@@ -1,4 +1,5 @@
 #include "gateway/dialect/span.h"
+#include "proto/base/word.h"
 #include <stdlib.h>
 
 struct walk { const uint8_t *at, *end; };
@@ -8,9 +9,15 @@ static void blanks_skip(struct walk *w) {
         w->at++;
 }
 
+static bool text_ends(uint64_t word) {
+    return (word_has(word, '"') | word_has(word, '\\')) != 0;
+}
+
 /* From an opening quote to behind the closing one. */
 static void text_skip(struct walk *w) {
     for (w->at++; w->at < w->end && *w->at != '"'; w->at++) {
+        while (w->end - w->at >= 8 && !text_ends(word_load(w->at))) w->at += 8;
+        if (w->at == w->end || *w->at == '"') break;
         if (*w->at == '\\') w->at++;
     }
     w->at = w->at < w->end ? w->at + 1 : w->end;

@@ -33,6 +33,7 @@ static char *sign(const uint8_t *claims, size_t size, const uint8_t *secret) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct jwt_cache *cache;
     static struct keyring ring;
+    static uint64_t place;
     const char *why = NULL;
     if (cache == NULL) {
         assert(sodium_init() >= 0);
@@ -43,12 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *raw = malloc(size + 1);
     memcpy(raw, data, size);
     raw[size] = '\0';
-    const struct credential *c = jwt_check(cache, &ring, 1, raw, 1800000000, &why);
+    const struct credential *c = jwt_check(cache, &ring, 1, raw, 1800000000, &place, &why);
     assert(c != NULL || why != NULL);
     free(raw);
     if (size > 3000) return 0;
     char *signed_text = sign(data, size, ring.tokens[0]);
-    c = jwt_check(cache, &ring, 1, signed_text, 1800000000, &why);
+    c = jwt_check(cache, &ring, 1, signed_text, 1800000000, &place, &why);
     if (c != NULL) {
         assert(c->role == ROLE_ADMIN || c->role == ROLE_USER || c->role == ROLE_SERVICE ||
                c->role == ROLE_WORKER);
@@ -57,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         /* one changed byte of the signature is another token */
         size_t last = strlen(signed_text) - 2;
         signed_text[last] = signed_text[last] == 'A' ? 'B' : 'A';
-        assert(jwt_check(cache, &ring, 1, signed_text, 1800000000, &why) == NULL);
+        assert(jwt_check(cache, &ring, 1, signed_text, 1800000000, &place, &why) == NULL);
     }
     free(signed_text);
     return 0;

@@ -9,7 +9,7 @@ struct people { /* x->state while something is loaded */
 };
 
 static struct slice brand_name(struct exchange *x, uint32_t brand) {
-    return slice_text(exchange_print(x, "%u", brand));
+    return slice_text(exchange_digits(x, brand));
 }
 
 static bool is_known(struct exchange *x, enum known_kind kind, struct slice name) {
