@@ -96,7 +96,7 @@ class Relais:
 
     kinds = {}  # of tokens: one each that `relais token` made
 
-    def __init__(self, *flags, role="serve", data=None, first=False):
+    def __init__(self, *flags, role="serve", data=None, first=False, env=None):
         self.own = data is None
         self.data = data or tempfile.mkdtemp(prefix="relais-api-")
         if self.own and not first:
@@ -112,7 +112,7 @@ class Relais:
         if role == "serve":
             command += ["--failures-per-min=0"]
         self.process = subprocess.Popen(command + list(flags), stdout=subprocess.PIPE,
-                                        stderr=self.log)
+                                        stderr=self.log, env={**os.environ, **(env or {})})
         line = first_line(self.process, SEEN_S)
         found = READY.match(line)
         if not found:

@@ -37,6 +37,7 @@ fail() {
 CLOCK=${CLOCK-$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2> /dev/null | head -n 1)}
 MONDAY=$(TZ=Europe/Paris date -d 'next monday 08:59:45' +%s)
 export FAKETIME="+$((MONDAY - $(date +%s)))s" FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
+export FAKETIME_FORCE_MONOTONIC_FIX=0 # its cure ends waits at once here
 relais() { LD_PRELOAD=$CLOCK "$RELAIS" "$@"; }
 
 # ---- HTTP ----
