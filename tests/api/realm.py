@@ -411,15 +411,15 @@ class Realm:
         chief.data("POST", "/tasks/webhooks/", {"url": url, "events": ["task.cancelled"]})
         task = self.make_task(side, side["user"], None, brand).values["id"]
         side["user"].call("POST", f"/tasks/{task}/cancel/", {})
-        return Thing({"id": self.lost_call(brand, lambda call: call["url"] == url)["id"]},
-                     lambda: chief.call("GET", "/tasks/webhooks/dead/"))
+        call = self.lost_call(brand, f"page_size=100&id__gt={task}", url)["id"]
+        return Thing({"id": call}, lambda: chief.call("GET", f"/tasks/webhooks/dead/?id={call}"))
 
-    def lost_call(self, brand, wanted):
-        """The call among those of a brand that are dead; waits for it."""
+    def lost_call(self, brand, query, url=None):
+        """One, to that address, among a brand's calls that are dead; waits for it."""
         chief, until = self.side[brand]["admin"], time.monotonic() + 60
         while time.monotonic() < until:
-            for call in chief.data("GET", "/tasks/webhooks/dead/?page_size=100")["results"]:
-                if wanted(call):
+            for call in chief.data("GET", "/tasks/webhooks/dead/?" + query)["results"]:
+                if url in (None, call["url"]):
                     return call
             time.sleep(0.05)
         raise AssertionError("no call was lost")

@@ -11,15 +11,19 @@ brands together; ARCHITECTURE.md says so."""
 import itertools
 import json
 import re
+import time
 
 import pytest
 
 import policy
 import realm as realms
+from conftest import SEEN_S
+from people import relais_run
 from realm import AWAY, HOME, Realm, Role, body_of, path_of
 from test_matrix import routes
 
 LINES = policy.expand()
+NAMES = {HOME: ("ann", "chief"), AWAY: ("eve", "boss")}
 QUERIES = ["", "page=1&page_size=2", "page_size=2&page=2", "page=9", "limit=2&page=2",
            "ordering=-id", "ordering=-task_type,id", "search=matrix", "search=named", "q=a",
            "status=pending", "status=failed,completed", "status=active", "priority=high",
@@ -87,6 +91,16 @@ class Play:
         self.names = {}
         realms.numbers = itertools.count(1)
         self.callers = list(realm.callers(brand))
+        for kind, name in zip(("user", "admin"), NAMES[brand]):
+            self.account(realm.side[brand][kind], name)
+
+    def account(self, wire, name):
+        """It is made beside the first request of its token; until then it has another number."""
+        until = time.monotonic() + SEEN_S
+        wire.data("GET", "/api/v1/tasks")
+        while relais_run(self.realm.server, "user", "show", name).returncode != 0:
+            assert time.monotonic() < until, f"{name} has no account"
+            time.sleep(0.05)
 
     def narrow(self, text):
         """The text without what the server issues."""
@@ -129,7 +143,7 @@ class Play:
         wire = thing.holder if set(role.letters) & {"k", "w"} else None
         self.call(role, line, thing.values, wire=wire)
         if line.kind == "lost":  # replayed, it is lost again
-            self.realm.lost_call(self.brand, lambda call: call["id"] == thing.values["id"])
+            self.realm.lost_call(self.brand, f"id={thing.values['id']}")
         self.call(role, line, self.realm.missing(line.kind))
         if line.kind in ("hook", "lost"):  # calls are made behind the answers: no more of them
             chief = self.realm.side[self.brand]["admin"]
