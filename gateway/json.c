@@ -57,7 +57,7 @@ json_t *json_parse(struct slice text, char *why, size_t why_size) {
 }
 
 json_t *json_of(struct slice text) {
-    return json_parse(text, NULL, 0);
+    return text.len > 0 ? json_parse(text, NULL, 0) : NULL;
 }
 
 void field_wrong(struct field_errors *e, const char *name, enum field_wrong wrong, int64_t limit) {
