@@ -2,6 +2,7 @@
 #include "broker/turn_state.h"
 #include "proto/host/clock.h"
 #include "proto/host/log.h"
+#include "proto/host/memory.h"
 #include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -111,10 +112,18 @@ static void admission_look(struct turn *t) {
     turn_step(t, &e);
 }
 
+/* What a burst needed goes back to the system once little has come for a second. */
+static void memory_rest(struct turn *t) {
+    const uint64_t items = t->stats.items - t->rested_items;
+    t->rested_items = t->stats.items;
+    if (items < REST_ITEMS && t->core != NULL && core_rest(t->core) > 0) memory_give_back();
+}
+
 /* What is done once a second. */
 static void chores(struct turn *t) {
     if (t->mono_ms < t->sweep_at_ms) return;
     t->sweep_at_ms = t->mono_ms + SWEEP_MS;
+    memory_rest(t);
     router_sweep(t->setup.router, t->mono_ms);
     const unsigned change = keys_look(&t->keys, t->mono_ms);
     if ((change & KEYS_CURVE) != 0) turn_check_keys(t);

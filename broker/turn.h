@@ -47,7 +47,7 @@ enum {
     HERE_BYTES_MAX = 8192, HERE_ITEMS_MAX = 4, HERE_US_MAX = 1000, HERE_PEAK_US_MAX = 5000,
     HERE_OFF_GROUPS = 64, YIELD_US_MAX = 200,
     REOPEN_MS_MIN = 200, REOPEN_MS_MAX = 10000, UNAVAILABLE_RETRY_MS = 1000, BUSY_RETRY_MS = 100,
-    SWEEP_MS = 1000
+    SWEEP_MS = 1000, REST_ITEMS = 1000
 };
 
 struct turn_setup { /* all borrowed while the turn lives */

@@ -48,6 +48,7 @@ struct turn {
     /* time */
     int64_t mono_ms, wall_ms, slept_ms /* of the last sleep, as it was meant */;
     int64_t sweep_at_ms;
+    uint64_t rested_items;     /* stats.items at the last chores */
     uint64_t seed;
     bool heard;                /* the sockets' descriptors have just said which have something */
     bool send_blocked, draining;

@@ -1,5 +1,13 @@
 #include "proto/decode.h"
 #include "proto/base/utf8.h"
+#include <endian.h>
+
+/* `bytes` is 1, 2, 4 or 8, and eight can be read. */
+static inline uint64_t big_at_once(const uint8_t *at, uint32_t bytes) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return be64toh(word) >> (64 - 8 * bytes);
+}
 
 static uint64_t big(const uint8_t *at, uint32_t bytes) {
     uint64_t value = 0;
@@ -42,7 +50,10 @@ bool decode_uint_long(struct decode *d, uint64_t *value) {
     if (d->at >= d->end) return false;
     if (*d->at >= 0xcc && *d->at <= 0xcf) {
         uint32_t bytes = 1U << (*d->at++ - 0xcc);
-        return take(d, bytes, value);
+        if (decode_left(d) < 8) return take(d, bytes, value);
+        *value = big_at_once(d->at, bytes);
+        d->at += bytes;
+        return true;
     }
     int64_t number;
     if (!decode_int(d, &number) || number < 0) return false;

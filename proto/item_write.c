@@ -38,6 +38,14 @@ static bool field_given(const struct layout *l, const struct field *f, const voi
     }
 }
 
+/* The same, the usual case at once: most fields are looked at and not given. */
+static inline bool is_given(const struct layout *l, const struct field *f, const uint8_t *base) {
+    if (f->set || !f->bits) return field_given(l, f, base);
+    uint64_t word;
+    memcpy(&word, base + f->word, sizeof word);
+    return word >> f->bit << (64 - f->bits) != 0;
+}
+
 static void held_write(struct buffer *b, struct held held) {
     encode_array(b, 4);
     encode_uint(b, held.task);
@@ -160,7 +168,7 @@ static void field_write(struct buffer *b, const struct layout *l, const struct f
 static void map_write(struct buffer *b, const struct layout *l, const uint8_t *base) {
     uint32_t given = 0, list[2] = {0}; /* which fields, as bits: at most 64 */
     for (uint32_t i = 0; i < l->count; i++) {
-        if (!field_given(l, &l->fields[i], base)) continue;
+        if (!is_given(l, &l->fields[i], base)) continue;
         list[i / 32] |= 1U << (i % 32);
         given++;
     }
@@ -177,7 +185,7 @@ static void map_write(struct buffer *b, const struct layout *l, const uint8_t *b
 /* Elements of an array; those at its end that are not given are left out. */
 static void fields_write(struct buffer *b, const struct layout *l, const uint8_t *base) {
     uint32_t count = l->count;
-    while (count > l->written && !field_given(l, &l->fields[count - 1], base)) count--;
+    while (count > l->written && !is_given(l, &l->fields[count - 1], base)) count--;
     encode_array(b, count);
     for (uint32_t i = 0; i < count; i++) field_write(b, l, &l->fields[i], base);
 }

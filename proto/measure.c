@@ -48,11 +48,6 @@ bool measure_good(struct slice list) {
     return true;
 }
 
-void span_add(struct span *s, double number) {
-    const struct span one = {1, number, number * number, number, number};
-    span_merge(s, &one);
-}
-
 void span_merge(struct span *s, const struct span *other) {
     const bool none = s->count == 0 && s->min == 0 && s->max == 0;
     const bool some = other->count != 0 || other->min != 0 || other->max != 0;
@@ -65,15 +60,6 @@ void span_merge(struct span *s, const struct span *other) {
 }
 
 double span_mean(const struct span *s) { return s->count > 0 ? s->sum / (double)s->count : 0; }
-
-uint32_t bin_of(double ms) {
-    if (!(ms >= 1)) return 0;
-    uint64_t bits;
-    memcpy(&bits, &ms, sizeof bits);
-    const uint32_t power = (uint32_t)(bits >> 52 & 0x7ff) - 1023, half = bits >> 51 & 1;
-    const uint32_t bin = 1 + 2 * power + half;
-    return bin < BIN_COUNT ? bin : BIN_COUNT - 1;
-}
 
 double bin_low(uint32_t bin) {
     if (bin == 0) return 0;

@@ -37,11 +37,25 @@ bool measure_good(struct slice list);
 
 /* squares: the sum of the numbers' squares. count 0: none; below: a correction of others. */
 struct span { int64_t count; double sum, squares, min, max; };
-void span_add(struct span *s, double number);
+static inline void span_add(struct span *s, double number) {
+    const bool none = s->count == 0 && s->min == 0 && s->max == 0;
+    s->count++;
+    s->sum += number;
+    s->squares += number * number;
+    if (none || number < s->min) s->min = number;
+    if (none || number > s->max) s->max = number;
+}
 void span_merge(struct span *s, const struct span *other);
 double span_mean(const struct span *s); /* 0 of none */
 
-uint32_t bin_of(double ms);
+static inline uint32_t bin_of(double ms) {
+    if (!(ms >= 1)) return 0;
+    uint64_t bits;
+    memcpy(&bits, &ms, sizeof bits);
+    const uint32_t power = (uint32_t)(bits >> 52 & 0x7ff) - 1023, half = bits >> 51 & 1;
+    const uint32_t bin = 1 + 2 * power + half;
+    return bin < BIN_COUNT ? bin : BIN_COUNT - 1;
+}
 double bin_low(uint32_t bin); /* the smallest number of a bin */
 /* The number below which `share` (0 to 1) of all lie, interpolated within its bin and held within
  * the span; 0 when there is none. */

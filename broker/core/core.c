@@ -289,6 +289,8 @@ bool core_dirty(const struct core *c) {
            !list_empty(&c->dirty_tallies) || fleet_dirty(c);
 }
 
+size_t core_rest(struct core *c) { return blocks_rest(&c->blocks); }
+
 bool core_ready(const struct core *c) { return c->ready; }
 
 int64_t core_wake_ms(const struct core *c) {

@@ -151,6 +151,8 @@ void core_step(struct core *c, const struct event *e, struct effects *fx);
 void core_close(struct core *c, struct effects *fx);
 /* True when something changed since the last close. */
 bool core_dirty(const struct core *c);
+/* For quiet moments: frees what a burst needed; the bytes of it. */
+size_t core_rest(struct core *c);
 /* True once the restore has loaded what it needs; until then messages are refused. */
 bool core_ready(const struct core *c);
 /* Monotonic milliseconds at which the next EVENT_TIME is due; INT64_MAX = never. */

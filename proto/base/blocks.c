@@ -40,6 +40,18 @@ void blocks_give(struct blocks *b, void *block, size_t size) {
     b->bytes += rounded(size);
 }
 
+size_t blocks_rest(struct blocks *b) {
+    const size_t before = b->bytes;
+    for (size_t i = 0; i < sizeof b->free / sizeof *b->free; i++)
+        while (b->free[i] && b->bytes > BLOCKS_REST_BYTES) {
+            struct block *block = b->free[i];
+            b->free[i] = block->next;
+            b->bytes -= (i + 1) * BLOCK_STEP;
+            free(block);
+        }
+    return before - b->bytes;
+}
+
 void blocks_free(struct blocks *b) {
     for (size_t i = 0; i < sizeof b->free / sizeof *b->free; i++)
         for (struct block *at = b->free[i], *next; at; at = next) {

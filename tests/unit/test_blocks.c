@@ -27,6 +27,9 @@ int main(void) {
     }
     is_int(wrong, 0, "blocks do not overlap and are zero when asked to be");
     ok(b.bytes <= BLOCKS_BYTES_MAX + BLOCK_SIZE_MAX, "what is kept is bounded");
+    const size_t before = b.bytes, freed = blocks_rest(&b);
+    is_int((int64_t)(before - freed), (int64_t)b.bytes, "what is freed is said");
+    ok(b.bytes <= BLOCKS_REST_BYTES && blocks_rest(&b) == 0, "at rest little is kept");
     blocks_give(&b, NULL, 8);
     void *one = blocks_take(&b, 100);
     blocks_free(&b);
