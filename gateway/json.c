@@ -1,5 +1,4 @@
 #include "gateway/json.h"
-#include "gateway/json_plain.h"
 #include "proto/base/date.h"
 #include "proto/base/utf8.h"
 #include <assert.h>
@@ -38,8 +37,6 @@ json_t *json_parse(struct slice text, char *why, size_t why_size) {
         snprintf(why, why_size, "no value");
         return NULL;
     }
-    json_t *plain = json_plain(text);
-    if (plain != NULL) return plain;
     if (!depth_fits(text)) {
         snprintf(why, why_size, "nested deeper than %d", JSON_DEPTH_MAX);
         return NULL;

@@ -18,9 +18,6 @@ CHANGES = (
      "to a fifth, and the table falls back",
      "less is admitted the more of them there are, nothing while a record has waited a second",
      "behind at most 3.07 → 0.91 s in a minute, rate 0.95 ×"),
-    ("HTTP creates, 64 connections", "jansson took a quarter of the gateway's instructions",
-     "plain JSON is read in one pass, what every request needs is at hand, its memory is reused",
-     "rate 1.27 ×, CPU of the server a create 0.85 ×"),
     ("HTTP creates, 64 connections", "two epoll_ctl and an empty recvfrom a request, from "
      "suspending and resuming it", "a connection is watched by one set",
      "CPU of the server a create 0.87 ×"),

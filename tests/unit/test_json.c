@@ -1,6 +1,5 @@
 /* JSON: strict input, fields with their errors, and the writer. */
 #include "gateway/json.h"
-#include "gateway/json_plain.h"
 #include "tests/unit/tap.h"
 #include <math.h>
 #include <stdlib.h>
@@ -36,41 +35,6 @@ static void strict(void) {
     ok(takes("{\"a\":\""
              "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"\"}"),
        "brackets within a text do not count");
-}
-
-static json_t *by_jansson(struct slice text) {
-    return json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                      NULL);
-}
-
-/* Texts made of pieces: many of them JSON, most of these plain. */
-static void plain(void) {
-    static const char *const pieces[] = {
-        "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\"", "\"\xc3\xa9\"", "\"\xff\"",
-        "\"\\n\"",
-        "0", "-7", "01", "-", "123456789012345678", "1234567890123456789", "1.5", "2e3", "true",
-        "null", "fals", " ", "\n", "{\"a\":", "[1,", "{\"a\":{\"b\":[", "]}}", "\"\1\""};
-    uint32_t seed = 7, taken = 0, differ = 0, worse = 0;
-    for (uint32_t i = 0; i < 200000; i++) {
-        char text[256] = "";
-        for (uint32_t n = 1 + i % 9; n > 0; n--) {
-            seed = seed * 1664525 + 1013904223;
-            strcat(text, pieces[(seed >> 8) % (sizeof pieces / sizeof *pieces)]);
-        }
-        json_t *a = json_plain(slice_text(text)), *b = by_jansson(slice_text(text));
-        taken += a != NULL;
-        differ += a != NULL && (b == NULL || !json_equal(a, b));
-        bool is_plain = strpbrk(text, ".\\") == NULL && strstr(text, "e3") == NULL;
-        worse += a == NULL && b != NULL && is_plain && strlen(text) < 19;
-        json_decref(a);
-        json_decref(b);
-    }
-    ok(taken > 2000, "plain JSON is read in one pass");
-    is_int(differ, 0, "what it gives is what jansson gives");
-    is_int(worse, 0, "and all that is plain");
-    ok(json_plain(slice_text("{\"a\":1,\"b\":{},\"a\":3}")) == NULL, "no key comes twice");
-    ok(json_plain(slice_of("[1]", 2)) == NULL && json_plain(slice_of("-1", 1)) == NULL &&
-       json_plain(slice_of("true", 3)) == NULL, "nothing is read behind the end");
 }
 
 static void members(void) {
@@ -169,7 +133,6 @@ static void writes(void) {
 
 int main(void) {
     strict();
-    plain();
     members();
     writes();
     return done();
