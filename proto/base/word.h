@@ -1,4 +1,4 @@
-/* word.h - eight bytes of a text looked at in one go, where most of them are nothing special. Pure. */
+/* word.h - eight bytes of a text looked at in one go, where most are nothing special. Pure. */
 #ifndef RELAIS_PROTO_BASE_WORD_H
 #define RELAIS_PROTO_BASE_WORD_H
 #include <stdint.h>

@@ -3,8 +3,8 @@ interleaved pairs of the two programs on one machine. Figures of the whole are t
 
 # what was measured, where the time went, what was changed, after : before (or both)
 CHANGES = (
-    ("native, 64 a message", "the table thread wrote 600,000 tasks a second that were gone 20 ms "
-     "later; broker and clients worked by turns",
+    ("native, 64 a message", "the table thread wrote 600,000 tasks a second that were gone "
+     "20 ms later; broker and clients worked by turns",
      "turns of about a thousand items; the table waits longer while nobody lists",
      "rate 1.46 ×, CPU of the server 2.04 → 1.73 µs a task"),
     ("native, 64 a message", "a fifth of the broker's thread zeroed and freed memory of tasks; the "
@@ -12,7 +12,7 @@ CHANGES = (
      "tasks in blocks that are reused; fields by masks; the clock once a frame",
      "rate 1.62 ×, CPU of the server 2.11 → 1.37 µs a task, of the clients 0.78 → 0.53"),
     ("one task at a time, unloaded", "two wake-ups between the broker's thread and the store's",
-     "a small group is written by the broker's own thread when little happens and the disk is quick",
+     "a small group is written by the broker's own thread when little happens on a quick disk",
      "acknowledged 0.86 ×, to the worker 0.84 ×, settled 0.87 × the time"),
     ("kept 7 days, one task a message", "40 files in the first level: RocksDB slows writing down "
      "to a fifth, and the table falls back",
