@@ -193,7 +193,7 @@ suite-story:
 	@$(if $(and $(STORY),$(STORIES)),$(RUN) prove --exec 'timeout 120 $(STORY)' $(sort $(STORIES)),true)
 # a process for each file of Python and one each for tap and story, all from one queue; each one's
 # output in one piece. They wait more than they compute
-API_JOBS = $(if $(API_$(FLAVOUR)),$(JOBS),$(shell echo $$(($(JOBS) * 2))))
+API_JOBS = $(if $(API_$(FLAVOUR)),$(JOBS),$(shell echo $$(($(JOBS) * 3))))
 PYTEST = timeout $(1) $(PYTHON) -B -m pytest -q -p no:cacheprovider
 FAILED := $(B)/failed
 EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c 'case $$0 in \
@@ -202,8 +202,8 @@ EACH = printf '%s\n' $(2) | $(RUN) xargs -P $(API_JOBS) -n 1 sh -c 'case $$0 in 
 	esac; code=$$?; echo "$$0"; echo "$$said"; [ $$code = 0 ] || echo "$$0" >> $(FAILED); exit $$code'
 # the longest first, so that none runs alone at the end. Sanitizers take three to ten times as long:
 # they get the suites that parse most, and those where threads meet
-API_LONG := megahub_schedule_survey account voices matrix whatsapp_day bounds qalpuch_account sounds \
-	speakers speech_streaming socket http hook bench whatsapp whatsapp_session
+API_LONG := whatsapp_day socket bench bounds voices qalpuch_lease http matrix hook speech_streaming \
+	account commands megahub_day deputy qalpuch_account exec whatsapp_push
 API_asan := attack attack_native bounds commands exec fleet heads hook http megahub megahub_checkpoint \
 	megahub_job megahub_list megahub_monitor megahub_schedule objects qalpuch qalpuch_file \
 	qalpuch_work socket speech speech_socket stream_native whatsapp whatsapp_session
