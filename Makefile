@@ -260,7 +260,7 @@ sim: deps ## the simulator: 20,000 seeds, and every bug switch must be caught
 	else echo 'sim: skipped, there is no tests/sim/sim.c'; fi
 # two files at a time: a minute of speech in real time needs no core
 chaos: API_JOBS := 2
-CHAOS_API := $(wildcard tests/api/test_sounds.py tests/api/test_speakers.py)
+CHAOS_API := $(wildcard tests/api/test_voices.py tests/api/test_speakers.py)
 chaos: test-chaos-deps ## kills, stops and damage on real processes, at full length
 	@$(if $(HAS_CRASH),export RELAIS_CHAOS=1; $(call EACH,600,$(CRASH_FIRST) $(CHAOS_API)),echo 'chaos: skipped, there are no tests/crash/test_*.py')
 .PHONY: test-chaos-deps
