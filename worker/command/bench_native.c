@@ -16,10 +16,11 @@ static bool run_at_depth(struct flow *f, int64_t time_ms) {
     const struct bench *b = f->b;
     int64_t until = flow_now_ns() + time_ms * 1000000;
     char name[32];
+    size_t len = queue_name(name, 0, b->queues);
     for (uint64_t frames = 0; flow_now_ns() < until;) {
         bool busy = f->busy_until_ms && clock_mono_ms() < f->busy_until_ms;
         while (!busy && f->submitted - f->refused - f->settled + f->batch <= f->depth) {
-            size_t len = queue_name(name, frames++, b->queues);
+            if (b->queues > 1) len = queue_name(name, frames++, b->queues);
             if (!flow_submit(f, f->batch, name, len)) return false;
         }
         if (!flow_pump(f, 50)) return false;

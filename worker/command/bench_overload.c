@@ -122,7 +122,7 @@ static bool producer_take(struct producer *p, bool *some) {
         *some = true;
         if (!answered(p, &m)) return false;
     }
-    return !broken && peer_beat(&p->peer);
+    return !broken && peer_beat(&p->peer, clock_mono_ms());
 }
 
 /* Everything that is due now. */

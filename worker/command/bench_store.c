@@ -49,7 +49,7 @@ static bool crowd_take(struct crowd *c, struct producer *p, bool *broken) {
         spread_add(&c->spread, flow_now_ns() - p->sent_ns);
         if (!c->ending && !produce(c, p)) return false;
     }
-    return !*broken && peer_beat(&p->peer);
+    return !*broken && peer_beat(&p->peer, clock_mono_ms());
 }
 
 static bool crowd_run(struct crowd *c) {

@@ -192,7 +192,8 @@ static bool take_all(struct flow *f, bool *some) {
 
 bool flow_pump(struct flow *f, int wait_ms) {
     bool some = false, ok = !f->broken && take_all(f, &some);
-    for (uint32_t i = 0; ok && i <= f->worker_count; i++) ok = peer_beat(f->peers[i]);
+    const int64_t now_ms = clock_mono_ms();
+    for (uint32_t i = 0; ok && i <= f->worker_count; i++) ok = peer_beat(f->peers[i], now_ms);
     if (ok && !some && wait_ms > 0) {
         peers_wait(f->peers, f->worker_count + 1, wait_ms);
         ok = take_all(f, &some);

@@ -1,10 +1,11 @@
 #include "worker/command/peer.h"
 #include "proto/host/clock.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { WELCOME_MS_MAX = 5000, PEERS_MAX = 4096, ITEMS_MAX = 4096 };
+enum { WELCOME_MS_MAX = 5000, PEERS_MAX = 4096, ITEMS_MAX = 4096, FEW = 8 };
 
 static bool say(const char *what, const char *why) {
     fprintf(stderr, "relais bench: %s: %s\n", what, why);
@@ -30,8 +31,9 @@ static bool curve(void *socket, const struct bench *b, enum link_kind kind) {
 }
 
 static bool connect_to(struct peer *p, void *context, const struct bench *b, enum link_kind kind) {
+    size_t size = sizeof p->fd;
     p->socket = zmq_socket(context, ZMQ_DEALER);
-    return p->socket && option_int(p->socket, ZMQ_LINGER, 0) &&
+    return p->socket && zmq_getsockopt(p->socket, ZMQ_FD, &p->fd, &size) == 0 && option_int(p->socket, ZMQ_LINGER, 0) &&
            option_int(p->socket, ZMQ_SNDHWM, 0) && option_int(p->socket, ZMQ_RCVHWM, 0) &&
            curve(p->socket, b, kind) && zmq_connect(p->socket, b->server.native) == 0;
 }
@@ -92,6 +94,7 @@ uint64_t peer_begin(struct peer *p, enum verb verb, bool answered) {
 bool peer_send(struct peer *p) {
     frame_end(&p->writer);
     p->next_number += p->writer.count;
+    p->asked = false;
     if (p->out.failed) return say("a frame", "out of memory");
     if (zmq_send(p->socket, p->out.data, p->out.len, ZMQ_DONTWAIT) >= 0) return true;
     return say("a frame", zmq_strerror(errno));
@@ -99,10 +102,14 @@ bool peer_send(struct peer *p) {
 
 /* Opens the next frame for reading. */
 static bool next_frame(struct peer *p, bool *broken) {
+    if (p->dry && p->dry_ms == clock_mono_ms()) return false;
     if (zmq_msg_recv(&p->in, p->socket, ZMQ_DONTWAIT) < 0) {
         if (errno != EAGAIN && errno != EINTR) *broken = true;
+        p->dry = p->asked = true;
+        p->dry_ms = clock_mono_ms();
         return false;
     }
+    p->dry = false;
     enum code code = frame_read(&p->frame, zmq_msg_data(&p->in), zmq_msg_size(&p->in), ITEMS_MAX);
     p->reading = code == CODE_OK;
     p->heard_ns = clock_mono_us() * 1000;
@@ -124,8 +131,7 @@ bool peer_receive(struct peer *p, struct message *m, bool *broken) {
     }
 }
 
-bool peer_beat(struct peer *p) {
-    int64_t now_ms = clock_mono_ms();
+bool peer_beat(struct peer *p, int64_t now_ms) {
     if (now_ms < p->beat_at_ms) return true;
     struct message m = {.verb = VERB_BEAT};
     p->beat_at_ms = now_ms + p->beat_ms;
@@ -134,10 +140,27 @@ bool peer_beat(struct peer *p) {
     return peer_send(p);
 }
 
-void peers_wait(struct peer *const *peers, uint32_t count, int timeout_ms) {
-    zmq_pollitem_t items[PEERS_MAX];
-    uint32_t used = count < PEERS_MAX ? count : PEERS_MAX;
+/* Whether it has something, as libzmq says; when not, its descriptor will tell. */
+static bool peer_ready(struct peer *p) {
+    int events = 0;
+    size_t size = sizeof events;
+    if (p->dry && p->asked) return false;
+    zmq_getsockopt(p->socket, ZMQ_EVENTS, &events, &size);
+    p->dry = (events & ZMQ_POLLIN) == 0;
+    p->asked = true;
+    p->dry_ms = clock_mono_ms();
+    return !p->dry;
+}
+
+void peers_wait(struct peer **peers, uint32_t count, int timeout_ms) {
+    struct pollfd fds[PEERS_MAX];
+    uint32_t used = count < PEERS_MAX ? count : PEERS_MAX, ready = 0;
+    for (uint32_t i = 0; i < used; i++) {
+        fds[i] = (struct pollfd){.fd = peers[i]->fd, .events = POLLIN};
+        ready += peer_ready(peers[i]);
+    }
+    if (poll(fds, used, ready > 0 ? 0 : timeout_ms) <= 0) return;
+    /* of few all are tried: what has come for others by then costs no wake-up of its own */
     for (uint32_t i = 0; i < used; i++)
-        items[i] = (zmq_pollitem_t){.socket = peers[i]->socket, .events = ZMQ_POLLIN};
-    zmq_poll(items, (int)used, timeout_ms);
+        if (fds[i].revents != 0 || used <= FEW) peers[i]->dry = false;
 }

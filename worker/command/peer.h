@@ -10,6 +10,10 @@
 
 struct peer {
     void *socket;         /* owned */
+    int fd;               /* readable when libzmq has something to tell */
+    bool dry;             /* the last receive found nothing: not tried again in this millisecond */
+    bool asked;           /* nothing was sent since: the descriptor can be trusted */
+    int64_t dry_ms;
     zmq_msg_t in;         /* owned: the frame that is being read */
     struct frame frame;   /* into it */
     bool reading;
@@ -43,7 +47,7 @@ bool peer_send(struct peer *p);
  * use any more. Does not block. Slices are borrowed until the next call. */
 bool peer_receive(struct peer *p, struct message *m, bool *broken);
 /* Sends a beat when one is due. */
-bool peer_beat(struct peer *p);
+bool peer_beat(struct peer *p, int64_t now_ms);
 /* Waits until one of `count` peers can be read, at most timeout_ms. */
-void peers_wait(struct peer *const *peers, uint32_t count, int timeout_ms);
+void peers_wait(struct peer **peers, uint32_t count, int timeout_ms);
 #endif
