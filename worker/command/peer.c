@@ -33,7 +33,8 @@ static bool curve(void *socket, const struct bench *b, enum link_kind kind) {
 static bool connect_to(struct peer *p, void *context, const struct bench *b, enum link_kind kind) {
     size_t size = sizeof p->fd;
     p->socket = zmq_socket(context, ZMQ_DEALER);
-    return p->socket && zmq_getsockopt(p->socket, ZMQ_FD, &p->fd, &size) == 0 && option_int(p->socket, ZMQ_LINGER, 0) &&
+    return p->socket && zmq_getsockopt(p->socket, ZMQ_FD, &p->fd, &size) == 0 &&
+           option_int(p->socket, ZMQ_LINGER, 0) &&
            option_int(p->socket, ZMQ_SNDHWM, 0) && option_int(p->socket, ZMQ_RCVHWM, 0) &&
            curve(p->socket, b, kind) && zmq_connect(p->socket, b->server.native) == 0;
 }
