@@ -3,13 +3,14 @@
  *
  * Each has the form of the dialect whose path the request has, says that the connection closes,
  * and leaves it half open for LINGER_MS, in which what the client still sends is thrown away, so
- * that it reads the answer before it sees the end. Answers to the requests before it on the
- * connection have left when it is written. */
+ * that it reads the answer before it sees the end. Twice what the largest body without a file has
+ * is read: a client that is cut off while it sends may never read. Answers to the requests before
+ * it on the connection have left when it is written. */
 #ifndef RELAIS_GATEWAY_EARLY_H
 #define RELAIS_GATEWAY_EARLY_H
 #include "gateway/request.h"
 
-enum { LINGER_BYTES_MAX = 4 << 20, LINGER_MS = 2000 };
+enum { LINGER_BYTES_MAX = 8 << 20, LINGER_MS = 2000 };
 
 /* Writes the answer of an exchange that has ended. */
 void answer_early(struct request *r);
