@@ -356,6 +356,17 @@ void exchange_cut(struct request *r) {
 
 /* ---- the answer ---- */
 
+static struct answer_header *answer_header_new(struct request *r) {
+    if (r->answer_header_count == r->answer_header_cap) {
+        struct answer_header *old = r->answer_headers;
+        r->answer_header_cap = old == NULL ? ANSWER_HEADERS_FEW : ANSWER_HEADERS_MAX;
+        r->answer_headers = arena_alloc(&r->arena, r->answer_header_cap * sizeof *old);
+        if (old != NULL) memcpy(r->answer_headers, old, r->answer_header_count * sizeof *old);
+    }
+    assert(r->answer_header_count < ANSWER_HEADERS_MAX);
+    return &r->answer_headers[r->answer_header_count++];
+}
+
 void exchange_set(struct exchange *x, const char *name, const char *value) {
     struct request *r = request_of(x);
     struct slice copy = exchange_copy(x, slice_text(value));
@@ -363,12 +374,12 @@ void exchange_set(struct exchange *x, const char *name, const char *value) {
     for (char *p = text; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = ' ';
     }
-    struct answer_header *header = r->answer_headers;
-    struct answer_header *end = header + r->answer_header_count;
-    while (header < end && strcasecmp(header->name, name) != 0) header++;
-    if (header == end) {
-        assert(r->answer_header_count < ANSWER_HEADERS_MAX);
-        r->answer_header_count++;
+    struct answer_header *header = NULL;
+    for (uint32_t i = 0; i < r->answer_header_count && header == NULL; i++) {
+        if (strcasecmp(r->answer_headers[i].name, name) == 0) header = &r->answer_headers[i];
+    }
+    if (header == NULL) {
+        header = answer_header_new(r);
         header->name = (const char *)exchange_copy(x, slice_text(name)).data;
     }
     header->value = text;

@@ -25,8 +25,8 @@
 #include "proto/host/token.h"
 #include "proto/keyring.h"
 
-enum { ARENA_FIRST = 768, ARENA_BLOCK = 4096, BLOCKS_KEPT = 64, ANSWER_HEADERS_MAX = 20,
-       REQUESTS_KEPT = 256, SIGHTS = 1024, TICK_MS = 100 };
+enum { ARENA_FIRST = 768, ARENA_BLOCK = 4096, BLOCKS_KEPT = 64, ANSWER_HEADERS_FEW = 4,
+       ANSWER_HEADERS_MAX = 20, REQUESTS_KEPT = 256, SIGHTS = 1024, TICK_MS = 100 };
 
 enum stage { STAGE_HEAD, STAGE_BEGIN, STAGE_BODY, STAGE_FILES, STAGE_WORK, STAGE_ENDED };
 
@@ -129,8 +129,8 @@ struct request {
     struct header *headers;
     uint32_t header_count;
     struct head_facts facts;
-    struct answer_header answer_headers[ANSWER_HEADERS_MAX];
-    uint32_t answer_header_count;
+    struct answer_header *answer_headers; /* in the arena: who waits has few or none */
+    uint32_t answer_header_count, answer_header_cap;
     int status;
     int64_t start_us;  /* mono */
     int64_t stage_ms, stalled_ms, stalled_since_ms; /* body: its start; our own back-pressure */
