@@ -16,7 +16,7 @@
 #include <time.h>
 
 enum { PATIENCE = 6, LISTED_MS = 1000 };
-enum { MEMORY_LOOK_MS = 1000, UNSORTED_LOOK_MS = 50 };
+enum { MEMORY_LOOK_MS = 1000, UNSORTED_LOOK_MS = 50, DRAIN_LOOK_US = 100000 };
 enum { QUIET_BYTES = 256 << 10, BURST_BYTES = 4 << 20 };
 
 void behind_put_reached(struct disk *d, uint64_t reached) {
@@ -64,8 +64,20 @@ static bool verify(struct disk *d, char *why, size_t why_size) {
     return true;
 }
 
+/* How many entries it takes a second, with all that holds it up; small batches do not tell. */
+static void drain_learn(struct disk *d, size_t entries, int64_t us) {
+    if (entries < BATCH_MAX) return;
+    d->drained += entries;
+    d->drain_us += us > 0 ? (uint64_t)us : 0;
+    if (d->drain_us < DRAIN_LOOK_US) return;
+    atomic_set(d->drain_per_s, d->drained * 1000000 / d->drain_us + 1);
+    d->drained /= 2; /* what is newer counts for more */
+    d->drain_us /= 2;
+}
+
 /* Writes the oldest entries. */
 static bool materialise_some(struct disk *d, char *why, size_t why_size) {
+    const int64_t from_us = disk_now_us();
     if (!verify(d, why, why_size)) return false;
     block_cache_begin(d->cache);
     bool ok = briefs_sweep(&d->writer.briefs, d->table, d->writer.batch, why, why_size);
@@ -83,6 +95,7 @@ static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     if (!ok) return false;
     block_cache_end(d->cache);
     pthread_mutex_lock(&d->lock);
+    drain_learn(d, d->taken.task_count + d->taken.plain_count, disk_now_us() - from_us);
     pending_taken(d->pending, &d->taken);
     disk_take_in(d);
     pthread_mutex_unlock(&d->lock);

@@ -23,10 +23,10 @@ int64_t disk_now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static uint64_t now_us(void) {
+int64_t disk_now_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static struct disk *disk_of(struct store *s) { return (struct disk *)s; }
@@ -100,10 +100,10 @@ static enum store_state disk_append(struct store *s, uint64_t group, struct slic
     assert(!d->options.read_only);
     if (atomic_get(d->down)) return STORE_DOWN;
     struct group_bytes *g = group_bytes_new(group, disk_now_ms(), records);
-    uint64_t start = now_us();
+    int64_t start = disk_now_us();
     bool ok = g && journal_append(d->journal, group, records, why, sizeof why);
     if (!g) snprintf(why, sizeof why, "memory is out");
-    atomic_set(d->sync_us[d->sync_count % SYNC_SAMPLES], (uint32_t)(now_us() - start));
+    atomic_set(d->sync_us[d->sync_count % SYNC_SAMPLES], (uint32_t)(disk_now_us() - start));
     atomic_add(d->sync_count, 1);
     if (ok) {
         pthread_mutex_lock(&d->inbox_lock);
@@ -162,11 +162,13 @@ bool disk_untidy(uint32_t files, int64_t now_ms) {
 static double disk_debt(struct store *s) {
     struct disk *d = disk_of(s);
     uint64_t waiting = atomic_get(d->pending_bytes) + atomic_get(d->inbox_bytes);
+    uint64_t per_s = atomic_get(d->drain_per_s);
     int64_t now = disk_now_ms(), oldest = atomic_get(d->oldest_ms);
     double debt[] = {
         (double)waiting / (double)d->options.debt_bytes_max,
         (double)atomic_get(d->tail_bytes) / (double)d->options.tail_bytes_max,
         oldest ? (double)(now - oldest) / BEHIND_MS_MAX : 0,
+        per_s ? (double)atomic_get(d->pending_entries) * 1000 / (double)per_s / AHEAD_MS_MAX : 0,
         disk_untidy(atomic_get(d->unsorted), now)};
     for (size_t i = 1; i < sizeof debt / sizeof *debt; i++)
         if (debt[i] > debt[0]) debt[0] = debt[i];

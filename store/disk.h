@@ -58,6 +58,7 @@ struct disk {
     uint64_t flush_mark; /* reached when the flush began; 0 = no flush runs */
     uint64_t flushed;    /* reached of the last flush that ended, or of the open */
     int64_t unsorted_look_ms; /* when it next looks */
+    uint64_t drained, drain_us; /* entries written, and how long that took */
     int64_t memory_look_ms;                     /* when it next thinks of giving memory back; */
     uint64_t memory_looked_at, memory_given_at; /* group_bytes then, and when it last did */
     bool memory_again;   /* it did while the table compacted */
@@ -67,6 +68,7 @@ struct disk {
     uint64_t table_batches, table_records;
     int64_t oldest_ms;   /* since when the oldest waits for the table; 0 = nothing does */
     uint32_t unsorted;   /* table_unsorted */
+    uint64_t drain_per_s; /* entries that it takes, as of late; 0 = not known yet */
     uint32_t sync_us[SYNC_SAMPLES];
     uint64_t sync_count;
     int64_t space_checked_ms;
@@ -78,9 +80,11 @@ struct disk {
 #define atomic_set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 #define atomic_add(field, value) __atomic_add_fetch(&(field), (value), __ATOMIC_RELAXED)
 
-enum { BEHIND_MS_MAX = 1000, UNSORTED_EASY = 12, UNSORTED_MAX = 36, CYCLE_MS = 200 };
+enum { BEHIND_MS_MAX = 1000, AHEAD_MS_MAX = 600, UNSORTED_EASY = 12, UNSORTED_MAX = 36,
+       CYCLE_MS = 200 };
 
 int64_t disk_now_ms(void);
+int64_t disk_now_us(void);
 /* What the table has not tidied up must not grow until RocksDB slows all writing down, for then
  * everything waits. So the more files there are, the longer the part of each CYCLE_MS in which
  * nothing is admitted; this says when. */

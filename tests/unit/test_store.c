@@ -332,6 +332,17 @@ static void what_is_behind_closes_the_door(void) {
     ok(debt_when(d, 0, 0) < 1, "nothing is behind: all is admitted");
     ok(debt_when(d, BEHIND_MS_MAX / 2, UNSORTED_EASY) < 1, "a little is: all is admitted");
     ok(debt_when(d, BEHIND_MS_MAX + 1, 0) >= 1, "the table is a second behind: nothing is");
+    pthread_mutex_lock(&d->lock);
+    const uint64_t entries = d->pending_entries, per_s = d->drain_per_s;
+    atomic_set(d->oldest_ms, 0);
+    atomic_set(d->drain_per_s, 1000);
+    atomic_set(d->pending_entries, AHEAD_MS_MAX + 1);
+    ok(store_debt(s) >= 1, "what waits takes longer than is good: nothing is");
+    atomic_set(d->pending_entries, AHEAD_MS_MAX / 2);
+    ok(store_debt(s) < 1, "half of it is admitted");
+    atomic_set(d->pending_entries, entries);
+    atomic_set(d->drain_per_s, per_s);
+    pthread_mutex_unlock(&d->lock);
     ok(debt_when(d, 0, UNSORTED_MAX) >= 1, "it has too much to tidy up: nothing is");
     int closed[3] = {0};
     const uint32_t files[3] = {UNSORTED_EASY, (UNSORTED_EASY + UNSORTED_MAX) / 2, UNSORTED_MAX};
