@@ -416,7 +416,7 @@ static void defaults(struct store_options *o) {
     if (!o->free_bytes_min) o->free_bytes_min = 256ull * MIB;
     if (!o->ballast_bytes) o->ballast_bytes = 32 * MIB;
     if (!o->cache_bytes) o->cache_bytes = 8 * MIB;
-    if (!o->list_cache_bytes) o->list_cache_bytes = 96 * MIB;
+    if (!o->list_cache_bytes) o->list_cache_bytes = 128 * MIB;
 }
 
 static bool disk_settle(struct store *s) { return behind_settle(disk_of(s)); }

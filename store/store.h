@@ -35,7 +35,7 @@ struct store_options {
                                   * quarter of what is free where that and the watermark do not
                                   * fit */
     uint64_t cache_bytes;        /* the table's blocks, indexes, filters in memory; 8 MiB */
-    uint64_t list_cache_bytes;   /* what lists and searches go over, in memory; 96 MiB */
+    uint64_t list_cache_bytes;   /* what lists and searches go over, in memory; 128 MiB */
     const uint8_t *id_key;       /* 16 bytes, borrowed: how tasks are spelt; NULL: nothing is
                                   * indexed for searches */
     bool read_only;              /* relais check: needs a stopped broker, changes nothing */
