@@ -21,6 +21,10 @@ CHANGES = (
     ("HTTP creates, 64 connections", "two epoll_ctl and an empty recvfrom a request, from "
      "suspending and resuming it", "a connection is watched by one set",
      "CPU of the server a create 0.87 ×"),
+    ("the same, with what follows", "options printed and read again, memory freed and taken anew, "
+     "names of headers and tokens looked up for each request",
+     "they are numbers, are reused, and are found by their place",
+     "rate 1.35 ×, CPU of the server a create 0.81 ×"),
     ("a file of 100 MiB", "54 % of the samples in libsodium's SHA-256",
      "libnettle, which has the processor's instructions", "up and down 1.75 ×"),
     ("lists of 300,000 tasks at rest", "half of the time in RocksDB, merging and copying blocks "
