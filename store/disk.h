@@ -80,7 +80,7 @@ struct disk {
 #define atomic_set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 #define atomic_add(field, value) __atomic_add_fetch(&(field), (value), __ATOMIC_RELAXED)
 
-enum { BEHIND_MS_MAX = 1000, AHEAD_MS_MAX = 600, UNSORTED_EASY = 12, UNSORTED_MAX = 36,
+enum { BEHIND_MS_MAX = 800, AHEAD_MS_MAX = 400, UNSORTED_EASY = 12, UNSORTED_MAX = 36,
        CYCLE_MS = 200 };
 
 int64_t disk_now_ms(void);

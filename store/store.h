@@ -55,7 +55,7 @@ void store_close(struct store **self);
 enum store_state store_append(struct store *s, uint64_t group, struct slice records);
 uint64_t store_next_group(const struct store *s);
 /* 0 = none; from 1 on nothing more should be admitted for a moment: too much waits for the table,
- * at the rate at which it takes it or in bytes, the oldest for more than a second, or the table has
+ * at the rate at which it takes it or in bytes, the oldest for more than 0.8 s, or the table has
  * too much to tidy up. */
 double store_debt(struct store *s);
 bool store_disk_full(struct store *s);
