@@ -164,6 +164,8 @@ static double disk_debt(struct store *s) {
     uint64_t waiting = atomic_get(d->pending_bytes) + atomic_get(d->inbox_bytes);
     uint64_t per_s = atomic_get(d->drain_per_s);
     int64_t now = disk_now_ms(), oldest = atomic_get(d->oldest_ms);
+    /* Few are written in no time, when their turn comes: who is refused does not hasten it. */
+    if (atomic_get(d->pending_entries) <= FEW_ENTRIES) oldest = 0;
     double debt[] = {
         (double)waiting / (double)d->options.debt_bytes_max,
         (double)atomic_get(d->tail_bytes) / (double)d->options.tail_bytes_max,

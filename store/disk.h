@@ -81,7 +81,7 @@ struct disk {
 #define atomic_add(field, value) __atomic_add_fetch(&(field), (value), __ATOMIC_RELAXED)
 
 enum { BEHIND_MS_MAX = 800, AHEAD_MS_MAX = 400, UNSORTED_EASY = 12, UNSORTED_MAX = 36,
-       CYCLE_MS = 200 };
+       CYCLE_MS = 200, FEW_ENTRIES = 4 * BATCH_MAX };
 
 int64_t disk_now_ms(void);
 int64_t disk_now_us(void);
