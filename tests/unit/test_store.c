@@ -333,7 +333,8 @@ static void what_is_behind_closes_the_door(void) {
     struct store *s = open_or_die();
     struct disk *d = (struct disk *)s;
     ok(debt_when(d, 0, 0, 0) < 1, "nothing is behind: all is admitted");
-    ok(debt_when(d, FEW_ENTRIES + 1, BEHIND_MS_MAX / 2, UNSORTED_EASY) < 1, "a little is: all is admitted");
+    ok(debt_when(d, FEW_ENTRIES + 1, BEHIND_MS_MAX / 2, UNSORTED_EASY) < 1,
+       "a little is: all is admitted");
     ok(debt_when(d, FEW_ENTRIES + 1, BEHIND_MS_MAX + 1, 0) >= 1,
        "the table is a second behind: nothing is");
     ok(debt_when(d, FEW_ENTRIES, BEHIND_MS_MAX + 1, 0) < 1,
