@@ -53,8 +53,8 @@ static void submit(struct sim *s, const struct packet *p, struct submit *m) {
     o->accepted = op->accepted;
     o->watch = p->flag;
     if (op->keyed) {
-        memcpy(s->key, &op->key, 8);
-        o->key = slice_of(s->key, 8);
+        for (int i = 0; i < 16; i++) s->key[i] = (uint8_t)('a' + (op->key >> 4 * i & 15));
+        o->key = slice_of(s->key, 16);
     }
 }
 
