@@ -498,6 +498,7 @@ static bool poll_once(struct server *s) {
     struct epoll_event events[EVENTS_MAX];
     bool stop = false;
     int n = epoll_wait(s->http->epoll, events, EVENTS_MAX, loop_timeout(s));
+    const int64_t before_ms = s->now_ms;
     s->now_ms = clock_mono_ms();
     s->wall_ms = clock_wall_ms();
     for (int i = 0; i < n; i++) {
@@ -510,6 +511,8 @@ static bool poll_once(struct server *s) {
     account_hashed(s);
     for (int fd; (fd = door_take(s->door, s->thread)) >= 0;) connection_add(s, fd);
     turn(s);
+    /* After the process stood still all that came meanwhile is heard before anybody is late. */
+    if (s->now_ms - before_ms >= STILL_MS) s->tick_ms = s->now_ms + TICK_MS;
     if (s->now_ms >= s->tick_ms) server_tick(s);
     return stop;
 }

@@ -186,6 +186,21 @@ def drip_into(link, form):
         pass
 
 
+def test_what_came_while_the_server_stood_still_is_answered(impatient):
+    with connect(impatient) as link:
+        for stands_s in (0, 2 * IDLE_S):
+            if stands_s:
+                impatient.process.send_signal(signal.SIGSTOP)
+            link.sendall(GET + HOST + b"\r\n")
+            time.sleep(stands_s)  # there is nothing to see of a process that stands
+            impatient.process.send_signal(signal.SIGCONT)
+            told = b""
+            while not told.endswith(b'{"status":"ok"}'):
+                piece = link.recv(65536)
+                assert piece, "it was closed as idle, though it had asked"
+                told += piece
+
+
 def test_an_idle_connection_is_closed(impatient):
     told = Closing(impatient, GET + HOST + b"\r\n").closed(IDLE_S)
     assert told.startswith(b"HTTP/1.1 200 ") and told.endswith(b'{"status":"ok"}')
