@@ -445,11 +445,9 @@ static void server_tick(struct server *s) {
     s->checks_left = CHECKS_MAX;
     door_watch(s->door, s->thread, s->http->epoll, (void *)(uintptr_t)&about_door);
     link_tick(s->link, s->now_ms);
-    struct node *n = s->clients.next;
-    while (n != &s->clients) {
-        struct node *next = n->next;
+    for (struct node *n = s->clients.next, *next; n != &s->clients; n = next) {
+        next = n->next;
         client_tick(owner_of(n, struct client, in_server));
-        n = next;
     }
 }
 
@@ -519,9 +517,8 @@ static bool poll_once(struct server *s) {
 
 /* True while an exchange is under way. */
 static bool busy(struct server *s) {
-    for (struct node *n = s->clients.next; n != &s->clients; n = n->next) {
+    for (struct node *n = s->clients.next; n != &s->clients; n = n->next)
         if (owner_of(n, struct client, in_server)->request != NULL) return true;
-    }
     return false;
 }
 
