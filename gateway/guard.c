@@ -82,7 +82,9 @@ static void become(struct exchange *x, const struct credential *c) {
     x->who.role = c->role;
     x->who.brand_admin = c->brand_admin;
     x->who.boot = c->boot;
-    memcpy(x->who.name, c->name, strnlen(c->name, sizeof x->who.name - 1));
+    const size_t len = strnlen(c->name, sizeof x->who.name - 1);
+    memcpy(x->who.name, c->name, len);
+    x->who.name[len] = '\0';
     x->brand_count = c->brand_count < BRANDS_MAX ? c->brand_count : BRANDS_MAX;
     memcpy(x->brands, c->brands, x->brand_count * sizeof *x->brands);
     x->who.brand = x->brand_count > 0 ? x->brands[0] : 0;

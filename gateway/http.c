@@ -414,15 +414,8 @@ static bool too_slow(struct request *r, uint64_t bytes) {
     return since < (uint64_t)ms * c->body_rate_min / 1000;
 }
 
-/* libmicrohttpd takes a short read for an empty socket. When the peer had hung up by then, there
- * is no further edge for it to see: this makes one, and it reads the end. */
-static void client_nudge(const struct client *c) {
-    if (c->gone && (c->request == NULL || !c->request->suspended)) shutdown(c->fd, SHUT_RD);
-}
-
 static void client_tick(struct client *c) {
     struct request *r = c->request;
-    client_nudge(c);
     if (r != NULL && request_revoked(r)) return;
     if (c->server->now_ms >= c->deadline_ms) {
         early_late(c);

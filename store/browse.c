@@ -1,6 +1,6 @@
 #include "store/browse.h"
 #include "proto/host/ids.h"
-#include "store/blocks.h"
+#include "store/block_walk.h"
 #include "store/seek.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct browse {
     bool descending, failed, by_terms, by_texts; /* by_texts: the table has an index for them */
     struct span_of_ids among, table, pended; /* pended: what is pending lies in there */
     uint64_t looked, place;
-    struct blocks *blocks; /* their signs, or their briefs; NULL: none */
+    struct block_walk *blocks; /* their signs, or their briefs; NULL: none */
     struct rows pending, block; /* what the overlay and the newest block have */
     struct found { /* blocks of a search whose signs may hold all, in the order of the walk */
         uint64_t block;
@@ -153,7 +153,7 @@ static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
 }
 
 static bool blocks_left(const struct browse *b) {
-    return b->found_next < b->found_count || (b->blocks && blocks_valid(b->blocks));
+    return b->found_next < b->found_count || (b->blocks && block_walk_valid(b->blocks));
 }
 
 /* Where the walk is when a block has been given whole. */
@@ -174,9 +174,11 @@ static void signs_look(struct browse *b, uint64_t looks_max) {
     const size_t more = b->found_size == 0 ? 1 : 2 * b->found_size; /* the first may do */
     b->found_size = more < FOUND_MAX ? more : FOUND_MAX;
     found_free(b);
-    for (; b->found_count < b->found_size && blocks_valid(b->blocks); blocks_next(b->blocks)) {
-        const uint64_t block = blocks_number(b->blocks);
-        const struct slice sign = blocks_value(b->blocks);
+    for (;
+         b->found_count < b->found_size && block_walk_valid(b->blocks);
+         block_walk_next(b->blocks)) {
+        const uint64_t block = block_walk_number(b->blocks);
+        const struct slice sign = block_walk_value(b->blocks);
         if (looks_max && b->looked >= looks_max) return;
         if (!sign_sound(sign)) {
             damaged(b, "the groups of letters", block);
@@ -189,7 +191,7 @@ static void signs_look(struct browse *b, uint64_t looks_max) {
         else if (b->found_count == 0)
             b->place = behind(b, block);
     }
-    b->failed |= blocks_failed(b->blocks);
+    b->failed |= block_walk_failed(b->blocks);
 }
 
 /* Finds the next blocks of a search and reads what they have, in the order of keys. */
@@ -197,8 +199,8 @@ static void found_fill(struct browse *b, uint64_t looks_max) {
     signs_look(b, looks_max);
     for (size_t i = 0; i < b->found_count && !b->failed; i++) {
         struct found *f = &b->found[b->descending ? b->found_count - 1 - i : i];
-        f->text = blocks_read(b->blocks, KEY_TEXT, f->block);
-        f->brief = blocks_read(b->blocks, KEY_BRIEF, f->block);
+        f->text = block_walk_read(b->blocks, KEY_TEXT, f->block);
+        f->brief = block_walk_read(b->blocks, KEY_BRIEF, f->block);
         b->failed |= !f->text || !f->brief;
     }
 }
@@ -206,12 +208,12 @@ static void found_fill(struct browse *b, uint64_t looks_max) {
 /* Takes up the next block. False when there is none, or none may be looked at. */
 static bool block_step(struct browse *b, uint64_t looks_max, uint64_t *block) {
     if (!b->by_texts) {
-        if (!blocks_valid(b->blocks) || (looks_max && b->looked >= looks_max)) return false;
-        *block = blocks_number(b->blocks);
+        if (!block_walk_valid(b->blocks) || (looks_max && b->looked >= looks_max)) return false;
+        *block = block_walk_number(b->blocks);
         b->looked++;
-        briefs_take(b, *block, blocks_value(b->blocks));
-        if (!b->failed) blocks_next(b->blocks);
-        b->failed |= blocks_failed(b->blocks);
+        briefs_take(b, *block, block_walk_value(b->blocks));
+        if (!b->failed) block_walk_next(b->blocks);
+        b->failed |= block_walk_failed(b->blocks);
         return !b->failed;
     }
     if (b->found_next == b->found_count) {
@@ -269,9 +271,9 @@ struct browse *browse_open(struct store_view *v, const struct walk *walk,
     if (!b->failed) pending_take_up(b);
     if (b->failed || !v->table || b->table.from > b->table.to) return b;
     const struct span_of_blocks span = {block_of(b->table.from), block_of(b->table.to)};
-    b->blocks = blocks_open(v, b->brand, &span, b->descending,
+    b->blocks = block_walk_open(v, b->brand, &span, b->descending,
                             b->by_texts ? KEY_SIGN : KEY_BRIEF);
-    b->failed = b->blocks == NULL || blocks_failed(b->blocks);
+    b->failed = b->blocks == NULL || block_walk_failed(b->blocks);
     return b;
 }
 
@@ -279,7 +281,7 @@ void browse_close(struct browse **self) {
     struct browse *b = *self;
     if (!b) return;
     found_free(b);
-    blocks_close(&b->blocks);
+    block_walk_close(&b->blocks);
     terms_free(&b->terms);
     free(b->pending.list);
     free(b->block.list);

@@ -18,8 +18,8 @@ OVERLOAD = """Native frames of 64 tasks and HTTP creates together. At load 1 sen
 answers and for as long as a refusal says; at 0.7 and at 3 times what was accepted then they keep
 their pace whatever the server answers. "Not sent": all connections were busy, or too much was
 unanswered."""
-CHANGED = """Each was measured by itself, in interleaved pairs of the program before and after
-it, and not in the run of this page."""
+CHANGED = """Each was measured by itself, mostly in interleaved pairs of the program before and
+after it, and not in the run of this page."""
 FIELDS = (("ready_ms", "ms until ready"), ("idle_kb", "KB a worker"),
           ("after_traffic_kb", "KB a worker after traffic"), ("waiting_kb", "KB a worker"),
           ("up_mb_s", "MB/s up"), ("down_mb_s", "MB/s down"), ("behind_max_s", "s behind"))

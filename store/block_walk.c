@@ -1,4 +1,4 @@
-#include "store/blocks.h"
+#include "store/block_walk.h"
 #include "store/brief.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 
 #define LAST_BLOCK (UINT64_MAX >> BLOCK_BITS)
 
-struct blocks {
+struct block_walk {
     struct store_view *view;
     uint32_t brand;
     struct span_of_blocks among;
@@ -20,7 +20,7 @@ struct blocks {
     struct table_scan *texts, *briefs; /* where they were read last; NULL at first */
 };
 
-static struct table_scan *scan_of(const struct blocks *b, enum key_kind kind, uint64_t to,
+static struct table_scan *scan_of(const struct block_walk *b, enum key_kind kind, uint64_t to,
                                   bool descending) {
     struct range range;
     key_block(&range.from, kind, b->brand, b->among.from);
@@ -29,7 +29,7 @@ static struct table_scan *scan_of(const struct blocks *b, enum key_kind kind, ui
 }
 
 /* Keeps what the table has of the block where the walk is. */
-static void learn(struct blocks *b) {
+static void learn(struct block_walk *b) {
     if (!b->learns) return;
     const uint64_t block = key_tail_id(table_scan_key(b->scan));
     const struct slice value = table_scan_value(b->scan);
@@ -40,7 +40,7 @@ static void learn(struct blocks *b) {
 }
 
 /* The walk is in the table: looks whether there is a block. */
-static void scan_look(struct blocks *b) {
+static void scan_look(struct block_walk *b) {
     if (table_scan_valid(b->scan)) {
         learn(b);
         return;
@@ -50,7 +50,7 @@ static void scan_look(struct blocks *b) {
 }
 
 /* Leaves the shelf for what is not known there. Ascending, all is known, or there is no shelf. */
-static void scan_begin(struct blocks *b, uint64_t known) {
+static void scan_begin(struct block_walk *b, uint64_t known) {
     uint64_t to = b->among.to;
     if (known <= b->among.from) return;
     if (b->shelf) {
@@ -64,7 +64,7 @@ static void scan_begin(struct blocks *b, uint64_t known) {
 }
 
 /* What the shelf or the table has of a block; NULL: memory is out, or a read failed. */
-static struct block_value *value_of(struct blocks *b, enum key_kind kind, uint64_t block) {
+static struct block_value *value_of(struct block_walk *b, enum key_kind kind, uint64_t block) {
     struct buffer bytes = {0};
     struct key key;
     struct block_value *v = shelf_get(b->view->cache, b->shelf, kind, block, b->view->batch);
@@ -80,7 +80,7 @@ static struct block_value *value_of(struct blocks *b, enum key_kind kind, uint64
 }
 
 /* Goes on in the shelf as long as there is something, then in the table. */
-static void shelf_look(struct blocks *b) {
+static void shelf_look(struct block_walk *b) {
     uint64_t block, known = BLOCKS_NONE;
     while (b->shelf &&
            shelf_next(b->view->cache, b->shelf, b->edge, b->descending, &block, &known)) {
@@ -95,7 +95,7 @@ static void shelf_look(struct blocks *b) {
 }
 
 /* Who goes upwards has no use for a shelf that does not know where to begin. */
-static void shelf_check(struct blocks *b) {
+static void shelf_check(struct block_walk *b) {
     uint64_t block, known;
     shelf_next(b->view->cache, b->shelf, b->edge, false, &block, &known);
     if (known <= b->among.from) return;
@@ -103,12 +103,13 @@ static void shelf_check(struct blocks *b) {
     b->shelf = NULL;
 }
 
-struct blocks *blocks_open(struct store_view *v, uint32_t brand, const struct span_of_blocks *among,
-                           bool descending, enum key_kind lead) {
-    struct blocks *b = calloc(1, sizeof *b);
+struct block_walk *block_walk_open(struct store_view *v, uint32_t brand,
+                                   const struct span_of_blocks *among, bool descending,
+                                   enum key_kind lead) {
+    struct block_walk *b = calloc(1, sizeof *b);
     if (!b) return NULL;
     assert(among->to <= LAST_BLOCK);
-    *b = (struct blocks){.view = v, .brand = brand, .among = *among, .descending = descending,
+    *b = (struct block_walk){.view = v, .brand = brand, .among = *among, .descending = descending,
                          .lead = lead};
     b->edge = descending ? among->to + 1 : among->from;
     if (v->cache) b->shelf = shelf_enter(v->cache, brand, v->batch);
@@ -117,8 +118,8 @@ struct blocks *blocks_open(struct store_view *v, uint32_t brand, const struct sp
     return b;
 }
 
-void blocks_close(struct blocks **self) {
-    struct blocks *b = *self;
+void block_walk_close(struct block_walk **self) {
+    struct block_walk *b = *self;
     if (!b) return;
     block_value_drop(&b->held);
     if (b->shelf) shelf_leave(b->view->cache, b->shelf);
@@ -129,21 +130,21 @@ void blocks_close(struct blocks **self) {
     *self = NULL;
 }
 
-bool blocks_valid(const struct blocks *b) {
+bool block_walk_valid(const struct block_walk *b) {
     return !b->failed && (b->held || (b->scan && table_scan_valid(b->scan)));
 }
 
-bool blocks_failed(const struct blocks *b) { return b->failed; }
+bool block_walk_failed(const struct block_walk *b) { return b->failed; }
 
-uint64_t blocks_number(const struct blocks *b) {
+uint64_t block_walk_number(const struct block_walk *b) {
     return b->held ? b->held->block : key_tail_id(table_scan_key(b->scan));
 }
 
-struct slice blocks_value(const struct blocks *b) {
+struct slice block_walk_value(const struct block_walk *b) {
     return b->held ? b->held->bytes : table_scan_value(b->scan);
 }
 
-void blocks_next(struct blocks *b) {
+void block_walk_next(struct block_walk *b) {
     if (b->scan) {
         table_scan_next(b->scan);
         scan_look(b);
@@ -153,7 +154,7 @@ void blocks_next(struct blocks *b) {
     shelf_look(b);
 }
 
-struct block_value *blocks_read(struct blocks *b, enum key_kind kind, uint64_t block) {
+struct block_value *block_walk_read(struct block_walk *b, enum key_kind kind, uint64_t block) {
     struct table_scan **scan = kind == KEY_TEXT ? &b->texts : &b->briefs;
     struct block_value *v =
         b->shelf ? shelf_get(b->view->cache, b->shelf, kind, block, b->view->batch) : NULL;
