@@ -2,6 +2,7 @@
  * whatever state of materialisation. */
 #include "store/disk.h"
 #include "tests/unit/answers.h"
+#include <glob.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -360,6 +361,24 @@ static void what_is_behind_closes_the_door(void) {
     store_close(&s);
 }
 
+/* What it opened with, RocksDB leaves in its folder. */
+static void the_table_remembers_where_new_keys_went(void) {
+    static const char wanted[] = "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.1";
+    char path[300], line[512];
+    int found = 0;
+    wipe();
+    struct store *s = open_or_die();
+    snprintf(path, sizeof path, "%s/table/OPTIONS-*", folder);
+    glob_t g;
+    if (glob(path, 0, NULL, &g) != 0) abort();
+    FILE *file = fopen(g.gl_pathv[g.gl_pathc - 1], "r");
+    while (file && fgets(line, sizeof line, file)) found += strstr(line, wanted) != NULL;
+    is_int(found, 1, "RocksDB took the option that only its text form has");
+    if (file) fclose(file);
+    globfree(&g);
+    store_close(&s);
+}
+
 int main(void) {
     if (!mkdtemp(folder)) return 1;
     answers_are_what_was_written(false);
@@ -372,6 +391,7 @@ int main(void) {
     more_waits_while_nobody_lists();
     what_changes_all_the_time_holds_nothing_back();
     what_is_behind_closes_the_door();
+    the_table_remembers_where_new_keys_went();
     reads_run_beside_appends();
     wipe();
     rmdir(folder);
