@@ -11,6 +11,7 @@
 #include "proto/host/memory.h"
 #include "store/disk.h"
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -75,6 +76,10 @@ static void drain_learn(struct disk *d, size_t entries, int64_t us) {
     d->drain_us /= 2;
 }
 
+/* A batch takes milliseconds, and so long may whoever wants this processor wait, the broker say,
+ * also beside one that is idle: the kernel moves nobody for so little. */
+static void let_pass(void) { sched_yield(); }
+
 /* Writes the oldest entries. */
 static bool materialise_some(struct disk *d, char *why, size_t why_size) {
     const int64_t from_us = disk_now_us();
@@ -89,9 +94,12 @@ static bool materialise_some(struct disk *d, char *why, size_t why_size) {
         materialise_plain(&d->writer, d->taken.plains[i]);
     uint64_t reached = reached_now(d);
     pthread_mutex_unlock(&d->lock);
+    let_pass();
     ok = ok && briefs_write(&d->writer.briefs, d->writer.batch, why, why_size);
     if (ok && d->writer.texts) ok = texts_write(d->writer.texts, d->writer.batch, why, why_size);
+    let_pass();
     ok = ok && write_batch(d, reached, why, why_size);
+    let_pass();
     if (!ok) return false;
     block_cache_end(d->cache);
     pthread_mutex_lock(&d->lock);
