@@ -37,7 +37,6 @@ struct filler {
     uint32_t skip, limit;
     bool searches; /* the walk finds what has the terms */
     bool brief;    /* heads of the walk have but what a brief has */
-    int64_t created_from_ms, created_to_ms; /* asked for; inclusive */
     struct lane_entry *near[LANES_NEAR];    /* lanes seen last, by the end of their numbers */
     bool exact;    /* the walk finds what is asked for, but for terms that are not sure */
     struct store_walk *results; /* borrowed: it brings the result of the task looked at; or NULL */

@@ -452,15 +452,14 @@ static bool lane_wanted(struct filler *f, const struct lane_record *l, uint8_t s
     return holds;
 }
 
-static bool brief_wanted(void *context, const struct brief *b) {
+static bool kind_wanted(void *context, uint32_t lane, uint8_t status, uint8_t priority) {
     struct filler *f = context;
-    struct lane_entry **near = &f->near[b->lane % LANES_NEAR];
-    if (b->created_ms < f->created_from_ms || b->created_ms > f->created_to_ms) return false;
-    if (*near == NULL || (*near)->lane.lane != b->lane) *near = entry_find(f, b->lane);
+    struct lane_entry **near = &f->near[lane % LANES_NEAR];
+    if (*near == NULL || (*near)->lane.lane != lane) *near = entry_find(f, lane);
     struct lane_entry *e = *near;
-    if (e == NULL || b->status >= STATUS_COUNT || b->priority >= PRIORITY_COUNT) return false;
-    const uint64_t bit = UINT64_C(1) << (b->status * PRIORITY_COUNT + b->priority);
-    if ((e->looked & bit) == 0 && lane_wanted(f, &e->lane, b->status, b->priority))
+    if (e == NULL || status >= STATUS_COUNT || priority >= PRIORITY_COUNT) return false;
+    const uint64_t bit = UINT64_C(1) << (status * PRIORITY_COUNT + priority);
+    if ((e->looked & bit) == 0 && lane_wanted(f, &e->lane, status, priority))
         e->wanted |= bit;
     e->looked |= bit;
     return (e->wanted & bit) != 0;
@@ -496,13 +495,12 @@ static bool wants_results(const struct filler *f) {
 void task_walk(struct filler *f, struct walk *walk) {
     const bool terms = !has_terms(f) || f->searches;
     const struct question *q = f->q;
-    f->created_from_ms = q->from_ms != 0 ? q->from_ms : INT64_MIN;
-    f->created_to_ms = q->to_ms != 0 ? q->to_ms : INT64_MAX;
-    const bool range = filter_range(f->filter, "created_ms", &f->created_from_ms,
-                                    &f->created_to_ms);
-    if (f->created_from_ms > walk->from_ms) walk->from_ms = f->created_from_ms;
-    if (f->created_to_ms < INT64_MAX) walk->to_ms = f->created_to_ms;
-    walk->wanted = brief_wanted;
+    int64_t from_ms = q->from_ms != 0 ? q->from_ms : INT64_MIN;
+    int64_t to_ms = q->to_ms != 0 ? q->to_ms : INT64_MAX;
+    const bool range = filter_range(f->filter, "created_ms", &from_ms, &to_ms);
+    if (from_ms > INT64_MIN) walk->from_ms = from_ms > 0 ? from_ms : 1; /* 0 is open */
+    if (to_ms < INT64_MAX) walk->to_ms = to_ms > 0 ? to_ms : 1;
+    walk->wanted = kind_wanted;
     walk->context = f;
     f->brief = asks_little(f->q) && terms && sorts_by_brief(f->q->sort) &&
                filter_names_only(f->filter, BRIEF_AND_RESULT_FIELDS);

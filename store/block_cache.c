@@ -54,20 +54,26 @@ void block_value_drop(struct block_value **self) {
     if (v && __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) == 0) free(v);
 }
 
+/* A zone lies before the bytes. */
 static struct block_value *value_new(enum key_kind kind, uint64_t block, uint64_t batch,
-                                     const struct slice *bytes) {
+                                     const struct slice *bytes, const struct zone *zone) {
     const uint32_t len = bytes ? bytes->len : 0;
-    struct block_value *v = malloc(sizeof *v + len);
+    const size_t before = zone ? zone_bytes(zone) : 0;
+    struct block_value *v = malloc(sizeof *v + before + len);
     if (!v) return NULL;
     *v = (struct block_value){.absent = !bytes, .block = block, .batch = batch, .refs = 1,
                               .kind = place_of(kind)};
     list_init(&v->used);
-    if (len) memcpy(v->data, bytes->data, len);
-    v->bytes = slice_of(v->data, len);
+    uint8_t *at = (uint8_t *)(v + 1);
+    if (zone) v->zone = memcpy(at, zone, before);
+    if (len) memcpy(at + before, bytes->data, len);
+    v->bytes = slice_of(at + before, len);
     return v;
 }
 
-static uint64_t bytes_of(const struct block_value *v) { return sizeof *v + v->bytes.len; }
+static uint64_t bytes_of(const struct block_value *v) {
+    return sizeof *v + (v->zone ? zone_bytes(v->zone) : 0) + v->bytes.len;
+}
 
 static void value_unput(struct block_cache *c, struct entry *e, uint32_t kind) {
     struct block_value *v = e->values[kind];
@@ -307,7 +313,9 @@ static void keep(struct block_cache *c, struct shelf *s, struct block_value *v) 
 
 struct block_value *shelf_put(struct block_cache *c, struct shelf *s, enum key_kind kind,
                               uint64_t block, uint64_t batch, const struct slice *value) {
-    struct block_value *v = value_new(kind, block, batch, value);
+    struct zone zone;
+    const bool has_zone = s && value && kind == KEY_BRIEF && zone_of(*value, &zone);
+    struct block_value *v = value_new(kind, block, batch, value, has_zone ? &zone : NULL);
     if (!v || !s) return v;
     pthread_mutex_lock(&c->lock);
     keep(c, s, v);

@@ -16,6 +16,7 @@
 #include "proto/base/bytes.h"
 #include "proto/base/list.h"
 #include "store/key.h"
+#include "store/zone.h"
 
 enum { ADMIT_EVERY = 16 };
 #define BLOCKS_NONE UINT64_MAX /* no block is known for sure */
@@ -25,12 +26,12 @@ struct shelf;
 struct block_value {
     struct slice bytes;
     bool absent; /* the table has none */
+    const struct zone *zone; /* of a BRIEF that is kept; NULL: of too many kinds, or not sound */
     /* the cache's own */
     struct node used;
     struct shelf *shelf;
     uint64_t block, batch;
-    uint32_t kind, refs;
-    uint8_t data[];
+    uint32_t kind, refs; /* behind it: its zone, its bytes */
 };
 
 /* Owned by the caller; NULL when memory is out. */
@@ -57,8 +58,8 @@ void shelf_extend(struct block_cache *c, struct shelf *s, uint64_t from);
 /* Held until block_value_drop; NULL when it is not there. kind: BRIEF, TEXT or SIGN. */
 struct block_value *shelf_get(struct block_cache *c, const struct shelf *s, enum key_kind kind,
                               uint64_t block, uint64_t batch);
-/* Likewise, of what was read as of `batch`: a copy, kept if there is room. s may be NULL. NULL when
- * memory is out. */
+/* Likewise, of what was read as of `batch`: a copy, kept if there is room. s may be NULL: then it is
+ * not kept. NULL when memory is out. */
 struct block_value *shelf_put(struct block_cache *c, struct shelf *s, enum key_kind kind,
                               uint64_t block, uint64_t batch, const struct slice *value);
 void block_value_drop(struct block_value **self);

@@ -144,6 +144,10 @@ struct slice block_walk_value(const struct block_walk *b) {
     return b->held ? b->held->bytes : table_scan_value(b->scan);
 }
 
+const struct zone *block_walk_zone(const struct block_walk *b) {
+    return b->held ? b->held->zone : NULL;
+}
+
 void block_walk_next(struct block_walk *b) {
     if (b->scan) {
         table_scan_next(b->scan);

@@ -20,6 +20,7 @@ bool block_walk_valid(const struct block_walk *b);
 bool block_walk_failed(const struct block_walk *b); /* see view->why, or memory is out */
 uint64_t block_walk_number(const struct block_walk *b);
 struct slice block_walk_value(const struct block_walk *b); /* borrowed until the next step */
+const struct zone *block_walk_zone(const struct block_walk *b); /* likewise; NULL: not known */
 void block_walk_next(struct block_walk *b);
 /* A value of TEXT or BRIEF, for block_value_drop; cheap when blocks are asked for in ascending
  * order. NULL: as block_walk_failed. */

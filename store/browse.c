@@ -8,7 +8,7 @@
 
 struct rows { struct browse_row *list; size_t count, cap, next; }; /* list owned */
 
-enum { FOUND_MAX = 16 };
+enum { FOUND_MAX = 16, TOUCHED_BITS = 4096 };
 
 struct browse {
     struct store_view *view;
@@ -18,7 +18,9 @@ struct browse {
     void *context;
     uint32_t brand;
     bool descending, failed, by_terms, by_texts; /* by_texts: the table has an index for them */
-    struct span_of_ids among, table, pended; /* pended: what is pending lies in there */
+    struct span_of_ids among, table;
+    int64_t from_ms, to_ms; /* inclusive */
+    uint64_t touched[TOUCHED_BITS / 64]; /* blocks of which something may be pending */
     uint64_t looked, place;
     struct block_walk *blocks; /* their signs, or their briefs; NULL: none */
     struct rows pending, block; /* what the overlay and the newest block have */
@@ -37,8 +39,14 @@ static bool within(const struct span_of_ids *s, uint64_t id) {
     return id >= s->from && id <= s->to;
 }
 
+static bool wants(const struct browse *b, uint32_t lane, uint8_t status, uint8_t priority) {
+    return !b->wanted || b->wanted(b->context, lane, status, priority);
+}
+
 static void row_add(struct browse *b, struct rows *rows, const struct browse_row *row) {
-    if (b->wanted && !b->wanted(b->context, &row->brief)) return;
+    const struct brief *brief = &row->brief;
+    if (brief->created_ms < b->from_ms || brief->created_ms > b->to_ms) return;
+    if (!wants(b, brief->lane, brief->status, brief->priority)) return;
     if (b->counts) {
         b->counted++;
         return;
@@ -85,14 +93,24 @@ static bool text_holds(struct browse *b, const struct task_state *t, bool *sure)
     return holds;
 }
 
+/* Blocks share bits: what is pending is looked up where one is set. */
+static uint64_t *touched(struct browse *b, uint64_t block, uint64_t *bit) {
+    *bit = UINT64_C(1) << (block & 63);
+    return &b->touched[block / 64 % (TOUCHED_BITS / 64)];
+}
+
+static bool may_be_pending(struct browse *b, uint64_t block) {
+    uint64_t bit;
+    return (*touched(b, block, &bit) & bit) != 0;
+}
+
 static void pending_take_up(struct browse *b) {
     const struct overlay *o = &b->view->overlay;
-    b->pended = (struct span_of_ids){UINT64_MAX, 0};
+    uint64_t bit;
     for (size_t i = 0; i < o->task_count && !b->failed; i++) {
         const struct task_state *t = &o->tasks[i];
         struct record r;
-        if (t->id < b->pended.from) b->pended.from = t->id;
-        if (t->id > b->pended.to) b->pended.to = t->id;
+        *touched(b, block_of(t->id), &bit) |= bit;
         if (t->gone || t->head.state != PART_PUT || !within(&b->among, t->id)) continue;
         if (b->by_texts && t->body.state != PART_PUT) continue; /* its text is the table's */
         if (!record_decode_value(RECORD_TASK, part_slice(&t->head), &r)) {
@@ -121,7 +139,6 @@ static bool texts_look(struct browse *b, const struct found *f) {
 /* What the overlay knows of a row of the table. False when that is all there is to it. */
 static bool row_settle(const struct browse *b, struct browse_row *row) {
     struct record r;
-    if (!within(&b->pended, row->brief.id)) return true;
     const struct task_state *t = overlay_task(&b->view->overlay, row->brief.id);
     if (!t) return true;
     if (!b->by_texts) return t->head.state == PART_TABLE;
@@ -133,9 +150,12 @@ static bool row_settle(const struct browse *b, struct browse_row *row) {
     return true;
 }
 
-static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
+/* zone: its; NULL: not known. */
+static void briefs_take(struct browse *b, uint64_t block, struct slice value,
+                        const struct zone *zone) {
     const uint32_t count = value.len / BRIEF_BYTES;
-    if (!brief_sound(value)) {
+    const bool pending = may_be_pending(b, block);
+    if (!zone && !brief_sound(value)) {
         damaged(b, "the briefs", block);
         return;
     }
@@ -148,8 +168,26 @@ static void briefs_take(struct browse *b, uint64_t block, struct slice value) {
             row.sure = !(flags & TEXT_UNSURE);
         }
         if (row.brief.status == STATUS_NONE || !within(&b->table, row.brief.id)) continue;
-        if (row_settle(b, &row)) row_add(b, &b->block, &row);
+        if (!pending || row_settle(b, &row)) row_add(b, &b->block, &row);
     }
+}
+
+/* What can be said of a block by its zone: that nothing in it is wanted, or how much is when rows
+ * are counted. False when its briefs must be looked at. */
+static bool zone_settles(struct browse *b, uint64_t block, const struct zone *z) {
+    const struct span_of_ids ids = {block << BLOCK_BITS, ((block + 1) << BLOCK_BITS) - 1};
+    uint64_t wanted = 0;
+    if (!z) return false;
+    for (uint32_t i = 0; i < z->count; i++) {
+        const struct zone_kind *k = &z->kinds[i];
+        if (wants(b, k->lane, k->status, k->priority)) wanted += k->count;
+    }
+    if (wanted == 0 || z->last_ms < b->from_ms || z->first_ms > b->to_ms) return true;
+    if (!b->counts || may_be_pending(b, block)) return false;
+    if (z->first_ms < b->from_ms || z->last_ms > b->to_ms) return false;
+    if (!within(&b->table, ids.from) || !within(&b->table, ids.to)) return false;
+    b->counted += wanted;
+    return true;
 }
 
 static bool blocks_left(const struct browse *b) {
@@ -211,7 +249,9 @@ static bool block_step(struct browse *b, uint64_t looks_max, uint64_t *block) {
         if (!block_walk_valid(b->blocks) || (looks_max && b->looked >= looks_max)) return false;
         *block = block_walk_number(b->blocks);
         b->looked++;
-        briefs_take(b, *block, block_walk_value(b->blocks));
+        const struct zone *zone = block_walk_zone(b->blocks);
+        if (!zone_settles(b, *block, zone))
+            briefs_take(b, *block, block_walk_value(b->blocks), zone);
         if (!b->failed) block_walk_next(b->blocks);
         b->failed |= block_walk_failed(b->blocks);
         return !b->failed;
@@ -222,7 +262,7 @@ static bool block_step(struct browse *b, uint64_t looks_max, uint64_t *block) {
     }
     const struct found *f = &b->found[b->found_next++];
     *block = f->block;
-    if (texts_look(b, f)) briefs_take(b, f->block, f->brief->bytes);
+    if (texts_look(b, f)) briefs_take(b, f->block, f->brief->bytes, f->brief->zone);
     return !b->failed;
 }
 
@@ -259,6 +299,8 @@ struct browse *browse_open(struct store_view *v, const struct walk *walk,
     b->descending = walk->descending;
     b->wanted = walk->wanted;
     b->context = walk->context;
+    b->from_ms = walk->from_ms ? walk->from_ms : INT64_MIN;
+    b->to_ms = walk->to_ms ? walk->to_ms : INT64_MAX;
     b->among = b->table = *among;
     if (table->from > b->table.from) b->table.from = table->from;
     if (table->to < b->table.to) b->table.to = table->to;

@@ -5,7 +5,9 @@
  * of these the texts (text.h). What is pending is laid over, compared as it is. A row of a search
  * is `sure` when its terms were found in the only text that the task has; others must be verified.
  *
- * Looks: one a block, and one for each LOOK_ROWS briefs or texts in it. */
+ * Looks: one a block, and one for each LOOK_ROWS briefs or texts in it that were looked at: a block
+ * of which nothing is wanted is passed over by its zone (zone.h), and one that is wanted whole is
+ * counted by it. */
 #ifndef RELAIS_STORE_BROWSE_H
 #define RELAIS_STORE_BROWSE_H
 #include "store/texts.h"
@@ -23,8 +25,8 @@ struct browse_row {
     bool sure;
 };
 
-/* Among these ids, and of the table only among `table`; brand, descending, wanted, terms and id_key
- * of `walk`. NULL when memory is out. */
+/* Among these ids, and of the table only among `table`; brand, descending, times, wanted, terms and
+ * id_key of `walk`. NULL when memory is out. */
 struct browse *browse_open(struct store_view *v, const struct walk *walk,
                            const struct span_of_ids *among, const struct span_of_ids *table);
 void browse_close(struct browse **self);

@@ -80,8 +80,8 @@ enum walk_kind {
     WALK_POINTS, /* checkpoints of all tasks, by number */
     WALK_TEXT    /* tasks of one brand that may have every term of a search; see walk_sure */
 };
-/* Whether a task is looked at at all, by its brief. */
-typedef bool walk_wanted(void *context, const struct brief *brief);
+/* Whether tasks of a kind are looked at at all. */
+typedef bool walk_wanted(void *context, uint32_t lane, uint8_t status, uint8_t priority);
 struct walk {
     enum walk_kind kind;
     uint32_t brand;      /* all but CHECKPOINTS, ATTEMPTS, LOG; 0 = all brands but of OBJECTS */
@@ -90,8 +90,8 @@ struct walk {
     struct slice owner;  /* OBJECTS of one brand: only this owner's; empty = all */
     struct slice terms;  /* TEXT: what stands between blanks */
     const uint8_t *id_key; /* TEXT: how tasks are spelt, 16 bytes; borrowed */
-    int64_t from_ms, to_ms; /* TASKS, TEXT: what the table has of other times is left out, as far as
-                          * the order of ids tells; 0 = open */
+    int64_t from_ms, to_ms; /* TASKS, TEXT: created then, inclusive; 0 = open. TASKS of all brands:
+                          * what the table has is left out as far as the order of ids tells */
     walk_wanted *wanted; /* TASKS of one brand, TEXT: others are passed over; NULL = all */
     void *context;       /* of wanted */
     bool brief;          /* TASKS of one brand, TEXT: of a head only what a brief has, and brand */

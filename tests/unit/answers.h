@@ -288,8 +288,10 @@ static inline int walk_wrong(struct store_view *v, struct feed *f, struct walk w
     return wrong;
 }
 
-static inline bool of_status(void *context, const struct brief *b) {
-    return b->status == *(const uint8_t *)context;
+static inline bool of_status(void *context, uint32_t lane, uint8_t status, uint8_t priority) {
+    (void)lane;
+    (void)priority;
+    return status == *(const uint8_t *)context;
 }
 
 static inline int walks_wrong(struct store *s, struct feed *f) {

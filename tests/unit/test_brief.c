@@ -1,5 +1,5 @@
 /* Briefs: what is merged in whatever parts says of each task what was said last. */
-#include "store/brief.h"
+#include "store/zone.h"
 #include "tests/unit/tap.h"
 #include <stdlib.h>
 
@@ -70,6 +70,55 @@ static int merge_wrong(bool in_line, bool whole) {
     return wrong;
 }
 
+/* ---- what a block comes to ---- */
+
+static int zone_wrong(uint32_t lanes) {
+    static struct brief all[BLOCK_IDS];
+    struct buffer value = {0};
+    struct zone zone;
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    uint32_t there = 0, told = 0;
+    int wrong = 0;
+    for (uint32_t low = 0; low < BLOCK_IDS; low++) {
+        all[low] = any(low);
+        all[low].lane = 1 + dice(lanes);
+        all[low].priority = 1;
+        if (all[low].status > 3) all[low].status = STATUS_NONE;
+        brief_put(&value, &all[low]);
+        if (all[low].status == STATUS_NONE) continue;
+        there++;
+        if (all[low].created_ms < first) first = all[low].created_ms;
+        if (all[low].created_ms > last) last = all[low].created_ms;
+    }
+    const bool got = zone_of(buffer_slice(&value), &zone);
+    buffer_free(&value);
+    if (lanes * 3 > ZONE_KINDS_MAX) return got;
+    wrong += !got || zone.first_ms != first || zone.last_ms != last;
+    for (uint32_t i = 0; i < zone.count; i++) {
+        uint32_t due = 0;
+        for (uint32_t low = 0; low < BLOCK_IDS; low++)
+            due += all[low].lane == zone.kinds[i].lane && all[low].status == zone.kinds[i].status;
+        wrong += due != zone.kinds[i].count || due == 0;
+        told += zone.kinds[i].count;
+    }
+    return wrong + (told != there);
+}
+
+static void what_a_block_comes_to(void) {
+    struct zone zone;
+    struct brief gone = {.id = 5};
+    struct buffer value = {0};
+    is_int(zone_wrong(1) + zone_wrong(7) + zone_wrong(ZONE_KINDS_MAX / 3), 0,
+           "a zone has all kinds, their numbers and the times of their tasks");
+    is_int(zone_wrong(ZONE_KINDS_MAX), 0, "of too many kinds there is none");
+    brief_put(&value, &gone);
+    ok(zone_of(buffer_slice(&value), &zone) && zone.count == 0 && zone.first_ms > zone.last_ms,
+       "tasks that are gone are of no kind");
+    brief_put(&value, &gone);
+    ok(!zone_of(buffer_slice(&value), &zone), "what is not sound has none");
+    buffer_free(&value);
+}
+
 int main(void) {
     int wrong = 0;
     for (int round = 0; round < 200; round++) wrong += merge_wrong(round & 1, round & 2);
@@ -90,5 +139,6 @@ int main(void) {
     ok(!brief_merge(bad + 1, 1, true, &out), "nor is half a one");
     buffer_free(&b);
     buffer_free(&out);
+    what_a_block_comes_to();
     return done();
 }
