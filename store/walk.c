@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { NEAR_IDS = 32 };
+
 struct store_walk {
     struct store_view *view;
     struct walk walk; /* owner and cursor point into `texts` */
@@ -131,7 +133,8 @@ static bool seek(struct store_walk *w) {
     uint64_t low = 0, high = UINT64_MAX;
     /* only tasks are sought by time: what else has an order has other ids */
     if ((!k->from_ms && !k->to_ms) || (k->kind != WALK_TASKS && k->kind != WALK_TEXT)) return true;
-    if (!seek_ids(w->view, k->from_ms, k->to_ms, &low, &high, &w->looked)) return false;
+    const uint64_t near = browses(k) ? BLOCK_IDS : NEAR_IDS; /* blocks are read whole */
+    if (!seek_ids(w->view, k->from_ms, k->to_ms, near, &low, &high, &w->looked)) return false;
     w->low = low;
     w->high = high;
     return true;

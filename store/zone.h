@@ -1,6 +1,6 @@
-/* zone.h - what the briefs of a block come to (a zone map): between which times its tasks were made,
- * and how many there are of each kind. Whoever wants none of these kinds or times passes the block
- * over, and who wants all of some kinds can count them without a look at the briefs. Pure. */
+/* zone.h - what the briefs of a block come to (a zone map): between which times its tasks were
+ * made, and how many there are of each kind. Whoever wants none of these kinds or times passes the
+ * block over, and who wants all of some kinds counts them without a look at the briefs. Pure. */
 #ifndef RELAIS_STORE_ZONE_H
 #define RELAIS_STORE_ZONE_H
 #include "store/brief.h"
