@@ -26,7 +26,7 @@ struct shelf;
 struct block_value {
     struct slice bytes;
     bool absent; /* the table has none */
-    const struct zone *zone; /* of a BRIEF that is kept; NULL: too many kinds, or not sound */
+    const struct zone *zone; /* of a BRIEF that is kept; NULL: unsound, or too many kinds */
     /* the cache's own */
     struct node used;
     struct shelf *shelf;
