@@ -58,8 +58,8 @@ void shelf_extend(struct block_cache *c, struct shelf *s, uint64_t from);
 /* Held until block_value_drop; NULL when it is not there. kind: BRIEF, TEXT or SIGN. */
 struct block_value *shelf_get(struct block_cache *c, const struct shelf *s, enum key_kind kind,
                               uint64_t block, uint64_t batch);
-/* Likewise, of what was read as of `batch`: a copy, kept if there is room. s may be NULL: then it is
- * not kept. NULL when memory is out. */
+/* Likewise, of what was read as of `batch`: a copy, kept if there is room. s may be NULL: then it
+ * is not kept. NULL when memory is out. */
 struct block_value *shelf_put(struct block_cache *c, struct shelf *s, enum key_kind kind,
                               uint64_t block, uint64_t batch, const struct slice *value);
 void block_value_drop(struct block_value **self);
