@@ -325,7 +325,9 @@ void core_stats(const struct core *c, struct core_stats *stats) {
 static uint64_t lane_digest(const struct lane *l) {
     uint64_t h = hash_bytes(l->number, l->type.data, l->type.len);
     h = hash_bytes(h, l->queue->set.name.data, l->queue->set.name.len);
-    return hash_bytes(h, l->count, sizeof l->count);
+    for (int p = 0; p < PRIORITY_COUNT; p++)
+        h = hash_bytes(h, l->shelves[p].count, sizeof l->shelves[p].count);
+    return h;
 }
 
 uint64_t core_digest(const struct core *c) {

@@ -82,11 +82,11 @@ void lane_restore(struct core *c, const struct lane_record *r) {
     struct lane *l = lane_new(c, q, r->type, r->labels, r->lane);
     for (int p = 0; p < PRIORITY_COUNT; p++) {
         for (int s = 0; s < STATUS_COUNT; s++) {
-            l->count[s][p] = r->count[s][p];
+            l->shelves[p].count[s] = r->count[s][p];
             c->stats.tasks[s] += r->count[s][p];
         }
         l->shelves[p].disk = r->count[STATUS_QUEUED][p];
-        l->shelves[p].from = l->cursor[p] = r->cursor[p];
+        l->shelves[p].from = l->shelves[p].cursor = r->cursor[p];
     }
     l->recorded = true;
 }
@@ -96,12 +96,14 @@ void lane_dirty(struct core *c, struct lane *l) {
 }
 
 void lane_count(struct core *c, struct lane *l, enum status status, uint8_t priority, int by) {
-    int32_t *moved = &l->moved[status][priority];
-    assert(by > 0 || l->count[status][priority] > 0);
-    l->count[status][priority] += (uint64_t)(int64_t)by;
-    l->moved_cells -= *moved != 0;
+    struct shelf *s = &l->shelves[priority];
+    int32_t *moved = &s->moved[status];
+    assert(by > 0 || s->count[status] > 0);
+    s->count[status] += (uint64_t)(int64_t)by;
+    s->moved_cells -= *moved != 0;
     *moved += by;
-    l->moved_cells += *moved != 0;
+    s->moved_cells += *moved != 0;
+    l->touched |= (uint8_t)(1 << priority);
     lane_dirty(c, l);
 }
 
@@ -119,28 +121,36 @@ static void lane_record(struct core *c, struct lane *l) {
     struct lane_record *r = &record_put(c, RECORD_LANE)->lane;
     *r = (struct lane_record){.lane = l->number, .brand = l->queue->set.brand,
                               .queue = l->queue->set.name, .type = l->type, .labels = l->labels};
-    memcpy(r->count, l->count, sizeof r->count);
-    memcpy(r->cursor, l->cursor, sizeof r->cursor);
-    memset(l->moved, 0, sizeof l->moved);
-    l->moved_cells = 0;
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        struct shelf *s = &l->shelves[p];
+        for (int status = 0; status < STATUS_COUNT; status++) r->count[status][p] = s->count[status];
+        r->cursor[p] = s->cursor;
+        if (s->moved_cells) memset(s->moved, 0, sizeof s->moved);
+        s->moved_cells = 0;
+    }
     l->recorded = true;
 }
 
 /* A lane whose tasks came and went within the group is as its newest record says, and that stays:
  * its cursors are low enough. With very many lanes that is most of them. */
 void lane_close(struct core *c) {
+    uint64_t cursor[PRIORITY_COUNT];
     for (struct node *n; (n = list_first(&c->dirty_lanes));) {
         struct lane *l = owner_of(n, struct lane, dirty);
-        bool stands = l->recorded && l->moved_cells == 0;
-        uint64_t cursor[PRIORITY_COUNT];
+        bool stands = l->recorded;
         list_unlink(n);
         for (int p = 0; p < PRIORITY_COUNT; p++) {
-            cursor[p] = shelf_cursor(c, &l->shelves[p]);
-            stands = stands && cursor[p] >= l->cursor[p];
+            struct shelf *s = &l->shelves[p];
+            if ((l->touched >> p & 1) == 0) continue;
+            cursor[p] = shelf_cursor(c, s);
+            stands = stands && s->moved_cells == 0 && cursor[p] >= s->cursor;
         }
-        if (stands) continue;
-        memcpy(l->cursor, cursor, sizeof cursor);
-        lane_record(c, l);
+        if (!stands) {
+            for (int p = 0; p < PRIORITY_COUNT; p++)
+                if ((l->touched >> p & 1) != 0) l->shelves[p].cursor = cursor[p];
+            lane_record(c, l);
+        }
+        l->touched = 0;
     }
 }
 
@@ -196,6 +206,7 @@ static void window_trim(struct core *c, struct shelf *s) {
 
 void lane_put(struct core *c, struct task *t) {
     struct shelf *s = shelf_of(t);
+    t->lane->touched |= (uint8_t)(1 << t->head.priority);
     if (s->disk == 0) s->from = UINT64_MAX;
     if (t->head.order < s->from || !may_leave(t)) {
         window_put(c, t);
@@ -358,7 +369,7 @@ uint64_t lane_place(const struct core *c, const struct task *t) {
     const struct shelf *s = &l->shelves[t->head.priority];
     uint64_t ahead = 0;
     for (int p = t->head.priority + 1; p < PRIORITY_COUNT; p++)
-        ahead += l->count[STATUS_QUEUED][p];
+        ahead += l->shelves[p].count[STATUS_QUEUED];
     if (t->where == WHERE_DISK) { /* estimated: orders are about evenly spread */
         double share = (double)(t->head.order - s->from) / (double)(c->next - s->from);
         return ahead + s->held + (uint64_t)(share * (double)s->disk) + 1;
@@ -376,6 +387,6 @@ uint64_t lane_place(const struct core *c, const struct task *t) {
 
 uint64_t lane_queued(const struct lane *l) {
     uint64_t queued = 0;
-    for (int p = 0; p < PRIORITY_COUNT; p++) queued += l->count[STATUS_QUEUED][p];
+    for (int p = 0; p < PRIORITY_COUNT; p++) queued += l->shelves[p].count[STATUS_QUEUED];
     return queued;
 }

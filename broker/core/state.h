@@ -72,9 +72,14 @@ struct task {
     struct node touch;
 };
 
+/* A lane's tasks of one priority. */
 struct shelf {
     struct node window;
     uint32_t held;        /* tasks in the window */
+    uint32_t moved_cells; /* how many of `moved` are not 0 */
+    uint64_t count[STATUS_COUNT];
+    int32_t moved[STATUS_COUNT]; /* of these, since the lane's newest record */
+    uint64_t cursor;      /* in its newest record */
     uint64_t disk, from;  /* tasks on disk only; none of them has a lower order than `from` */
     uint64_t load_from;   /* `from` as the load under way knew it */
     bool loading;
@@ -90,14 +95,11 @@ struct lane {
     struct queue *queue;
     uint32_t number;
     struct slice type, labels; /* owned, behind the struct */
-    struct shelf shelves[PRIORITY_COUNT];
-    uint64_t count[STATUS_COUNT][PRIORITY_COUNT];
-    int32_t moved[STATUS_COUNT][PRIORITY_COUNT]; /* of these, since its newest record */
-    uint32_t moved_cells;  /* how many of those are not 0 */
-    uint64_t cursor[PRIORITY_COUNT]; /* in its newest record */
     bool recorded;
     bool ready;           /* in its crews' rings */
+    uint8_t touched;      /* a bit for each shelf that was used since the last close */
     uint32_t tally_turn;  /* the rows below are of this turn */
+    struct shelf shelves[PRIORITY_COUNT];
     struct tally *tallies[PRIORITY_COUNT];
     uint8_t bytes[];
 };
