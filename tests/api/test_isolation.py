@@ -111,6 +111,7 @@ class Play:
             return "<time>" if re.fullmatch(TIME, match[0]) else name(match[0])
 
         text = ISSUED.sub(issued, text)
+        text = re.sub(rf"\bfresh-{self.brand}-\d+", "<fresh>", text)  # of two, who was seen last
         text = PATHS.sub(lambda match: match[1] + name(match[2]) + match[3], text)
         text = NUMBER.sub(lambda match: match[1] + name(match[3]), text)
         return LASTS.sub(r"\1<lasts>", text)
