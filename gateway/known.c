@@ -6,6 +6,14 @@
 
 enum { PROBES = 4 };
 
+struct known_own { /* in the exchange's arena; found by what it was asked for */
+    struct known_own *next;
+    enum known_kind kind;
+    uint32_t brand;
+    struct slice name;
+    struct known known;
+};
+
 struct loading { /* x->state meanwhile */
     enum known_kind kind;
     uint32_t brand;
@@ -35,19 +43,35 @@ static struct known_slot *slot_of(struct exchange *x, enum known_kind kind, uint
     return oldest;
 }
 
+/* For the rest of the exchange; the text is in its arena. */
+static void own_put(struct exchange *x, enum known_kind kind, uint32_t brand, struct slice name,
+                    const struct known *known) {
+    struct known_own *own = exchange_alloc(x, sizeof *own);
+    *own = (struct known_own){.next = x->known, .kind = kind, .brand = brand,
+                              .name = exchange_copy(x, name), .known = *known};
+    x->known = own;
+}
+
 bool known_get(struct exchange *x, enum known_kind kind, uint32_t brand, struct slice name,
                struct known *ret) {
+    for (const struct known_own *own = x->known; own != NULL; own = own->next)
+        if (own->kind == kind && own->brand == brand && slice_equal(own->name, name)) {
+            *ret = own->known;
+            return true;
+        }
     const struct known_slot *s = slot_of(x, kind, brand, name);
     if (s == NULL || !slot_is(s, kind, brand, name) || s->until_ms <= x->wall_ms) return false;
-    *ret = (struct known){.id = s->id, .text = slice_of(s->text, s->text_len)};
+    *ret = (struct known){.id = s->id,
+                          .text = exchange_copy(x, slice_of(s->text, s->text_len))};
+    own_put(x, kind, brand, name, ret);
     return true;
 }
 
-static void remember(struct exchange *x, const struct loading *l, uint64_t id, struct slice text) {
+static void remember(struct exchange *x, const struct loading *l, const struct known *known) {
     struct known_slot *s = slot_of(x, l->kind, l->brand, l->name);
+    const struct slice text = known->text;
     if (s == NULL) return;
-    if (text.len > KNOWN_TEXT_MAX) text.len = 0, id = 0;
-    *s = (struct known_slot){.until_ms = x->wall_ms + KNOWN_MS, .id = id, .brand = l->brand,
+    *s = (struct known_slot){.until_ms = x->wall_ms + KNOWN_MS, .id = known->id, .brand = l->brand,
                              .kind = (uint8_t)l->kind, .name_len = (uint8_t)l->name.len,
                              .text_len = (uint16_t)text.len};
     if (request_of(x)->server->wall_ms > x->wall_ms) /* it may have waited long before */
@@ -59,12 +83,16 @@ static void remember(struct exchange *x, const struct loading *l, uint64_t id, s
 static void loaded(struct exchange *x, const struct message *answer) {
     struct loading *l = x->state;
     struct object_row row;
-    const bool there = exchange_code(answer) == CODE_OK && answer->verb == VERB_ANSWER &&
+    const enum code code = exchange_code(answer);
+    const bool there = code == CODE_OK && answer->verb == VERB_ANSWER &&
                        object_row_read(answer->answer.body, &row);
-    struct slice text = {0};
-    if (there && l->kind == KNOWN_BRAND) text = brand_read(row.body);
-    if (there && l->kind == KNOWN_TYPE) text = row.body;
-    remember(x, l, there ? row.id : 0, text);
+    struct known known = {.id = there ? row.id : 0};
+    if (there && l->kind == KNOWN_BRAND) known.text = brand_read(row.body);
+    if (there && l->kind == KNOWN_TYPE) known.text = row.body;
+    if (known.text.len > KNOWN_TEXT_MAX) known = (struct known){0};
+    known.text = exchange_copy(x, known.text);
+    own_put(x, l->kind, l->brand, l->name, &known);
+    if (there || code == CODE_NOT_FOUND) remember(x, l, &known);
     x->state = l->state;
     l->then(x);
 }

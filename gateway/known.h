@@ -2,8 +2,10 @@
  * what a brand is called, what a type of task has for defaults.
  *
  * Each thread remembers KNOWN_SLOTS of them, that something is not there included; what was changed
- * shows everywhere within KNOWN_MS. A hit costs one look. Texts are at most KNOWN_TEXT_MAX bytes; a
- * longer one is not remembered and counts as absent. */
+ * shows everywhere within KNOWN_MS. A hit costs one look. What an exchange was told it knows
+ * until its end, whatever else takes the slot meanwhile. Texts are at most KNOWN_TEXT_MAX bytes; a
+ * longer one is not remembered and counts as absent. What the broker could not tell is asked for
+ * again by the next. */
 #ifndef RELAIS_GATEWAY_KNOWN_H
 #define RELAIS_GATEWAY_KNOWN_H
 #include "gateway/exchange.h"
@@ -27,11 +29,11 @@ struct known_slot {
     uint8_t text[KNOWN_TEXT_MAX];
 };
 
-/* True when it is remembered; the text lives until the next load. */
+/* True when it is remembered; the text lives as long as the exchange. */
 bool known_get(struct exchange *x, enum known_kind kind, uint32_t brand, struct slice name,
                struct known *ret);
 /* Asks the broker, then calls `then` with the caller's x->state. What the broker cannot tell right
- * now counts as absent. */
+ * now counts as absent here. */
 void known_load(struct exchange *x, enum known_kind kind, uint32_t brand, struct slice name,
                 void (*then)(struct exchange *x));
 #endif

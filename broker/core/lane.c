@@ -123,7 +123,7 @@ static void lane_record(struct core *c, struct lane *l) {
                               .queue = l->queue->set.name, .type = l->type, .labels = l->labels};
     for (int p = 0; p < PRIORITY_COUNT; p++) {
         struct shelf *s = &l->shelves[p];
-        for (int status = 0; status < STATUS_COUNT; status++) r->count[status][p] = s->count[status];
+        for (int of = 0; of < STATUS_COUNT; of++) r->count[of][p] = s->count[of];
         r->cursor[p] = s->cursor;
         if (s->moved_cells) memset(s->moved, 0, sizeof s->moved);
         s->moved_cells = 0;

@@ -343,3 +343,18 @@ def test_concurrent_creates_are_all_there(user, relais):
     for task in tasks[::20]:
         read = callers[0].get(f"/tasks/{task['id']}/").json()
         assert json.dumps(read["context_data"]) == json.dumps(task["context_data"])
+
+
+def test_each_of_many_owners_is_told_with_his_own_number(relais, brand):
+    """More than the gateway remembers side by side: a page loads what it shows."""
+    names = [f"owner-{brand}-{number}" for number in range(300)]
+    for name in names:
+        relais.caller("user", name, brand).post("/tasks/", {"task_type": "mail"})
+    chief = relais.caller("admin", "chief", brand)
+    alone = {}
+    for task in chief.get("/tasks/?page_size=300").json()["results"]:
+        one = chief.get(f"/tasks/{task['id']}/").json()["created_by"]
+        alone[one["username"]] = one["id"]
+    page = chief.get("/tasks/?page_size=300").json()["results"]
+    assert sorted(alone) == sorted(names) and len(set(alone.values())) == len(names)
+    assert {task["created_by"]["username"]: task["created_by"]["id"] for task in page} == alone

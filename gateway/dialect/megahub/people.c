@@ -29,11 +29,11 @@ static void load_on(struct exchange *x) {
             known_load(x, KNOWN_USER, 0, p->owner, load_on);
             return;
         }
-        people->at++; /* so that a slot that two share is not fetched for ever */
         if (!is_known(x, KNOWN_BRAND, brand_name(x, p->brand))) {
             known_load(x, KNOWN_BRAND, 0, brand_name(x, p->brand), load_on);
             return;
         }
+        people->at++;
     }
     x->state = people->state;
     people->then(x);
