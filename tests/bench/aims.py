@@ -29,6 +29,7 @@ class Measure:
     timed: bool = False  # takes --seconds
     once: bool = False   # in the first round only
     full: bool = False   # only with --full
+    pinned: bool = False # clients, workers and server all on the first processor
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def relais(key, words, command, keep="failed", **more):
                    "--seconds" not in command, **more)
 
 
-def redis(key, words, server, command):
+def redis(key, words, server, command, **more):
     guarantee = REDIS_ALWAYS if server == "redis-always" else REDIS_NONE
-    return Measure(key, "Redis", words, command, guarantee, server)
+    return Measure(key, "Redis", words, command, guarantee, server, **more)
 
 
 def settings(prefix, words, server, store, tried):
@@ -110,6 +111,10 @@ MEASURES = RAW + [
     relais("latency", "one task at a time, unloaded, not pinned", "latency"),
     redis("redis-latency", "one task at a time, unloaded, not pinned", "redis-always",
           f"store=stream {ONE}"),
+    relais("latency-one", "one task at a time, unloaded, all on one processor", "latency",
+           pinned=True),
+    redis("redis-latency-one", "one task at a time, unloaded, all on one processor",
+          "redis-always", f"store=stream {ONE}", pinned=True),
     relais("backlog-200k", "with 200,000 queued", "native --depth 1000 --backlog 200k"),
     relais("backlog-1m", "with 1M queued", "native --depth 1000 --backlog 1M"),
     relais("backlog-10m", "with 10M queued", "native --depth 1000 --backlog 10M", full=True,
@@ -215,8 +220,9 @@ AIMS = [
     Aim("5", "durable HTTP creates, 64 connections", ("http-64",), "rate", 40e3, "creates/s"),
     Aim("5", "the same against libmicrohttpd's hello world", ("http-64",), "rate", 0.25,
         theirs=("hello",), their_field="rate"),
-    *[Aim("6", f"unloaded, p50: submit → {words}", ("latency",), f"{key}_p50_us", reach,
-          most=True, theirs=("redis-latency",), their_field=f"{key}_p50_us")
+    *[Aim("6", f"unloaded, {place}, p50: submit → {words}", (f"latency{name}",), f"{key}_p50_us",
+          reach, most=True, theirs=(f"redis-latency{name}",), their_field=f"{key}_p50_us")
+      for name, place in [("", "not pinned"), ("-one", "all on one processor")]
       for key, words, reach in [("ack", "durable ack", 1.0), ("worker", "worker has it", 0.4),
                                 ("settled", "settled durable", 1.0)]],
     Aim("7", "memory with 1M queued durable tasks", ("fill-1m",), "rss_mb", 60, "MB", most=True),
