@@ -37,6 +37,15 @@ CHANGES = (
     ("lists of 300,000 tasks at rest", "half of the time in RocksDB, merging and copying blocks "
      "that had not changed", "blocks stay in memory until they change",
      "two words 32 → 13 ms, a number 28 → 6, type before a time 4.8 → 1.0"),
+    ("lists with filters, 20,000 tasks a second beside them", "every brief of the brand was looked "
+     "at, those of other kinds, too", "what a block comes to lies beside it: blocks of which "
+     "nothing is wanted are passed over, and counts take them whole",
+     "p99 of 160 answers: a rare mix 22 → 8.4 ms, by type 15 → 7.9"),
+    ("the same, with a date", "a scan of the table was opened for each of twenty probes",
+     "one scan, and no probe below the size of a block", "p50 3.8 → 2.7 ms"),
+    ("one task a message, 10,000 queues", "six cache lines of a lane for its counters alone, all "
+     "four priorities of it looked at for each group", "counters lie beside what they count, and "
+     "what was not used is not looked at", "rate 1.04 ×, CPU of the server a task 0.94 ×"),
     ("a search for two common words, at rest", "40 % in stepping from word to word",
      "the search goes from hit to hit", "13 → 10 ms"),
 )

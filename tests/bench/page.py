@@ -5,11 +5,12 @@ import judge
 HEAD = """# Benchmarks
 
 {date}, {cores} × {cpu}, {memory} GB, {disk}, Linux {kernel}, relais {commit}. Clients, workers and
-server together on this machine, over loopback, not pinned to cores unless a row says so. {rounds} rounds of {seconds} s,
-each through all measurements, relais and its peers in turn, in {minutes:.0f} minutes; a figure is
-the median of the rounds, a ratio the median of the ratios of each round (in brackets: lowest and
-highest). Payloads of 100 bytes; times are p50 / p99. Peers are Debian's packages as they come; of
-Redis the best of several depths, windows and numbers of connections counts.
+server together on this machine, over loopback, not pinned to cores unless a row says so. {rounds}
+rounds of {seconds} s, each through all measurements, relais and its peers in turn, in {minutes:.0f}
+minutes; a figure is the median of the rounds, a ratio the median of the ratios of each round (in
+brackets: lowest and highest). Payloads of 100 bytes; times are p50 / p99. Peers are Debian's
+packages as they come; of Redis the best of several depths, windows and numbers of connections
+counts.
 
 `make bench` writes this page, the plots and [what was measured]({json}), all from this one run.
 """
