@@ -227,6 +227,7 @@ static void memory_look(struct disk *d) {
     if (bytes - d->memory_given_at < BURST_BYTES && (busy || !d->memory_again)) return;
     d->memory_given_at = bytes;
     d->memory_again = busy;
+    group_pool_rest(d->pool);
     memory_give_back();
 }
 

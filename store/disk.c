@@ -99,7 +99,7 @@ static enum store_state disk_append(struct store *s, uint64_t group, struct slic
     char why[WHY_BYTES];
     assert(!d->options.read_only);
     if (atomic_get(d->down)) return STORE_DOWN;
-    struct group_bytes *g = group_bytes_new(group, disk_now_ms(), records);
+    struct group_bytes *g = group_bytes_new(d->pool, group, disk_now_ms(), records);
     int64_t start = disk_now_us();
     bool ok = g && journal_append(d->journal, group, records, why, sizeof why);
     if (!g) snprintf(why, sizeof why, "memory is out");
@@ -374,7 +374,7 @@ static bool ready_writer(struct disk *d, char *why, size_t why_size) {
 
 static bool take_replayed(void *context, uint64_t group, struct slice records) {
     struct disk *d = context;
-    struct group_bytes *g = group_bytes_new(group, disk_now_ms(), records);
+    struct group_bytes *g = group_bytes_new(d->pool, group, disk_now_ms(), records);
     bool ok = g && pending_apply(d->pending, g);
     group_bytes_release(g);
     disk_mark(d, group, records.len);
@@ -431,6 +431,7 @@ static void disk_close(struct store **self) {
     free(d->inbox.groups);
     free(d->spare.groups);
     pending_destroy(&d->pending);
+    group_pool_free(&d->pool);
     table_close(&d->table);
     block_cache_free(&d->cache);
     journal_close(&d->journal);
@@ -467,6 +468,7 @@ static struct disk *disk_new(const struct store_options *options) {
     pthread_cond_init(&d->work_cond, &monotonic);
     pthread_condattr_destroy(&monotonic);
     d->pending = pending_new(false);
+    d->pool = group_pool_new();
     return d;
 }
 
@@ -478,7 +480,7 @@ struct store *store_open(const struct store_options *options, char *why, size_t 
     struct disk *d = disk_new(options);
     snprintf(why, why_size, "%s: memory is out", options->folder);
     if (!d) return NULL;
-    bool ok = d->pending && take_lock(d, why, why_size) && make_room(d, why, why_size) &&
+    bool ok = d->pending && d->pool && take_lock(d, why, why_size) && make_room(d, why, why_size) &&
               open_table(d, why, why_size) && read_reached(d, why, why_size) &&
               read_catalog(d, why, why_size) && ready_writer(d, why, why_size) &&
               disk_upgrade(d, why, why_size) && open_journal(d, why, why_size) &&

@@ -28,6 +28,7 @@ struct disk {
     struct table *table; /* NULL only when read-only and there is none yet */
     struct block_cache *cache; /* what lists read of it; NULL when read-only */
     struct pending *pending;
+    struct group_pool *pool;                /* of the groups below and in pending */
     pthread_mutex_t lock, inbox_lock;
     pthread_cond_t durable_cond, work_cond; /* both under inbox_lock; the first is also
                                               for settled and down */

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SLAB_ENTRIES = 1024 };
+enum { SLAB_ENTRIES = 512 };
 
 struct slab {
     struct slab *prev, *next; /* among those with room */
@@ -10,6 +10,7 @@ struct slab {
     uint32_t used, fresh;     /* fresh: no entry from here on was ever taken */
     struct task_entry entries[SLAB_ENTRIES];
 };
+static_assert(sizeof(struct slab) < 128 << 10, "malloc would map and unmap it each time");
 
 static void room_link(struct entries *all, struct slab *s) {
     s->prev = all->last;

@@ -1,4 +1,4 @@
-/* entries.h - memory for the task entries of pending.h, in slabs of a quarter of a MiB.
+/* entries.h - memory for the task entries of pending.h, in slabs of an eighth of a MiB.
  *
  * Entries come and go in about the same order, so that after a burst whole slabs are empty: these
  * are freed, but for one that the next burst begins with. An entry is taken from the oldest slab

@@ -57,7 +57,7 @@ static enum store_state memory_append(struct store *s, uint64_t group, struct sl
         m->down = true;
         return STORE_DOWN;
     }
-    struct group_bytes *g = group_bytes_new(group, 0, records);
+    struct group_bytes *g = group_bytes_new(NULL, group, 0, records);
     if (!g) { m->down = true; return STORE_DOWN; }
     m->newest = group;
     m->groups++;

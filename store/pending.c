@@ -22,23 +22,6 @@ struct pending {
     struct lines lines;
 };
 
-struct group_bytes *group_bytes_new(uint64_t group, int64_t time_ms, struct slice records) {
-    struct group_bytes *g = malloc(sizeof *g + records.len);
-    if (!g) return NULL;
-    *g = (struct group_bytes){.refs = 1, .len = records.len, .group = group, .time_ms = time_ms};
-    if (records.len) memcpy(g->data, records.data, records.len);
-    return g;
-}
-
-void group_bytes_release(struct group_bytes *g) {
-    if (g && __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) == 0) free(g);
-}
-
-static struct group_bytes *group_bytes_ref(struct group_bytes *g) {
-    if (g) __atomic_add_fetch(&g->refs, 1, __ATOMIC_RELAXED);
-    return g;
-}
-
 static void part_drop(struct pending *p, struct part *part) {
     p->bytes -= part->len;
     group_bytes_release(part->from);

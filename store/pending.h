@@ -7,24 +7,15 @@
  * them and then lets go of what did not change meanwhile (pending_taken). The memory store keeps
  * everything here for ever.
  *
- * Rules: one lock, the caller's, around everything but group_bytes_*.
+ * Rules: one lock, the caller's, around everything here.
  *
  * `where` of a task is the place its index keys have in the table; it is what the first record
  * since then gave as `was`, or unknown after a replay (the table may be ahead of what is replayed)
  * until pending_verify. */
 #ifndef RELAIS_STORE_PENDING_H
 #define RELAIS_STORE_PENDING_H
+#include "store/group.h"
 #include "store/key.h"
-
-struct group_bytes {
-    uint32_t refs, len;
-    uint64_t group;
-    int64_t time_ms; /* when it came; monotonic */
-    uint8_t data[];
-};
-/* One reference, the caller's; NULL when memory is out. */
-struct group_bytes *group_bytes_new(uint64_t group, int64_t time_ms, struct slice records);
-void group_bytes_release(struct group_bytes *g);
 
 enum part_state { PART_TABLE = 0, /* nothing here: the table knows */ PART_PUT = 1, PART_GONE = 2 };
 struct part {

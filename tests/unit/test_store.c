@@ -244,7 +244,7 @@ static void what_changes_all_the_time_holds_nothing_back(void) {
         .queue = slice_text("q"), .type = slice_text("t")}};
     record_encode(&group, &lane);
     for (uint64_t g = 5; g < 10; g++) {
-        struct group_bytes *bytes = group_bytes_new(g, 1000, buffer_slice(&group));
+        struct group_bytes *bytes = group_bytes_new(NULL, g, 1000, buffer_slice(&group));
         if (!pending_apply(p, bytes)) abort();
         group_bytes_release(bytes);
     }
@@ -256,7 +256,7 @@ static void what_changes_all_the_time_holds_nothing_back(void) {
         record_encode(&group, &lane);
         record_encode(&group, &head);
         head.was = (struct was){STATUS_QUEUED, 0, 1, 7, 0};
-        struct group_bytes *bytes = group_bytes_new(g, 1000, buffer_slice(&group));
+        struct group_bytes *bytes = group_bytes_new(NULL, g, 1000, buffer_slice(&group));
         if (!pending_apply(p, bytes)) abort();
         group_bytes_release(bytes);
     }
