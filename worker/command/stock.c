@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { BODY_MAX = 640, LINES = 64, FILL_WAIT_MS = 20000 };
+enum { BODY_MAX = 640, LINES = 64, FILL_WAIT_MS = 20000, REST_MS = 100 };
 
 const char *const stock_types[STOCK_TYPES] = {"report", "transcode", "email_send", "image_resize",
                                               "audio_mix"};
@@ -85,15 +86,10 @@ static bool send_body(struct making *m, uint32_t line, const char *path, const c
     return web_send(&m->web, line, &r);
 }
 
-static bool create_next(struct making *m, uint32_t line) {
+static bool create(struct making *m, uint32_t line, uint32_t number) {
     char body[BODY_MAX], text[STOCK_TEXT_MAX];
-    if (m->next == m->s->count) {
-        m->busy--;
-        return true;
-    }
-    m->lines[line] = (struct line){STEP_CREATE, m->next++};
-    const uint32_t number = m->lines[line].number;
     const struct stock_traits t = stock_traits(number);
+    m->lines[line] = (struct line){STEP_CREATE, number};
     stock_text(number, text);
     snprintf(body, sizeof body,
              "{\"task_type\":\"%s\",\"priority\":\"%s\",\"queue_name\":\"%s\","
@@ -101,6 +97,19 @@ static bool create_next(struct making *m, uint32_t line) {
              stock_types[t.type], stock_priorities[t.priority], stock_queue(&t), text, number,
              t.end == END_LATER ? ",\"scheduled_for\":\"2099-01-01T00:00:00Z\"" : "");
     return send_body(m, line, "/tasks/", m->s->users[t.brand - 1], body);
+}
+
+static bool create_next(struct making *m, uint32_t line) {
+    if (m->next < m->s->count) return create(m, line, m->next++);
+    m->busy--;
+    return true;
+}
+
+/* The server makes tasks faster than it can tidy them away for long: then all lines wait. */
+static bool create_again(struct making *m, uint32_t line) {
+    const struct timespec rest = {.tv_nsec = REST_MS * 1000000};
+    nanosleep(&rest, NULL);
+    return create(m, line, m->lines[line].number);
 }
 
 static bool claim_next(struct making *m, uint32_t line) {
@@ -114,6 +123,7 @@ static bool created(struct making *m, const struct web_line *l) {
     struct stock_row *row = &m->s->rows[line->number];
     const struct stock_traits t = stock_traits(line->number);
     char path[64];
+    if (l->status == 503) return create_again(m, l->number);
     if (l->status != 201 || sscanf(l->body, "{\"id\":%" SCNu64, &row->id) != 1) return false;
     row->number = line->number;
     if (t.end != END_DROPPED) return create_next(m, l->number);
