@@ -85,7 +85,7 @@ struct exchange {
     struct out out;             /* its body; empty at start */
     void *state;                /* the dialect's own */
     struct load *load;          /* dialect/load.h's: a file that is being read */
-    struct known_own *known;    /* known.h's: what was loaded for it */
+    struct known_own *known;    /* known.h's: what it was told */
 };
 
 typedef void exchange_then(struct exchange *x, const struct message *answer);

@@ -2,10 +2,10 @@
  * what a brand is called, what a type of task has for defaults.
  *
  * Each thread remembers KNOWN_SLOTS of them, that something is not there included; what was changed
- * shows everywhere within KNOWN_MS. A hit costs one look. What an exchange was told it knows
- * until its end, whatever else takes the slot meanwhile. Texts are at most KNOWN_TEXT_MAX bytes; a
- * longer one is not remembered and counts as absent. What the broker could not tell is asked for
- * again by the next. */
+ * shows everywhere within KNOWN_MS. A hit costs one look. What an exchange was told it knows until
+ * its end, whatever else takes the slot meanwhile. Texts are at most KNOWN_TEXT_MAX bytes; a longer
+ * one is not remembered and counts as absent. What the broker could not tell is asked for again by
+ * the next. */
 #ifndef RELAIS_GATEWAY_KNOWN_H
 #define RELAIS_GATEWAY_KNOWN_H
 #include "gateway/exchange.h"

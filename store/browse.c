@@ -212,9 +212,7 @@ static void signs_look(struct browse *b, uint64_t looks_max) {
     const size_t more = b->found_size == 0 ? 1 : 2 * b->found_size; /* the first may do */
     b->found_size = more < FOUND_MAX ? more : FOUND_MAX;
     found_free(b);
-    for (;
-         b->found_count < b->found_size && block_walk_valid(b->blocks);
-         block_walk_next(b->blocks)) {
+    while (b->found_count < b->found_size && block_walk_valid(b->blocks)) {
         const uint64_t block = block_walk_number(b->blocks);
         const struct slice sign = block_walk_value(b->blocks);
         if (looks_max && b->looked >= looks_max) return;
@@ -228,6 +226,7 @@ static void signs_look(struct browse *b, uint64_t looks_max) {
                 .block = block, .in_ids = sign_terms_in_ids(sign, &b->terms)};
         else if (b->found_count == 0)
             b->place = behind(b, block);
+        block_walk_next(b->blocks);
     }
     b->failed |= block_walk_failed(b->blocks);
 }
@@ -314,7 +313,7 @@ struct browse *browse_open(struct store_view *v, const struct walk *walk,
     if (b->failed || !v->table || b->table.from > b->table.to) return b;
     const struct span_of_blocks span = {block_of(b->table.from), block_of(b->table.to)};
     b->blocks = block_walk_open(v, b->brand, &span, b->descending,
-                            b->by_texts ? KEY_SIGN : KEY_BRIEF);
+                                b->by_texts ? KEY_SIGN : KEY_BRIEF);
     b->failed = b->blocks == NULL || block_walk_failed(b->blocks);
     return b;
 }

@@ -63,7 +63,19 @@ class Apart(Realm):
             return self.enrolled(role.brand)
         name = f"fresh-{role.brand}-{next(realms.numbers)}"
         kind = {"u": "user", "a": "admin", "w": "worker", "s": "service"}[role.letters[0]]
-        return realms.Wire(self.server, self.server.token(kind, name, role.brand))
+        wire = realms.Wire(self.server, self.server.token(kind, name, role.brand))
+        if kind in ("user", "admin"):
+            self.account(wire, name)
+        return wire
+
+    def account(self, wire, name):
+        """It is made beside the first request of its token, by whichever thread that came to: until
+        then it has another number, and of two the later may be first."""
+        until = time.monotonic() + SEEN_S
+        wire.data("GET", "/api/v1/tasks")
+        while relais_run(self.server, "user", "show", name).returncode != 0:
+            assert time.monotonic() < until, f"{name} has no account"
+            time.sleep(0.05)
 
     def make_account(self, side, maker, line, brand):
         name = f"account-{brand}-{next(realms.numbers)}"
@@ -92,15 +104,7 @@ class Play:
         realms.numbers = itertools.count(1)
         self.callers = list(realm.callers(brand))
         for kind, name in zip(("user", "admin"), NAMES[brand]):
-            self.account(realm.side[brand][kind], name)
-
-    def account(self, wire, name):
-        """It is made beside the first request of its token; until then it has another number."""
-        until = time.monotonic() + SEEN_S
-        wire.data("GET", "/api/v1/tasks")
-        while relais_run(self.realm.server, "user", "show", name).returncode != 0:
-            assert time.monotonic() < until, f"{name} has no account"
-            time.sleep(0.05)
+            realm.account(realm.side[brand][kind], name)
 
     def narrow(self, text):
         """The text without what the server issues."""
@@ -111,7 +115,6 @@ class Play:
             return "<time>" if re.fullmatch(TIME, match[0]) else name(match[0])
 
         text = ISSUED.sub(issued, text)
-        text = re.sub(rf"\bfresh-{self.brand}-\d+", "<fresh>", text)  # of two, who was seen last
         text = PATHS.sub(lambda match: match[1] + name(match[2]) + match[3], text)
         text = NUMBER.sub(lambda match: match[1] + name(match[3]), text)
         return LASTS.sub(r"\1<lasts>", text)
